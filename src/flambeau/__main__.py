@@ -1,0 +1,8 @@
+"""`python -m flambeau`, the same as the command `flambeau`."""
+
+import sys
+
+from flambeau.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
