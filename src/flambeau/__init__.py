@@ -1,0 +1,1 @@
+"""PyTorch's API on JAX and XLA."""

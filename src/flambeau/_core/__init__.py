@@ -1,0 +1,1 @@
+"""Dtypes, devices, storages, the trace, autograd and Tensor: what every operation stands on."""
