@@ -85,7 +85,11 @@ class Progress:
         told = "  ".join(f"{name} {value:.4f}" for name, value in numbers.items())
         seconds = time.perf_counter() - self.start
         start = "\r" if self.watched else ""
-        print(f"{start}{self.title} {bar} {self.done}/{self.steps}  {seconds:4.1f} s  {told}", end=end, flush=True)
+        print(
+            f"{start}{self.title} {bar} {self.done}/{self.steps}  {seconds:4.1f} s  {told}",
+            end=end,
+            flush=True,
+        )
 
 
 def train(model, loader, optimizer, schedule, title):
@@ -108,13 +112,13 @@ def train(model, loader, optimizer, schedule, title):
 def predict(model, loader):
     """The scores of all images, and their labels."""
     model.eval()
-    scores, labels = zip(*[(model(images), labels) for images, labels in loader])
-    return torch.cat(scores), torch.cat(labels)
+    batches = [(model(images), labels) for images, labels in loader]
+    return torch.cat([scores for scores, _ in batches]), torch.cat([labels for _, labels in batches])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--batch-size", type=int, default=50)
     parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -132,7 +136,8 @@ def main():
 
     model = LeNet()
     print(model)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(train_set):,} images to learn from\n")
+    size = sum(p.numel() for p in model.parameters())
+    print(f"{size:,} parameters, {len(train_set):,} images to learn from\n")
 
     optimizer = AdamW(model.parameters(), lr=options.lr, weight_decay=0.05)
     schedule = OneCycleLR(optimizer, max_lr=options.lr, total_steps=options.epochs * len(train_loader))
@@ -149,7 +154,8 @@ def main():
     restored.load_state_dict(torch.load(options.out))
     again, _ = predict(restored, test_loader)
     same = torch.equal(scores, again)
-    print(f"saved to {options.out}, loaded into a new network: predictions are {'equal' if same else 'DIFFERENT'}")
+    print(f"saved to {options.out} and loaded into a new network")
+    print("predictions are equal" if same else "predictions DIFFER")
     return 0 if same else 1
 
 

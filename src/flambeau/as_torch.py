@@ -6,6 +6,7 @@ the same path. No module is copied: `sys.modules["torch.nn"] is sys.modules["fla
 
 import importlib
 import importlib.util
+import multiprocessing.spawn
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +17,7 @@ from importlib.metadata import Distribution, DistributionFinder
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from flambeau.version import torch_release
 
@@ -28,23 +30,26 @@ def install_as_torch() -> None:
     """Makes `import torch` find flambeau from here on, in this whole process. A second call changes nothing.
 
     Call it before anything imports torch. `importlib.metadata.version("torch")` then answers the release of
-    PyTorch that flambeau reproduces, whether or not PyTorch is installed.
+    PyTorch that flambeau reproduces, whether or not PyTorch is installed. Processes that multiprocessing
+    starts do the same; programs that `subprocess` starts do not.
 
     Raises: RuntimeError, if PyTorch itself is already imported.
     """
     with _lock:
         _refuse_if_imported("install_as_torch()")
-        _finder.permanent = True
         _place_finder()
+        if not _finder.permanent:
+            _finder.permanent = True
+            _tell_started_processes()
 
 
 @contextmanager
 def as_torch() -> Iterator[ModuleType]:
     """`import torch` finds flambeau inside the `with` block, and no longer after it.
 
-    Modules first imported in the block keep what they got. An import that one of them puts off until a function
-    runs, after the block, finds PyTorch or nothing: such packages want `install_as_torch()`. The block concerns
-    the process, so imports that other threads do meanwhile find flambeau as well.
+    Modules first imported in the block keep what they got. An import that one of them puts off until a
+    function runs, after the block, finds PyTorch or nothing: such packages want `install_as_torch()`. The
+    block concerns the process, so imports that other threads do meanwhile find flambeau as well.
 
     Raises: RuntimeError, if PyTorch itself is already imported.
 
@@ -99,9 +104,7 @@ class _Finder(MetaPathFinder):
             spec.submodule_search_locations = list(own.__path__)
         return spec
 
-    def find_distributions(
-        self, context: DistributionFinder.Context | None = None
-    ) -> Iterable[Distribution]:
+    def find_distributions(self, context: DistributionFinder.Context | None = None) -> Iterable[Distribution]:
         if context is None or context.name is None or context.name.lower() == "torch":
             yield _TorchDistribution()
 
@@ -125,14 +128,11 @@ class _Alias(Loader):
 class _TorchDistribution(Distribution):
     """What `importlib.metadata` tells of torch: packages ask it for the version."""
 
-    _texts = {
-        "METADATA": f"Metadata-Version: 2.1\nName: torch\nVersion: {torch_release}\n"
-        "Summary: PyTorch's API, provided by flambeau\n",
-        "top_level.txt": "torch\n",
-    }
-
     def read_text(self, filename: str) -> str | None:
-        return self._texts.get(filename)
+        if filename == "METADATA":
+            summary = "PyTorch's API, provided by flambeau"
+            return f"Metadata-Version: 2.1\nName: torch\nVersion: {torch_release}\nSummary: {summary}\n"
+        return "torch\n" if filename == "top_level.txt" else None
 
     def locate_file(self, path: str | PathLike[str]) -> Path:
         return Path(__file__).parent.joinpath(path)
@@ -162,7 +162,7 @@ def _own_module(fullname: str) -> ModuleType | None:
 
 
 def _alias_loaded_modules() -> None:
-    """Enters flambeau's loaded modules as torch's: programs look up `sys.modules["torch.nn"]` without importing."""
+    """Enters flambeau's loaded modules as torch's: programs look into `sys.modules` without importing."""
     for name, module in list(sys.modules.items()):
         spec = getattr(module, "__spec__", None)
         if name.startswith(_OWN + ".") and not getattr(spec, "_initializing", False):
@@ -175,6 +175,26 @@ def _place_finder() -> None:
     for name, module in _torch_modules().items():
         if module is None:  # how an import is forbidden; standing in for torch allows it
             del sys.modules[name]
+
+
+class _InstallOnArrival:
+    """Becomes a call of `install_as_torch` where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return install_as_torch, ()
+
+
+def _tell_started_processes() -> None:
+    """A process that starts afresh runs the main module again, and has to find the same torch there.
+
+    multiprocessing sends it a dictionary first, ignores entries that it does not know, and offers no hook.
+    """
+    prepare = multiprocessing.spawn.get_preparation_data
+
+    def get_preparation_data(name: str) -> dict[str, Any]:
+        return {**prepare(name), _OWN: _InstallOnArrival()}
+
+    multiprocessing.spawn.get_preparation_data = get_preparation_data
 
 
 def _refuse_if_imported(caller: str) -> None:

@@ -95,14 +95,14 @@ def _prepare_script(path: str) -> tuple[ModuleType, CodeType]:
     if path == "-":
         _set_first_path("")
         return _new_main(), compile(sys.stdin.buffer.read(), "<stdin>", "exec", dont_inherit=True)
+    full_path = os.path.join(os.getcwd(), path)  # not normalised, as Python does it
     if os.path.isdir(path) or zipfile.is_zipfile(path):
-        _set_first_path(path)
-        spec = PathFinder.find_spec("__main__", [path])
+        _set_first_path(full_path)
+        spec = PathFinder.find_spec("__main__", [full_path])
         if spec is None:
             _stop(f"can't find '__main__' module in {path!r}", status=1)
         return _from_spec(spec)
     _set_first_path(os.path.dirname(os.path.realpath(path)))
-    full_path = os.path.abspath(path)
     try:
         with io.open_code(full_path) as file:
             source = file.read()
@@ -159,6 +159,8 @@ def _new_main(**attributes: object) -> ModuleType:
     """An empty `__main__`, with the attributes that Python itself would give it."""
     module = ModuleType("__main__")
     module.__dict__.update({"__builtins__": sys.modules["builtins"], "__loader__": BuiltinImporter})
+    if sys.version_info < (3, 14):
+        module.__annotations__ = {}
     module.__dict__.update(attributes)
     return module
 

@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["TorchVersion"]
 
-# The part of PEP 440 that versions of PyTorch use: 2.13.0, 2.13.0rc1, 2.13.0a0+git1234, 2.13.0.dev20260101+cpu.
+# PEP 440, without epochs: 2.13.0, 2.13.0rc1, 2.13.0a0+git1234, 2.13.0.dev20260101+cpu.
 _VERSION = re.compile(
     r"\s*v?(?P<release>\d+(?:\.\d+)*)"
     r"(?:[-_.]?(?P<stage>a|b|c|rc|alpha|beta|pre|preview)[-_.]?(?P<number>\d*))?"
