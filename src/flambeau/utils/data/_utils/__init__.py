@@ -1,0 +1,1 @@
+"""The parts of a `DataLoader`: reading samples, joining them into batches, workers."""
