@@ -234,9 +234,11 @@ def random_split(
             f"(they sum to {sum(lengths)}, and the dataset has {total} samples)"
         )
     order = randperm(sum(lengths), generator=generator).tolist()  # type: ignore[arg-type]
-    ends = itertools.accumulate(lengths)
-    return [Subset(dataset, order[end - length : end]) for end, length in zip(ends, lengths, strict=True)]  #
-    type: ignore[misc]
+    parts, start = [], 0
+    for length in lengths:
+        parts.append(Subset(dataset, order[start : start + length]))  # type: ignore[misc]
+        start += length  # type: ignore[assignment]
+    return parts
 
 
 def _lengths_of_fractions(fractions: Sequence[float], total: int) -> list[int]:

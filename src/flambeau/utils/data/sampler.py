@@ -29,7 +29,7 @@ def draw_seed(generator: Generator | None = None) -> int:
 
 
 class Sampler(Generic[_T_co]):
-    """An iterable over indices, or over lists of indices. Subclasses give `__iter__`, and `__len__` if known."""
+    """An iterable over indices or lists of indices. Subclasses give `__iter__`, and `__len__` if known."""
 
     def __iter__(self) -> Iterator[_T_co]:
         raise NotImplementedError(

@@ -25,7 +25,7 @@ _unequal_hint = (
 
 
 def default_convert(data: Any) -> Any:
-    """Turns NumPy arrays and numbers into tensors, inside dicts, lists and tuples too, and leaves the rest."""
+    """Turns NumPy arrays and numbers into tensors, also inside dicts, lists and tuples; leaves the rest."""
     if isinstance(data, Tensor):
         return data
     if isinstance(data, (np.ndarray, np.generic)):
