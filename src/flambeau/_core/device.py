@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import cache
-from types import TracebackType
 from typing import Any
 
 TYPES = (
@@ -72,9 +71,7 @@ class device:
         _defaults.entered.append(self)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         _defaults.entered.pop()
 
 
@@ -148,7 +145,8 @@ def _invalid_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         f"{name}={_type_name(each)}" for name, each in kwargs.items()
     ]
     return (
-        f"device() received an invalid combination of arguments - got ({', '.join(got)}), but expected one of:\n"
+        f"device() received an invalid combination of arguments - got ({', '.join(got)}), "
+        "but expected one of:\n"
         " * (torch.device device)\n * (str type, int index = -1)\n"
     )
 
@@ -165,7 +163,7 @@ def _accelerator(index: int) -> device:
     )
 
 
-# --- the default device ------------------------------------------------------------------------------------------
+# The default device
 
 
 class _Defaults(threading.local):
@@ -189,7 +187,7 @@ def set_default_device(device: DeviceLike) -> None:
 
 
 def current_device() -> device:
-    """The device of a new tensor that is not told another, as it was named: "cuda" may still lack its number."""
+    """The device of a new tensor that is not told another, as it was named: "cuda", say, not "cuda:0"."""
     defaults = _defaults
     if defaults.entered:
         return defaults.entered[-1]
@@ -209,8 +207,8 @@ def _as_device(value: Any) -> device:
 def resolve(value: DeviceLike) -> device:
     """The device that a tensor made with `device=value` says it has.
 
-    None stands for the default, numbers for accelerators; "cuda" gains its number, and "cpu" and "meta" lose theirs,
-    as there is but one of each.
+    None stands for the default, numbers for accelerators; "cuda" gains its number, and "cpu" and "meta"
+    lose theirs, as there is but one of each.
 
     Raises: what `to_jax` raises, if that device is not there.
     """
@@ -223,7 +221,7 @@ def resolve(value: DeviceLike) -> device:
     return found if found.index is not None else _device(found.type, 0)
 
 
-# --- JAX's devices -----------------------------------------------------------------------------------------------
+# JAX's devices
 
 
 @cache
@@ -244,7 +242,8 @@ def _jax_devices(type: str) -> tuple[Any, ...]:
 def to_jax(device: device) -> Any:
     """JAX's device behind `device`; None for "meta". Every index of "cpu" up to JAX's number of CPUs is one.
 
-    Raises: AssertionError for an absent "cuda", as in PyTorch; RuntimeError for any other, or a number too high.
+    Raises: AssertionError for an absent "cuda", as in PyTorch; RuntimeError for any other absent type and
+    for a number too high.
     """
     if device.type == "meta":
         return None
@@ -260,11 +259,8 @@ def to_jax(device: device) -> Any:
     if index >= len(found):
         if device.type == "cpu":  # PyTorch takes any number for its one CPU
             return found[0]
-        raise RuntimeError(
-            f"CUDA error: invalid device ordinal: '{device}'"
-            if device.type == "cuda"
-            else f"invalid device ordinal: '{device}'; there are {len(found)}, numbered from 0"
-        )
+        said = "CUDA error: invalid device ordinal" if device.type == "cuda" else "invalid device ordinal"
+        raise RuntimeError(f"{said}: '{device}', but there are {len(found)}, numbered from 0")
     return found[index]
 
 

@@ -1,4 +1,4 @@
-"""Element types, how they promote, and their limits: `dtype`, `promote_types`, `result_dtype`, `finfo`, `iinfo`."""
+"""Element types, how they promote, and their limits."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class dtype:
         return _REAL_OF.get(self, self)
 
     def to_complex(self) -> dtype:
-        """The complex dtype whose parts are of this dtype; complex64 for bfloat16, as there is no closer one."""
+        """The complex dtype whose parts are of this dtype; for bfloat16, which has none, complex64."""
         if self not in _COMPLEX_OF:
             raise RuntimeError(f"Unknown Complex ScalarType for {self.scalar_type}")
         return _COMPLEX_OF[self]
@@ -72,7 +72,7 @@ class dtype:
 
 
 def _dtype(name: str, scalar_type: str, abbr: str, np: Any) -> dtype:
-    made = object.__new__(dtype)
+    made: dtype = object.__new__(dtype)  # type: ignore[arg-type]  # as its own __new__ refuses
     made.name, made.scalar_type, made.abbr = name, scalar_type, abbr
     made.np = None if np is None else numpy.dtype(np)
     made.itemsize = 4 if np is None else made.np.itemsize
@@ -115,9 +115,11 @@ WIDE_UNSIGNED = frozenset({uint16, uint32, uint64})
 # Every dtype under its own name, in PyTorch's namespace.
 DTYPES = {
     each.name: each
-    for each in (bool_, uint8, uint16, uint32, uint64, int8, int16, int32, int64, float16, bfloat16, float32)
-    + (float64, complex32, complex64, complex128, float8_e4m3fn, float8_e5m2, float8_e4m3fnuz)
-    + (float8_e5m2fnuz, float8_e8m0fnu)
+    for each in (
+        *(bool_, uint8, uint16, uint32, uint64, int8, int16, int32, int64),
+        *(float16, bfloat16, float32, float64, complex32, complex64, complex128),
+        *(float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu),
+    )
 }
 # Its second names there. `bool`, `int` and `float` are Python's own words, so this module does not bind them.
 ALIASES = {
@@ -149,7 +151,7 @@ _OF_NUMPY = {each.np: each for each in DTYPES.values() if each.np is not None}
 def from_numpy_dtype(np_dtype: Any) -> dtype:
     """The dtype of a NumPy array's elements; those of `ml_dtypes` count too, which PyTorch refuses.
 
-    Raises: TypeError, if no tensor has such elements; ValueError, if their bytes are not in this machine's order.
+    Raises: TypeError, if no tensor has such elements; ValueError, if in another byte order than ours.
     """
     found = _OF_NUMPY.get(np_dtype)
     if found is not None:
@@ -170,7 +172,7 @@ def from_numpy_dtype(np_dtype: Any) -> dtype:
     )
 
 
-# --- the default dtype -------------------------------------------------------------------------------------------
+# The default dtype
 
 _default = float32
 
@@ -201,14 +203,14 @@ def set_default_dtype(d: dtype) -> None:
 
 
 def default_complex_dtype() -> dtype:
-    """The dtype of Python complex numbers.
+    """The dtype of a tensor made from Python complex numbers.
 
     Raises: RuntimeError, if the default dtype is bfloat16, which has no complex dtype.
     """
     if _default is bfloat16:
         raise RuntimeError(
-            "invalid default scalar type for complex: set_default_dtype(torch.bfloat16) leaves complex numbers "
-            "without a dtype; name one, such as dtype=torch.complex64"
+            "invalid default scalar type for complex: the default dtype is torch.bfloat16, which has none; "
+            "name a dtype, such as dtype=torch.complex64"
         )
     return _default.to_complex()
 
@@ -226,7 +228,7 @@ def scalar_dtype(value: Any) -> dtype:
     raise TypeError(f"expected a Python number, got {type(value).__name__}")
 
 
-# --- promotion ---------------------------------------------------------------------------------------------------
+# Promotion
 
 
 class Category(Enum):
@@ -300,8 +302,8 @@ def result_dtype(entries: tuple[tuple[dtype, Category], ...]) -> dtype:
     """The dtype in which operands are computed together.
 
     Each entry is an operand's dtype and category. A lighter category changes the result only where its kind
-    (integer, floating, complex) is beyond that of the heavier ones. A Python float or complex counts as of the
-    default dtype, whichever floating or complex dtype the entry says.
+    (integer, floating, complex) is beyond that of the heavier ones. A Python float or complex counts as of
+    the default dtype, whichever floating or complex dtype the entry says.
 
     >>> result_dtype(((int32, TENSOR), (float64, SCALAR)))
     torch.float32
@@ -316,7 +318,7 @@ def _result_dtype(entries: tuple[tuple[dtype, Category], ...]) -> dtype:
     in_category: dict[Category, dtype] = {}
     for entry, category in entries:
         if category is SCALAR and entry.is_complex:
-            entry = default_complex_dtype()
+            entry = _default.to_complex()
         elif category is SCALAR and entry.is_floating_point:
             entry = _default
         before = in_category.get(category)
@@ -335,7 +337,9 @@ def _combined(heavier: dtype, lighter: dtype | None) -> dtype:
         return heavier
     if heavier.is_floating_point:
         return heavier.to_complex() if lighter.is_complex else heavier
-    if heavier is bool_ or lighter.is_floating_point or lighter.is_complex:
+    if lighter.is_complex:
+        return lighter
+    if heavier is bool_ or lighter.is_floating_point:
         return _promoted(heavier, lighter)
     return heavier
 
@@ -347,7 +351,7 @@ def can_cast(from_: dtype, to: dtype) -> bool:
     return _kind(from_) <= _kind(to)
 
 
-# --- limits ------------------------------------------------------------------------------------------------------
+# Limits
 
 
 class finfo:
@@ -363,10 +367,10 @@ class finfo:
         real = type.to_real()
         if not real.is_floating_point:
             raise TypeError(
-                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo', "
-                f"got {type}"
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
+                f", got {type}"
             )
-        limits = ml_dtypes.finfo(real.np)
+        limits: Any = ml_dtypes.finfo(real.np)  # type: ignore[no-untyped-call]
         self.dtype = real.name
         self.bits = real.itemsize * 8
         # PyTorch gives half the spacing that float8_e5m2fnuz has.
@@ -396,7 +400,8 @@ class iinfo:
         _check_dtype(type, "iinfo", "type", 1)
         if type.is_floating_point or type.is_complex:
             raise TypeError(
-                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo', got {type}"
+                "torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo', "
+                f"got {type}"
             )
         if type is bool_:
             raise TypeError("torch.bool is not supported by torch.iinfo")
@@ -413,7 +418,7 @@ class iinfo:
         return self.dtype == other.dtype if isinstance(other, iinfo) else NotImplemented
 
 
-# --- memory formats and layouts ----------------------------------------------------------------------------------
+# Memory formats and layouts
 
 
 class _Named:
@@ -438,7 +443,7 @@ class _Named:
 
 
 class memory_format(_Named):
-    """An order of a tensor's elements in memory. XLA chooses its own, so it is accepted and changes no result."""
+    """An order of a tensor's elements in memory. XLA chooses its own, so it changes no result."""
 
     __slots__ = ()
 
@@ -463,8 +468,10 @@ jagged = layout("jagged")
 
 _CONSTANTS: dict[str, _Named] = {
     each.name: each
-    for each in (contiguous_format, channels_last, channels_last_3d, preserve_format, strided, sparse_coo)
-    + (sparse_csr, sparse_csc, sparse_bsr, sparse_bsc, jagged)
+    for each in (
+        *(contiguous_format, channels_last, channels_last_3d, preserve_format),
+        *(strided, sparse_coo, sparse_csr, sparse_csc, sparse_bsr, sparse_bsc, jagged),
+    )
 }
 
 

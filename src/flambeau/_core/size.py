@@ -33,7 +33,7 @@ class Size(tuple[int, ...]):
         """The number of elements of a tensor of this size."""
         return math.prod(self)
 
-    @overload  # type: ignore[override]
+    @overload
     def __getitem__(self, key: SupportsIndex) -> int: ...
     @overload
     def __getitem__(self, key: slice) -> Size: ...
@@ -41,7 +41,7 @@ class Size(tuple[int, ...]):
         found = tuple.__getitem__(self, key)
         return tuple.__new__(Size, found) if type(key) is slice else found  # type: ignore[arg-type, return-value]
 
-    def __add__(self, other: tuple[Any, ...]) -> Size:  # type: ignore[override]
+    def __add__(self, other: tuple[Any, ...]) -> Size:
         if not isinstance(other, tuple):
             raise TypeError(f"can only concatenate tuple (not {type(other).__name__}) to torch.Size")
         return Size(tuple.__add__(self, other))
