@@ -1,0 +1,24 @@
+"""Building blocks of networks: modules, parameters, containers."""
+
+from flambeau.nn.modules import (
+    Module,
+    ModuleDict,
+    ModuleList,
+    ParameterDict,
+    ParameterList,
+    Sequential,
+)
+from flambeau.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+
+__all__ = [
+    "Buffer",
+    "Module",
+    "ModuleDict",
+    "ModuleList",
+    "Parameter",
+    "ParameterDict",
+    "ParameterList",
+    "Sequential",
+    "UninitializedBuffer",
+    "UninitializedParameter",
+]

@@ -1,0 +1,211 @@
+"""Where hooks are kept, how they are taken away again, and the hooks that every module shares.
+
+A hook lives in an `OrderedDict` keyed by the id of its handle. Each module has one such dict per kind of hook
+(`Module._forward_hooks` ...); the dicts below hold the hooks of all modules at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from flambeau.nn.modules.module import Module
+
+Hook = Callable[..., Any]
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove()` takes the hook away again, as does leaving a `with` block.
+
+    Args:
+        hooks_dict: the dict that holds the hook; the handle becomes its key there.
+        extra_dict: a dict, or a list of dicts, that may hold something more under the same key.
+    """
+
+    id: int
+    next_id: int = 0
+
+    def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
+        self.hooks_dict_ref = weakref.ref(hooks_dict)
+        self.id = RemovableHandle.next_id
+        RemovableHandle.next_id += 1
+        self.extra_dict_ref: tuple[weakref.ref[Any], ...] = tuple(map(weakref.ref, _as_dicts(extra_dict)))
+
+    def remove(self) -> None:
+        """Take the hook away; doing so twice is harmless."""
+        for reference in (self.hooks_dict_ref, *self.extra_dict_ref):
+            hooks = reference()
+            if hooks is not None:
+                hooks.pop(self.id, None)
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        if not self.extra_dict_ref:
+            return (self.hooks_dict_ref(), self.id)
+        return (self.hooks_dict_ref(), self.id, tuple(reference() for reference in self.extra_dict_ref))
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        hooks, self.id, *extra = state
+        # The dict may have died before pickling; an empty one then stands in, so that remove() stays harmless.
+        self.hooks_dict_ref = weakref.ref(OrderedDict() if hooks is None else hooks)
+        self.extra_dict_ref = tuple(
+            weakref.ref(OrderedDict() if more is None else more) for more in (extra[0] if extra else ())
+        )
+        RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(
+        self, type: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.remove()
+
+
+def _as_dicts(extra: Any) -> list[Any]:
+    if extra is None:
+        return []
+    return list(extra) if isinstance(extra, list) else [extra]
+
+
+def add_hook(
+    hooks: Any, hook: Hook, *, prepend: bool = False, flags: Sequence[dict[int, bool] | None] = ()
+) -> RemovableHandle:
+    """Store `hook` and return its handle; each of `flags` that is not None remembers True under the hook's id."""
+    kept = [flag for flag in flags if flag is not None]
+    handle = RemovableHandle(hooks, extra_dict=kept)
+    hooks[handle.id] = hook
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    for flag in kept:
+        flag[handle.id] = True
+    return handle
+
+
+class _WrappedHook:
+    """A hook, together with the module it belongs to if it wants that module as its first argument.
+
+    The module is held weakly, since the module itself holds this object. Copies and pickles of a module carry
+    bound hooks of the copy.
+    """
+
+    def __init__(self, hook: Hook, module: Module | None = None) -> None:
+        self.hook = hook
+        functools.update_wrapper(self, hook)
+        self.with_module = module is not None
+        if module is not None:
+            self.module = weakref.ref(module)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.with_module:
+            return self.hook(*args, **kwargs)
+        module = self.module()
+        if module is None:
+            raise RuntimeError("You are trying to call the hook of a dead Module!")
+        return self.hook(module, *args, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {"hook": self.hook, "with_module": self.with_module}
+        if self.with_module:
+            state["module"] = self.module()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.hook = state["hook"]
+        self.with_module = state["with_module"]
+        if self.with_module:
+            if state["module"] is None:
+                raise RuntimeError("You are trying to revive the hook of a dead Module!")
+            self.module = weakref.ref(state["module"])
+
+
+# -- the hooks of every module at once -------------------------------------------------------------------------
+# They stand as plain names since Module.__call__ looks at four of them at each call.
+_global_buffer_registration_hooks: OrderedDict[int, Hook] = OrderedDict()
+_global_module_registration_hooks: OrderedDict[int, Hook] = OrderedDict()
+_global_parameter_registration_hooks: OrderedDict[int, Hook] = OrderedDict()
+_global_forward_pre_hooks: OrderedDict[int, Hook] = OrderedDict()
+_global_forward_hooks: OrderedDict[int, Hook] = OrderedDict()
+_global_forward_hooks_with_kwargs: OrderedDict[int, bool] = OrderedDict()
+_global_forward_hooks_always_called: OrderedDict[int, bool] = OrderedDict()
+_global_backward_pre_hooks: OrderedDict[int, Hook] = OrderedDict()
+_global_backward_hooks: OrderedDict[int, Hook] = OrderedDict()
+# Which of its two meanings _global_backward_hooks has: None until a first hook decides.
+_global_backward_hooks_are_full: bool | None = None
+
+
+def register_module_buffer_registration_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, name, buffer)` whenever any module gets a buffer; what it returns, unless None, is stored."""
+    return add_hook(_global_buffer_registration_hooks, hook)
+
+
+def register_module_module_registration_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, name, submodule)` whenever any module gets a submodule; a result replaces the submodule."""
+    return add_hook(_global_module_registration_hooks, hook)
+
+
+def register_module_parameter_registration_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, name, param)` whenever any module gets a parameter; a result replaces the parameter."""
+    return add_hook(_global_parameter_registration_hooks, hook)
+
+
+def register_module_forward_pre_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, args)` before every module's forward, ahead of the module's own pre-hooks."""
+    return add_hook(_global_forward_pre_hooks, hook)
+
+
+def register_module_forward_hook(
+    hook: Hook, *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
+    """Call `hook(module, args, output)` after every module's forward, ahead of the module's own hooks.
+
+    Args:
+        hook: may return a new output.
+        with_kwargs: call `hook(module, args, kwargs, output)` instead.
+        always_call: call it even if the forward raises.
+    """
+    flags = [
+        _global_forward_hooks_with_kwargs if with_kwargs else None,
+        _global_forward_hooks_always_called if always_call else None,
+    ]
+    return add_hook(_global_forward_hooks, hook, flags=flags)
+
+
+def _decide_global_backward_kind(full: bool) -> None:
+    global _global_backward_hooks_are_full
+    if _global_backward_hooks_are_full is not None and _global_backward_hooks_are_full is not full:
+        raise RuntimeError(
+            "Cannot use both regular backward hooks and full backward hooks as a global Module hook. "
+            "Please use only one of them."
+        )
+    _global_backward_hooks_are_full = full
+
+
+def register_module_backward_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, grad_input, grad_output)` in every module's backward, in the old, imprecise way.
+
+    It sees the gradients of the last operation in the forward only; prefer `register_module_full_backward_hook`.
+    """
+    _decide_global_backward_kind(full=False)
+    return add_hook(_global_backward_hooks, hook)
+
+
+def register_module_full_backward_pre_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, grad_output)` before every module's backward; it may return a new `grad_output`."""
+    return add_hook(_global_backward_pre_hooks, hook)
+
+
+def register_module_full_backward_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, grad_input, grad_output)` in every module's backward; it may return a new `grad_input`."""
+    _decide_global_backward_kind(full=True)
+    return add_hook(_global_backward_hooks, hook)
+
+
+def global_backward_hooks_are_full() -> bool | None:
+    """True or False once a global backward hook of that kind was registered, None before."""
+    return _global_backward_hooks_are_full

@@ -1,0 +1,224 @@
+"""Parameter and Buffer: tensors that a Module registers when they are assigned to it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from flambeau._core.tensor import Tensor
+
+
+class _ParameterMeta(type(Tensor)):  # type: ignore[misc]
+    """Makes `isinstance(t, Parameter)` true for tensors of custom classes that were made parameters."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if cls is Parameter and isinstance(instance, Tensor) and getattr(instance, "_is_param", False):
+            return True
+        return bool(super().__instancecheck__(instance))
+
+
+class Parameter(Tensor, plain=True, metaclass=_ParameterMeta):
+    """A tensor that is learned: assigned to a Module it is registered, so `parameters()` finds it.
+
+    It shares the storage of `data`. Plain tensors, say a hidden state kept from the last call, are not registered;
+    that is what tells them apart.
+
+    Args:
+        data: the tensor to be learned; without one the parameter is empty.
+        requires_grad: whether gradients are computed for it.
+
+    >>> weight = nn.Parameter(flambeau.zeros(2))
+    >>> weight.requires_grad
+    True
+    """
+
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
+        if data is None:
+            data = Tensor()
+        if type(data) is Tensor or type(data) is Parameter:
+            return Tensor._make_subclass(cls, data, requires_grad)
+        # A class of its own, kept as it is: the mark alone makes it a parameter.
+        tensor = data.detach().requires_grad_(requires_grad)
+        if type(tensor) is not type(data):
+            raise RuntimeError(
+                f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns "
+                f"an instance of the same type, but return type {type(tensor).__name__} was found instead. To use "
+                "the type as a Parameter, please correct the detach() semantics defined by its "
+                "__torch_dispatch__() implementation."
+            )
+        tensor._is_param = True
+        return tensor  # type: ignore[no-any-return]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.data.clone(), self.requires_grad)
+        return memo[id(self)]  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+    def __reduce_ex__(self, proto: Any) -> tuple[Any, ...]:
+        # Hooks stay behind, as they do in PyTorch; its files, too, hold an empty dict here.
+        arguments = (self.data, self.requires_grad, OrderedDict())
+        attributes = {
+            name: value
+            for name, value in self.__dict__.items()
+            if not hasattr(Tensor, name) and name not in Tensor.__annotations__
+        }
+        if attributes:
+            return _rebuild_parameter_with_state, (*arguments, attributes)
+        return _rebuild_parameter, arguments
+
+
+def _rebuild_parameter(data: Tensor, requires_grad: bool, backward_hooks: Any) -> Parameter:
+    """What a pickled Parameter is built again with."""
+    return Parameter(data, requires_grad)
+
+
+def _rebuild_parameter_with_state(
+    data: Tensor, requires_grad: bool, backward_hooks: Any, state: dict[str, Any]
+) -> Parameter:
+    """What a pickled Parameter with attributes of its own is built again with."""
+    parameter = _rebuild_parameter(data, requires_grad, backward_hooks)
+    for name, value in state.items():
+        setattr(parameter, name, value)
+    return parameter
+
+
+class _BufferMeta(type(Tensor)):  # type: ignore[misc]
+    """Makes `isinstance(t, Buffer)` true for the tensors that `Buffer(...)` marked."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if cls is Buffer and isinstance(instance, Tensor) and getattr(instance, "_is_buffer", False):
+            return True
+        return bool(super().__instancecheck__(instance))
+
+
+class Buffer(Tensor, plain=True, metaclass=_BufferMeta):
+    """A tensor that belongs to a module's state without being learned, such as a running mean.
+
+    Calling it marks a tensor and hands that back: assigned to a Module it becomes a buffer.
+
+    Args:
+        data: the tensor; without one the buffer is empty.
+        persistent: whether the buffer is part of the module's `state_dict`.
+    """
+
+    persistent: bool
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Buffer:
+        if data is None:
+            data = Tensor()
+        tensor: Any = data.detach().requires_grad_(data.requires_grad)
+        tensor.persistent = persistent
+        tensor._is_buffer = True
+        return tensor  # type: ignore[no-any-return]
+
+
+class UninitializedTensorMixin:
+    """A tensor whose shape is not known yet; `materialize` gives it one, and its final class."""
+
+    cls_to_become: Any
+    # What may be done before there is a shape.
+    _allowed_names = frozenset(
+        "__hash__ size copy_ is_complex is_floating_point half float double char short int long cuda cpu to "
+        "get_device _has_compatible_shallow_copy_type".split()
+    )
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Give the tensor its shape, with values still to be filled in, and make it an ordinary tensor.
+
+        Args:
+            shape: the sizes.
+            device: where it goes; by default where it is.
+            dtype: what it holds; by default what it was made for.
+        """
+        data = self.data  # type: ignore[attr-defined]
+        self.data = data.new_empty(
+            shape, device=data.device if device is None else device, dtype=data.dtype if dtype is None else dtype
+        )
+        self.__class__ = self.cls_to_become  # type: ignore[assignment]
+
+    @property
+    def shape(self) -> Any:
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
+            "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. Call "
+            "`forward` to initialize the parameters before accessing their attributes."
+        )
+
+    def share_memory_(self) -> Any:
+        raise RuntimeError(
+            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the "
+            "parameters before calling `module.share_memory()`."
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, proto: Any) -> tuple[Any, ...]:
+        return type(self), (self.requires_grad,)  # type: ignore[attr-defined]
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        # Properties (`.data`, `.device` ...) arrive as the __get__ and __set__ of their descriptor.
+        name = func.__name__
+        if name in cls._allowed_names or type(func).__name__ == "method-wrapper":
+            return super().__torch_function__(func, types, args, kwargs or {})  # type: ignore[misc]
+        raise ValueError(
+            f"Attempted to use an uninitialized parameter in {func}. This error happens when you are using a "
+            f"`LazyModule` or explicitly manipulating `torch.nn.parameter.{cls.__name__}` objects. When using "
+            "LazyModules Call `forward` with a dummy batch to initialize the parameters before calling torch functions"
+        )
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether the tensor still waits for its shape."""
+    return isinstance(param, UninitializedTensorMixin)
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter, plain=True):
+    """A parameter whose shape follows from the first input; the Lazy modules hold them.
+
+    Args:
+        requires_grad: whether gradients are computed for it, once it has a shape.
+        device, dtype: of the parameter to come.
+    """
+
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> UninitializedParameter:
+        return Tensor._make_subclass(cls, _empty(device, dtype), requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> UninitializedParameter:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.requires_grad, self.data.device, self.data.dtype)
+        return memo[id(self)]  # type: ignore[no-any-return]
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor, plain=True):
+    """A buffer whose shape follows from the first input.
+
+    Args:
+        requires_grad: whether gradients are computed for it, once it has a shape.
+        device, dtype: of the buffer to come.
+        persistent: whether the buffer is part of the module's `state_dict`.
+    """
+
+    cls_to_become = Tensor
+
+    def __new__(
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+    ) -> UninitializedBuffer:
+        tensor = Tensor._make_subclass(cls, _empty(device, dtype), requires_grad)
+        tensor.persistent = persistent
+        tensor._is_buffer = True
+        return tensor
+
+
+def _empty(device: Any, dtype: Any) -> Tensor:
+    empty = Tensor()
+    return empty.new_empty(0, device=device or empty.device, dtype=dtype or empty.dtype)
