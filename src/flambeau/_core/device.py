@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -11,6 +12,7 @@ TYPES = (
     *("cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla"),
     *("lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone"),
 )
+_WELL_FORMED = re.compile(r"([a-zA-Z_]+)(?::(0|[1-9][0-9]*))?")
 # JAX's platforms under PyTorch's names, the usual first. "tpu" is a name of ours beside PyTorch's "xla".
 _PLATFORMS = {
     "cpu": ("cpu",),
@@ -94,16 +96,16 @@ def _device(type: str, index: int | None) -> device:
 def _parsed(text: str) -> device:
     if not text:
         raise RuntimeError("Device string must not be empty")
-    type, colon, digits = text.partition(":")
-    if type and type not in TYPES and type != "tpu":
+    found = _WELL_FORMED.fullmatch(text)
+    if found is None:
+        raise RuntimeError(f"Invalid device string: '{text}'")
+    type, index = found.groups()
+    if type not in TYPES and type != "tpu":
         raise RuntimeError(
-            f"Expected one of {', '.join(TYPES)} device type at start of device string: {text}. "
+            f"Expected one of {', '.join(TYPES)} device type at start of device string: {type}. "
             f"Of these, tensors can be on {_available_text()}."
         )
-    well_formed = digits.isascii() and digits.isdigit() and (digits == "0" or digits[0] != "0")
-    if not type or (colon and not well_formed):
-        raise RuntimeError(f"Invalid device string: '{text}'")
-    return _device(type, int(digits) if colon else None)
+    return _device(type, None if index is None else int(index))
 
 
 def _from_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> device:

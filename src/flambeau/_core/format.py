@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from flambeau._core.dtype import bool_, complex64, complex128, dtype, float64, get_default_dtype, int64
+from flambeau._core.dtype import (
+    bool_,
+    complex64,
+    complex128,
+    dtype,
+    float8_e8m0fnu,
+    float64,
+    get_default_dtype,
+    int64,
+)
 
 
 @dataclass
@@ -97,6 +106,8 @@ def format_tensor(
         is_dtype_told = dtype is default
     else:
         text = _array_text(array, len(prefix))
+        if not options.edgeitems:  # summaries then show no element, so PyTorch adds the size to every text
+            suffixes.append(f"size={shape}")
         default_complex = complex128 if default is float64 else complex64
         is_dtype_told = dtype in (default, default_complex, int64, bool_)
     if not is_dtype_told:
@@ -124,14 +135,22 @@ def _with_suffixes(text: str, suffixes: Iterable[str], indent: int) -> str:
 def _array_text(array: np.ndarray[Any, Any], indent: int) -> str:
     is_summary = array.size > options.threshold
     shown = _edges(array) if is_summary else array
+    if is_summary and not options.edgeitems:
+        return "[...]"
     if array.dtype.kind == "c":
         number: _Style = _Complex(shown)
     elif array.dtype.kind in "biu":
         number = _Exact(shown)
     else:
         number = _Float(shown)
-        array = array.astype(np.float64)  # exact, and Python's floats print the same way for every dtype
+        array = _as_float64(array)
     return _nested(array, indent, number, is_summary)
+
+
+def _as_float64(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same values as float64, which holds those of all floating dtypes and which Python formats."""
+    with np.errstate(invalid="ignore"):  # NumPy warns of some NaNs
+        return array.astype(np.float64)
 
 
 def _edges(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -184,9 +203,13 @@ class _Float:
     """Floats: whole ones with a bare point, others with `precision` digits, or in powers of ten."""
 
     def __init__(self, shown: np.ndarray[Any, Any]) -> None:
-        values = shown.astype(np.float64).ravel()
-        # What is zero, infinite or not a number has no say, not even in the width.
-        values = values[np.isfinite(values) & (values != 0)]
+        values = _as_float64(shown).ravel()
+        if shown.dtype == float8_e8m0fnu.np:
+            # It has no zero, so PyTorch takes the smallest number, which 0 rounds to, for it; and NaN counts.
+            values = values[values != 2.0**-127]
+        else:
+            # What is zero, infinite or not a number has no say, not even in the width.
+            values = values[np.isfinite(values) & (values != 0)]
         self.width = 1
         self.is_whole = bool((values == np.ceil(values)).all())
         self.is_scientific = False
@@ -194,10 +217,9 @@ class _Float:
             return
         low, high = float(abs(values).min()), float(abs(values).max())
         self.is_scientific = high / low > 1000 or high > 1e8 or (not self.is_whole and low < 1e-4)
-        self.width = max(len(self._finite(value)) for value in values.tolist())
-        # Only now, as in PyTorch, where the option does not change the width.
         if options.sci_mode is not None:
             self.is_scientific = options.sci_mode
+        self.width = max(len(self._finite(value)) for value in values.tolist())
 
     def _finite(self, value: float) -> str:
         if self.is_scientific:

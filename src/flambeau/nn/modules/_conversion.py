@@ -64,11 +64,16 @@ def _form(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 
 
 def _wrong_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError:
-    given = [type(arg).__name__ for arg in args] + [f"{name}={type(value).__name__}" for name, value in kwargs.items()]
-    listed = ", ".join(given) + (", " if kwargs else "")
+    given = [_type_name(arg) for arg in args] + [f"{name}={_type_name(value)}" for name, value in kwargs.items()]
+    listed = ", ".join(given) + ("" if args else ", ")
     return TypeError(
         f"to() received an invalid combination of arguments - got ({listed}), but expected one of:{TO_FORMS}"
     )
+
+
+def _type_name(value: Any) -> str:
+    name = type(value).__name__
+    return f"torch.{name}" if isinstance(value, DType | Device) else name
 
 
 def converter(target: Target) -> Callable[[Tensor], Tensor]:

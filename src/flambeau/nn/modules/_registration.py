@@ -134,6 +134,8 @@ def assign_parameter(module: Module, name: str, value: Parameter) -> None:
 
 
 def assign_module(module: Module, name: str, value: Module) -> None:
+    if name in module.__dict__.get("_parameters", ()):
+        _refuse(name, value, "parameter", "torch.nn.Parameter or None expected")
     check_started(module, "_modules", "module")
     _forget(module, name, but="_modules")
     module._modules[name] = _after_module_hooks(module, name, value)  # type: ignore[assignment]

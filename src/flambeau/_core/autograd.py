@@ -1,0 +1,744 @@
+"""The tape and `backward`: nodes that know their call, their inputs and what they saved.
+
+Nodes hold values, never tensors, so that nothing here makes a reference cycle. `backward` walks the nodes from the newest
+to the oldest, as PyTorch does, and records one call for each; with `create_graph` it works on tensors instead of values.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from flambeau._core.call import Call
+from flambeau._core.gradient import backward_call, saving
+from flambeau._core.modes import modes
+from flambeau._core.tensor import Tensor
+from flambeau._core.trace import describe_line, local, record
+from flambeau._core.value import Meta, Value, meta_of
+
+_sequence = itertools.count()
+
+Edge = tuple["Node", int] | None
+
+FREED = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
+    "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+    "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+    "after calling backward."
+)
+
+
+class RemovableHandle:
+    """Removes a hook again: `handle.remove()`, or at the end of a `with` block."""
+
+    _ids = itertools.count()
+
+    def __init__(self, hooks: dict[int, Any], *, extra_dict: Any = None) -> None:
+        self.id = next(RemovableHandle._ids)
+        self._hooks = hooks
+
+    def remove(self) -> None:
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+class Node:
+    """One step of the graph: gradients of its outputs in, gradients of its inputs out."""
+
+    edges: tuple[Edge, ...] = ()
+    results: Sequence[Meta] = ()  # metas of its outputs
+    hooks: dict[int, Any] | None = None  # called after it ran
+    prehooks: dict[int, Any] | None = None  # called before it runs
+    tensor_hooks: dict[int, dict[int, Any]] | None = None  # by output number: hooks on tensors
+    retained: dict[int, Any] | None = None  # by output number: weak references to tensors that retain their grad
+    line: Any = None
+
+    def __init__(self) -> None:
+        self.sequence = next(_sequence)
+
+    def name(self) -> str:
+        return type(self).__name__
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return self.__dict__.setdefault("_metadata", {})
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """The nodes that made this one's inputs, each with the number of its output."""
+        return tuple((None, 0) if edge is None else edge for edge in self.edges)
+
+    def _sequence_nr(self) -> int:
+        return self.sequence
+
+    def register_hook(self, fn: Callable[..., Any]) -> RemovableHandle:
+        """Calls `fn(grad_inputs, grad_outputs)` after this node ran."""
+        if self.hooks is None:
+            self.hooks = {}
+        handle = RemovableHandle(self.hooks)
+        self.hooks[handle.id] = fn
+        return handle
+
+    def register_prehook(self, fn: Callable[..., Any]) -> RemovableHandle:
+        """Calls `fn(grad_outputs)` before this node runs."""
+        if self.prehooks is None:
+            self.prehooks = {}
+        handle = RemovableHandle(self.prehooks)
+        self.prehooks[handle.id] = fn
+        return handle
+
+    def hooks_of_output(self, index: int) -> dict[int, Any]:
+        if self.tensor_hooks is None:
+            self.tensor_hooks = {}
+        return self.tensor_hooks.setdefault(index, {})
+
+    def retain(self, index: int, reference: Any) -> None:
+        if self.retained is None:
+            self.retained = {}
+        self.retained[index] = reference
+
+    def pull(self, cotangents: list[Any], work: Any) -> Sequence[Any]:
+        """Gradients, one for each edge (None where there is none)."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Drops what was saved; the graph cannot be walked again."""
+
+
+class OpNode(Node):
+    """The node of a recorded call."""
+
+    def __init__(
+        self, call: Call, tensors: Sequence[Tensor], values: Sequence[Value], needs: tuple[bool, ...],
+        results: Sequence[Value], numbers: tuple[Any, ...],
+    ) -> None:  # fmt: skip
+        self.sequence = next(_sequence)
+        self.call = call
+        self.needs = needs
+        self.results = call.results
+        self.numbers = numbers
+        self.edges = tuple([edge_of(t) if need else None for t, need in zip(tensors, needs, strict=True)])
+        plan = saving(call, needs)
+        self.saved: list[Any] | None = [*[values[i] for i in plan.inputs], *[results[i] for i in plan.outputs]]
+        self.guards = [(tensors[i]._storage, tensors[i]._storage.version, None) for i in plan.guarded_inputs]
+        if modes.saved_hooks:
+            self.pack()
+        if modes.anomaly:
+            from flambeau._core.trace import user_line
+
+            self.line = user_line()
+
+    def guard_outputs(self, tensors: Sequence[Tensor]) -> None:
+        """Also notices in-place writes to the outputs that were saved."""
+        for i in saving(self.call, self.needs).outputs:
+            self.guards.append((tensors[i]._storage, tensors[i]._storage.version, i))
+
+    # -- saved tensors ---------------------------------------------------------------------------
+
+    def pack(self) -> None:
+        """Hands what was saved to the innermost `saved_tensors_hooks`."""
+        pack, unpack = modes.saved_hooks[-1]
+        assert self.saved is not None
+        self.saved = [_Packed(pack(tensor), unpack) for tensor in self._as_tensors(self.saved)]
+
+    def _as_tensors(self, saved: Sequence[Any]) -> list[Tensor]:
+        plan = saving(self.call, self.needs)
+        tensors = []
+        for i, value in zip(plan.inputs, saved, strict=False):
+            tensor = Tensor._of(value)
+            edge = self.edges[i]
+            if edge is not None:
+                attach(tensor, edge)
+            tensors.append(tensor)
+        for i, value in zip(plan.outputs, saved[len(plan.inputs) :], strict=True):
+            tensor = Tensor._of(value)
+            tensor._set_history(self, i)
+            tensors.append(tensor)
+        return tensors
+
+    def _unpacked(self) -> list[Any]:
+        if self.saved is None:
+            raise RuntimeError(FREED)
+        self._check_versions()
+        return [item.unpack() if isinstance(item, _Packed) else item for item in self.saved]
+
+    def _check_versions(self) -> None:
+        for storage, version, output in self.guards:
+            if storage.version != version:
+                meta = storage.meta or storage.value.meta
+                source = ""
+                if output is not None:
+                    source = f", which is output {output} of {self.name()},"
+                else:
+                    source = self._describe_source(storage)
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                    f"[torch.{meta.dtype.scalar_type}Tensor {list(meta.shape)}]{source} is at version "
+                    f"{storage.version}; expected version {version} instead. Hint: enable anomaly detection to find the "
+                    "operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True)."
+                )
+
+    def _describe_source(self, storage: Any) -> str:
+        plan = saving(self.call, self.needs)
+        for i, (guarded, _, _) in zip(plan.guarded_inputs, self.guards, strict=False):
+            edge = self.edges[i]
+            if guarded is storage and edge is not None and not isinstance(edge[0], AccumulateGrad):
+                return f", which is output {edge[1]} of {edge[0].name()},"
+        return ""
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def pull(self, cotangents: list[Any], work: Any) -> Sequence[Any]:
+        saved = self._unpacked()
+        present = tuple([g is not None for g in cotangents])
+        call = backward_call(self.call, self.needs, present)
+        given = [g for g in cotangents if g is not None]
+        if work is VALUES:
+            found: Any = record(call, [*given, *[_value_of(item) for item in saved]], self.numbers)
+        else:
+            from flambeau._core.dispatch import run_call
+
+            tensors = [item if isinstance(item, Tensor) else None for item in saved]
+            if any(t is None for t in tensors):
+                tensors = self._as_tensors(saved)  # type: ignore[assignment]
+            found = run_call(call, [*given, *tensors], self.numbers)  # type: ignore[list-item]
+        gradients = iter(found)
+        return [next(gradients) if need else None for need in self.needs]
+
+    def release(self) -> None:
+        if self.saved:
+            self.saved = None
+            self.guards = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_saved_"):
+            return self._saved_by_name(name.removeprefix("_saved_"))
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def _saved_by_name(self, name: str) -> Any:
+        plan = saving(self.call, self.needs)
+        source = self.call.source
+        tensors = self._as_tensors([_value_of(item) for item in self._unpacked()])
+        names = [source.input_names[i] for i in plan.inputs] + [
+            (self.call.op.output_names or ("result",))[i] for i in plan.outputs
+        ]
+        aliases = {"self": "input", "result": "output"}
+        for wanted in (name, aliases.get(name, name)):
+            if wanted in names:
+                return tensors[names.index(wanted)]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '_saved_{name}'")
+
+
+class _Packed:
+    """A saved value in the hands of `saved_tensors_hooks`."""
+
+    def __init__(self, packed: Any, unpack: Callable[[Any], Tensor]) -> None:
+        self.packed, self._unpack = packed, unpack
+
+    def unpack(self) -> Any:
+        return self._unpack(self.packed)
+
+
+def _value_of(item: Any) -> Value:
+    return item._read() if isinstance(item, Tensor) else item  # type: ignore[no-any-return]
+
+
+class AccumulateGrad(Node):
+    """Adds what arrives to the `.grad` of a leaf."""
+
+    def __init__(self, variable: Tensor) -> None:
+        # Leaves come last among what is ready: PyTorch gives these nodes the highest priority instead.
+        self.sequence = 1 << 62
+        self.variable = variable
+        self.results = (variable._meta,)
+
+    def pull(self, cotangents: list[Any], work: Any) -> Sequence[Any]:
+        (gradient,) = cotangents
+        variable = self.variable
+        if gradient is None:
+            return ()
+        if work is VALUES:
+            if variable._grad is None:
+                variable._grad = Tensor._of(gradient)
+            elif variable._grad._rg:
+                variable._grad = Tensor._of(add_values(variable._grad._read(), gradient))
+            else:
+                variable._grad._write(add_values(variable._grad._read(), gradient))
+        else:
+            variable._grad = gradient if variable._grad is None else work.add(variable._grad, gradient)
+        if variable._post_hooks:
+            for hook in list(variable._post_hooks.values()):
+                hook(variable)
+        return ()
+
+
+def accumulator(leaf: Tensor) -> AccumulateGrad:
+    """The one AccumulateGrad node of a leaf, made anew when nothing holds the last one."""
+    node = leaf._accumulator() if leaf._accumulator is not None else None
+    if node is None or node.results[0] is not leaf._meta:
+        node = AccumulateGrad(leaf)
+        if leaf._hooks is not None:
+            node.tensor_hooks = {0: leaf._hooks}
+        leaf._accumulator = weakref.ref(node)
+    return node  # type: ignore[no-any-return]
+
+
+def edge_of(tensor: Tensor) -> Edge:
+    """Where the gradient of this tensor goes."""
+    node = tensor._node
+    return (node, tensor._index) if node is not None else (accumulator(tensor), 0)
+
+
+def attach(tensor: Tensor, edge: Edge) -> None:
+    """Gives a tensor the history that `edge` names."""
+    assert edge is not None
+    if isinstance(edge[0], AccumulateGrad):
+        tensor._rg = True
+        tensor._accumulator = weakref.ref(edge[0])
+    else:
+        tensor._set_history(*edge)
+
+
+# -- arithmetic on values --------------------------------------------------------------------------
+
+_add_calls: dict[Meta, Call] = {}
+_one_values: dict[Meta, Value] = {}
+
+
+def add_values(a: Value, b: Value) -> Value:
+    call = _add_calls.get(a.meta)
+    if call is None:
+        meta = a.meta
+
+        def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
+            return (xp.add(arrays[0], arrays[1]),)
+
+        call = _add_calls[meta] = Call("add", run, (meta, meta), (meta,), meta.device, dual=True)
+    return record(call, (a, b))[0]
+
+
+def ones_value(meta: Meta) -> Value:
+    """A value of ones, the same object each time: it is never donated because this table holds it."""
+    found = _one_values.get(meta)
+    if found is None:
+        from flambeau._core.tensor import from_array
+
+        found = from_array(np.ones(meta.shape, meta.np), meta)._read()
+        if meta.numel <= 1:
+            _one_values[meta] = found
+    return found
+
+
+class _Values:
+    """What `backward` works on normally: values, with nothing recorded for a second derivative."""
+
+    add = staticmethod(add_values)
+    wrap = staticmethod(Tensor._of)
+
+    @staticmethod
+    def unwrap(tensor: Tensor) -> Value:
+        return tensor._read()
+
+
+class _Tensors:
+    """What `backward` works on with `create_graph`."""
+
+    @staticmethod
+    def add(a: Tensor, b: Tensor) -> Tensor:
+        from flambeau._core.declare import registry
+
+        return registry["add"](a, b)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def wrap(tensor: Tensor) -> Tensor:
+        return tensor
+
+    unwrap = wrap
+
+
+VALUES = _Values()
+TENSORS = _Tensors()
+
+
+# -- the engine ------------------------------------------------------------------------------------
+
+
+def _dependencies(roots: Sequence[Node]) -> dict[Node, int]:
+    """How many edges lead to each node that the roots reach."""
+    counts: dict[Node, int] = dict.fromkeys(roots, 0)
+    stack = list(counts)
+    while stack:
+        for edge in stack.pop().edges:
+            if edge is not None:
+                node = edge[0]
+                if node not in counts:
+                    counts[node] = 0
+                    stack.append(node)
+                counts[node] += 1
+    return counts
+
+
+def _leading_to(targets: set[Node], counts: dict[Node, int]) -> set[Node]:
+    """The nodes from which some target can be reached; only they need to run for `autograd.grad`."""
+    users: dict[Node, list[Node]] = {}
+    for node in counts:
+        for edge in node.edges:
+            if edge is not None:
+                users.setdefault(edge[0], []).append(node)
+    found, stack = set(targets), list(targets)
+    while stack:
+        for user in users.get(stack.pop(), ()):
+            if user not in found:
+                found.add(user)
+                stack.append(user)
+    return found
+
+
+def run_backward(
+    roots: Sequence[tuple[Node, int, Any]], work: Any, keep_graph: bool,
+    captures: dict[tuple[Node, int], list[int]] | None = None, accumulate: bool = True,
+) -> dict[int, Any]:  # fmt: skip
+    """Walks the graph from `roots` (node, output, cotangent).
+
+    With `captures` (places whose gradient is wanted, each with the numbers under which it is handed back) only what leads
+    to them runs, and leaves accumulate nothing unless `accumulate`.
+    """
+    counts = _dependencies([node for node, _, _ in roots])
+    needed = None if captures is None else _leading_to({node for node, _ in captures}, counts)
+    buffers: dict[Node, list[Any]] = {}
+    for node, index, cotangent in roots:
+        buffer = buffers.setdefault(node, [None] * len(node.results))
+        buffer[index] = cotangent if buffer[index] is None else work.add(buffer[index], cotangent)
+    ready = [(-node.sequence, i, node) for i, node in enumerate(buffers) if counts[node] == 0]
+    heapq.heapify(ready)
+    order = itertools.count(len(ready))
+    captured: dict[int, Any] = {}
+    while ready:
+        node = heapq.heappop(ready)[2]
+        cotangents = buffers.pop(node, None)
+        if cotangents is None:
+            cotangents = [None] * len(node.results)
+        if node.prehooks or node.tensor_hooks or node.retained:
+            cotangents = _run_prehooks(node, cotangents, work)
+        if captures is not None:
+            for index, cotangent in enumerate(cotangents):
+                for number in captures.get((node, index), ()):
+                    captured[number] = cotangent
+        gradients: Sequence[Any] = ()
+        if _should_run(node, needed, captures, accumulate):
+            gradients = _run_node(node, cotangents, work, keep_graph)
+        for edge, gradient in itertools.zip_longest(node.edges, gradients):
+            if edge is None:
+                continue
+            target, index = edge
+            if gradient is not None:
+                buffer = buffers.get(target)  # type: ignore[assignment]
+                if buffer is None:
+                    buffer = buffers[target] = [None] * len(target.results)
+                buffer[index] = gradient if buffer[index] is None else work.add(buffer[index], gradient)
+            counts[target] -= 1
+            if counts[target] == 0:
+                heapq.heappush(ready, (-target.sequence, next(order), target))
+    return captured
+
+
+def _should_run(node: Node, needed: set[Node] | None, captures: Any, accumulate: bool) -> bool:
+    if needed is None:
+        return True
+    if isinstance(node, AccumulateGrad):
+        return accumulate and node in needed
+    if node not in needed:
+        return False
+    # A captured place needs nothing beyond itself, unless another one lies behind it.
+    return any(edge is not None and edge[0] in needed for edge in node.edges)
+
+
+def _run_node(node: Node, cotangents: list[Any], work: Any, keep_graph: bool) -> Sequence[Any]:
+    if all(g is None for g in cotangents) and not getattr(node, "runs_without_gradients", False):
+        gradients: Sequence[Any] = [None] * len(node.edges)
+    elif modes.anomaly:
+        gradients = _run_with_anomaly_checks(node, cotangents, work)
+    else:
+        gradients = node.pull(cotangents, work)
+    if node.hooks:
+        gradients = _run_posthooks(node, cotangents, gradients, work)
+    if not keep_graph:
+        node.release()
+    return gradients
+
+
+def _wrapped(items: Sequence[Any], work: Any) -> tuple[Any, ...]:
+    return tuple(None if item is None else work.wrap(item) for item in items)
+
+
+def _run_prehooks(node: Node, cotangents: list[Any], work: Any) -> list[Any]:
+    cotangents = list(cotangents)
+    for index, hooks in list((node.tensor_hooks or {}).items()):
+        for hook in list(hooks.values()):
+            if cotangents[index] is not None:
+                result = hook(work.wrap(cotangents[index]))
+                if result is not None:
+                    cotangents[index] = work.unwrap(result)
+    for hook in list((node.prehooks or {}).values()):
+        result = hook(_wrapped(cotangents, work))
+        if result is not None:
+            result = result if isinstance(result, tuple) else (result,)
+            cotangents = [None if item is None else work.unwrap(item) for item in result]
+    for index, reference in (node.retained or {}).items():
+        tensor = reference()
+        if tensor is not None and cotangents[index] is not None:
+            new = work.wrap(cotangents[index])
+            tensor._grad = new if tensor._grad is None else TENSORS.add(tensor._grad, new)
+    return cotangents
+
+
+def _run_posthooks(node: Node, cotangents: list[Any], gradients: Sequence[Any], work: Any) -> Sequence[Any]:
+    for hook in list((node.hooks or {}).values()):
+        result = hook(_wrapped(gradients, work), _wrapped(cotangents, work))
+        if result is not None:
+            result = result if isinstance(result, tuple) else (result,)
+            gradients = [None if item is None else work.unwrap(item) for item in result]
+    return gradients
+
+
+def _run_with_anomaly_checks(node: Node, cotangents: list[Any], work: Any) -> Sequence[Any]:
+    try:
+        gradients = node.pull(cotangents, work)
+    except Exception as error:
+        if node.line is not None:
+            error.add_note(f"The forward call of {node.name()} was at {describe_line(node.line)}.")
+        raise
+    if modes.anomaly_check_nan:
+        for number, gradient in enumerate(gradients):
+            if gradient is None:
+                continue
+            array = work.wrap(gradient)._host_array()
+            if array.dtype.kind in "fc" and np.isnan(array).any():
+                error = RuntimeError(f"Function '{node.name()}' returned nan values in its {number}th output.")
+                if node.line is not None:
+                    error.add_note(f"The forward call of {node.name()} was at {describe_line(node.line)}.")
+                raise error
+    return gradients
+
+
+# -- the public ways in ----------------------------------------------------------------------------
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+
+
+def _start(tensor: Tensor, gradient: Tensor | None, work: Any, create_graph: bool) -> tuple[Node, int, Any]:
+    """The root for one tensor: its node, output number and cotangent."""
+    if not tensor.requires_grad:
+        raise RuntimeError(
+            "element 0 of tensors does not require grad and does not have a grad_fn"
+        )
+    if gradient is None:
+        if tensor.numel() != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        if not tensor.dtype.is_floating_point:
+            raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {tensor.dtype}")
+        value = ones_value(tensor._meta)
+        cotangent: Any = value if work is VALUES else Tensor._of(value)
+    else:
+        if not isinstance(gradient, Tensor):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
+        if gradient._meta.shape != tensor._meta.shape:
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[0] has a shape of {gradient.shape} and output[0] has a shape of "
+                f"{tensor.shape}."
+            )
+        if gradient.is_complex() and not tensor.is_complex():
+            raise RuntimeError(
+                "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
+                f"grad_output[0] has a dtype of {gradient.dtype} and output[0] has a dtype of {tensor.dtype}."
+            )
+        if gradient.dtype is not tensor.dtype:
+            gradient = gradient.to(tensor.dtype)  # type: ignore[attr-defined]
+        cotangent = work.unwrap(gradient)
+    edge = edge_of(tensor)
+    assert edge is not None
+    return edge[0], edge[1], cotangent
+
+
+def _explained(error: RuntimeError, tensor: Tensor) -> RuntimeError:
+    """Says what to do about a root that has no graph or is no scalar."""
+    text = str(error)
+    if "does not require grad" in text:
+        error.add_note(
+            "Nothing that led to this tensor was recorded: it was computed under no_grad() or from detached tensors, or "
+            "none of the inputs has requires_grad=True."
+        )
+    elif "scalar outputs" in text:
+        error.add_note(
+            f"The tensor has shape {list(tensor.shape)}: reduce it first, with .mean() or .sum() (or a loss's "
+            "reduction='mean'), or pass gradient=."
+        )
+    return error
+
+
+def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any], work: Any, create_graph: bool) -> list[Any]:
+    roots = []
+    for tensor, gradient in zip(tensors, gradients, strict=True):
+        try:
+            roots.append(_start(tensor, gradient, work, create_graph))
+        except RuntimeError as error:
+            raise _explained(error, tensor) from None
+    return roots
+
+
+def _captures(inputs: Sequence[Tensor]) -> dict[tuple[Node, int], list[int]]:
+    places: dict[tuple[Node, int], list[int]] = {}
+    for number, tensor in enumerate(inputs):
+        if not tensor.requires_grad:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+        places.setdefault(edge_of(tensor), []).append(number)  # type: ignore[arg-type]
+    return places
+
+
+def backward(
+    tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+    grad_variables: Any = None, inputs: Any = None,
+) -> None:  # fmt: skip
+    """Accumulates the sum of gradients of `tensors` into the leaves (or into `inputs` alone).
+
+    Args:
+        grad_tensors: the vector of the vector-Jacobian product, one for each tensor; may be None for scalars.
+        retain_graph: keep what was saved, so that the graph can be walked again; defaults to `create_graph`.
+        create_graph: record the walk, so that it can be differentiated.
+    """
+    tensors = _as_tuple(tensors)
+    gradients = _as_tuple(grad_tensors) if isinstance(grad_tensors, (tuple, list)) else (grad_tensors,) * len(tensors)
+    if inputs is not None and isinstance(inputs, (tuple, list)) and not inputs:
+        raise RuntimeError("`inputs` argument to `backward` cannot be empty.")
+    work: Any = TENSORS if create_graph else VALUES
+    keep = create_graph if retain_graph is None else retain_graph
+    previous = modes.grad
+    modes.grad = create_graph
+    try:
+        roots = _roots(tensors, gradients, work, create_graph)
+        if inputs is None:
+            run_backward(roots, work, keep)
+        else:
+            wanted = _as_tuple(inputs)
+            captured = run_backward(roots, work, keep, _captures(wanted), accumulate=False)
+            for number, tensor in enumerate(wanted):
+                if captured.get(number) is not None:
+                    target = AccumulateGrad(tensor)
+                    target.pull([captured[number]], work)
+    finally:
+        modes.grad = previous
+    if not create_graph:
+        local.trace.armed = True
+
+
+def grad(
+    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+    only_inputs: bool = True, allow_unused: bool | None = None, is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:  # fmt: skip
+    """The sum of gradients of `outputs` with respect to `inputs`, returned instead of accumulated.
+
+    Raises: RuntimeError, if an input is not part of the graph (unless `allow_unused`).
+
+    >>> import flambeau
+    >>> x = flambeau.tensor(3.0, requires_grad=True)
+    >>> flambeau.autograd.grad(x ** 2, x)
+    (tensor(6.),)
+    """
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
+    allow_unused = materialize_grads if allow_unused is None else allow_unused
+    if is_grads_batched:
+        return _batched_grad(outputs, inputs, grad_outputs, create_graph, allow_unused, materialize_grads)
+    outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    gradients = _as_tuple(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else (grad_outputs,) * len(outputs)
+    work: Any = TENSORS if create_graph else VALUES
+    keep = create_graph if retain_graph is None else retain_graph
+    previous = modes.grad
+    modes.grad = create_graph
+    try:
+        roots = _roots(outputs, gradients, work, create_graph)
+        captured = run_backward(roots, work, keep, _captures(inputs), accumulate=False)
+        found: list[Any] = [
+            None if captured.get(i) is None else work.wrap(captured[i]) for i in range(len(inputs))
+        ]
+    finally:
+        modes.grad = previous
+    for number, tensor in enumerate(inputs):
+        if found[number] is None and not allow_unused:
+            raise RuntimeError(
+                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if "
+                "this is the desired behavior."
+            )
+        if found[number] is None and materialize_grads:
+            from flambeau._core.tensor import from_array
+
+            found[number] = from_array(np.zeros(tensor._meta.shape, tensor._meta.np), tensor._meta)
+    return tuple(found)
+
+
+def _batched_grad(
+    outputs: Any, inputs: Any, grad_outputs: Any, create_graph: bool, allow_unused: bool, materialize: bool
+) -> tuple[Any, ...]:
+    """`grad` for a batch of vectors: one walk for each, stacked."""
+    gradients = _as_tuple(grad_outputs)
+    size = gradients[0].shape[0]
+    rows = [
+        grad(outputs, inputs, [g[i] for g in gradients], True, create_graph, True, allow_unused, False, materialize)
+        for i in range(size)
+    ]
+    from flambeau._core.declare import registry
+
+    return tuple(None if column[0] is None else registry["stack"](column) for column in zip(*rows, strict=True))
+
+
+def register_tensor_hook(tensor: Tensor, hook: Callable[..., Any]) -> RemovableHandle:
+    if not tensor.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if tensor._node is not None:
+        hooks = tensor._node.hooks_of_output(tensor._index)
+    else:
+        if tensor._hooks is None:
+            tensor._hooks = {}
+        hooks = tensor._hooks
+        accumulator(tensor).tensor_hooks = {0: hooks}
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    return handle
+
+
+def register_post_hook(tensor: Tensor, hook: Callable[..., Any]) -> RemovableHandle:
+    if not tensor.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if tensor._node is not None:
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    if tensor._post_hooks is None:
+        tensor._post_hooks = {}
+    handle = RemovableHandle(tensor._post_hooks)
+    tensor._post_hooks[handle.id] = hook
+    return handle
+
+
+def zeros_value(meta: Meta) -> Value:
+    from flambeau._core.tensor import from_array
+
+    return from_array(np.zeros(meta.shape, meta.np), meta)._read()
+
+
+__all__ = ["AccumulateGrad", "Node", "OpNode", "RemovableHandle", "backward", "grad", "meta_of", "run_backward"]

@@ -1,0 +1,498 @@
+"""Declaring operations: one function says it all, and the rest is made from it.
+
+    @op("logit", "special.logit", "Tensor.logit", "Tensor.logit_", out=True, promote=FLOATING, shape=broadcast)
+    def logit(xp, input: Array, eps: Scalar | None = None):
+        ...
+
+The body is a pure function of arrays. A first parameter `xp` (numpy or jax.numpy) says that it runs on both; without it
+the body is for JAX alone. Annotations give the roles: `Array` takes a tensor and part in promotion, `Operand` a tensor or
+a number, `Index` a tensor that keeps its dtype, `Arrays` a sequence of tensors, `Scalar` a Python number that becomes a
+leaf (a new number never recompiles); all else is static. The names are the public surface: `Tensor.x` a method, a trailing
+`_` the in-place form.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+
+from flambeau._core import dtype as dtypes
+from flambeau._core import xla
+from flambeau._core.call import Call
+from flambeau._core.device import device as Device
+from flambeau._core.gradient import Rule
+from flambeau._core.value import CPU, META, Meta, meta_of
+
+Array = Annotated[Any, "array"]
+Operand = Annotated[Any, "operand"]
+Index = Annotated[Any, "index"]
+Arrays = Annotated[Any, "arrays"]
+Indices = Annotated[Any, "indices"]
+Scalar = Annotated[Any, "scalar"]
+Dims = Annotated[Any, "dims"]
+Sizes = Annotated[Any, "sizes"]
+
+# How the dtype that a body computes in follows from its arguments.
+PROMOTE = "promote"  # PyTorch's result type of all Array and Operand arguments
+FLOATING = "floating"  # the same, and integers become the default dtype
+KEEP = "keep"  # no casts; float16 and bfloat16 are widened to float32 inside (rounded once, as PyTorch does)
+RAW = "raw"  # nothing at all: the body sees the arrays as they are
+
+registry: dict[str, Any] = {}
+
+
+def register(name: str, function: Any) -> None:
+    """Makes `function` the public `name` (a dotted path below torch)."""
+    if name in registry:
+        raise ValueError(f"{name} is declared twice")
+    registry[name] = function
+
+
+def public(namespace: str) -> dict[str, Any]:
+    """What was declared for a namespace ("" is the top one): name to function."""
+    found = {}
+    for path, function in registry.items():
+        where, _, name = path.rpartition(".")
+        if where == namespace:
+            found[name] = function
+    return found
+
+
+class Param:
+    """One parameter of an operation with its role."""
+
+    __slots__ = ("convert", "default", "keyword", "name", "optional", "role")
+
+    def __init__(self, parameter: inspect.Parameter) -> None:
+        self.name = parameter.name
+        self.default = parameter.default
+        self.keyword = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        self.role, self.optional = _role(parameter.annotation)
+        self.convert = _CONVERTERS.get(self.role, _as_static)
+
+
+def _role(annotation: Any) -> tuple[str, bool]:
+    options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    if typing.get_origin(annotation) is typing.Union:
+        options = typing.get_args(annotation)
+    optional = type(None) in options or annotation is None
+    kinds = [option for option in options if option is not type(None)]
+    for kind in kinds:
+        if typing.get_origin(kind) is Annotated:
+            return typing.get_args(kind)[1], optional
+    if len(kinds) == 1 and kinds[0] in (int, float, bool, str):
+        return kinds[0].__name__, optional
+    return "static", optional
+
+
+def _as_int(value: Any) -> int:
+    if isinstance(value, (float, np.floating, str)):
+        raise TypeError(f"must be int, not {type(value).__name__}")
+    return value.__index__()  # type: ignore[no-any-return]
+
+
+def _as_dims(value: Any) -> tuple[int, ...]:
+    if isinstance(value, (tuple, list)):
+        return tuple([_as_int(item) for item in value])
+    if hasattr(value, "__index__"):
+        return (_as_int(value),)
+    raise TypeError(f"must be tuple of ints, not {type(value).__name__}")
+
+
+def _as_bool(value: Any) -> bool:
+    if isinstance(value, (bool, np.bool_)) or type(value) is int:
+        return bool(value)
+    raise TypeError(f"must be bool, not {type(value).__name__}")
+
+
+def _as_str(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"must be str, not {type(value).__name__}")
+
+
+def _as_float(value: Any) -> float:
+    if isinstance(value, str):
+        raise TypeError("must be float, not str")
+    return float(value)
+
+
+def _as_static(value: Any) -> Any:
+    """Lists as tuples; anything else must be hashable."""
+    if isinstance(value, (list, tuple)):
+        return tuple([_as_static(item) for item in value])
+    return value
+
+
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "int": _as_int, "dims": _as_dims, "sizes": _as_dims, "bool": _as_bool, "str": _as_str, "float": _as_float,
+}  # fmt: skip
+
+
+def typed(value: Any) -> Any:
+    """A key under which equal values of different types differ: 2, 2.0 and True; 0.0 and -0.0; nan equals itself."""
+    if type(value) is float:
+        return (float, value.hex())
+    if type(value) is tuple:
+        return tuple([typed(item) for item in value])
+    return (type(value), value)
+
+
+class Source:
+    """Where a call's arguments come from: how its body's parameters are filled from arrays and numbers."""
+
+    __slots__ = ("casts", "compute", "entries", "input_names", "lists", "number_kinds", "params")
+
+    def __init__(self, params: Sequence[Param]) -> None:
+        self.params = params
+        self.entries: list[tuple[str, Any]] = []
+        self.input_names: list[str] = []
+        self.casts: list[np.dtype[Any] | None] = []
+        self.compute: np.dtype[Any] | None = None
+        self.lists: set[str] = set()
+        self.number_kinds: list[type] = []
+
+    def is_list(self, name: str) -> bool:
+        return name in self.lists
+
+    def widen(self, xp: Any, value: Any) -> Any:
+        """A cotangent or saved output in the dtype that the body computes in, if that is wider than the result's."""
+        if self.compute is not None and value.dtype.kind in "fV" and self.compute.kind == "f":
+            return value if value.dtype == self.compute else value.astype(self.compute)
+        return value
+
+    def arguments(self, xp: Any, arrays: Any, numbers: Sequence[Any]) -> list[Any]:
+        """The body's arguments. `arrays` maps an input's number to its array; missing ones (not saved) come as None."""
+
+        def array(i: int) -> Any:
+            value = arrays[i]
+            cast = self.casts[i]
+            return value if value is None or cast is None or value.dtype == cast else value.astype(cast)
+
+        values = []
+        for kind, what in self.entries:
+            if kind == "static":
+                values.append(what)
+            elif kind == "array":
+                values.append(array(what))
+            elif kind == "list":
+                values.append([None if i is None else array(i) for i in what])
+            else:
+                values.append(self._number(xp, what, numbers))
+        return values
+
+    def _number(self, xp: Any, what: tuple[int, type], numbers: Sequence[Any]) -> Any:
+        at, kind = what
+        value = numbers[at]
+        if kind is complex:
+            value = value + 1j * numbers[at + 1]
+        dtype = self.compute
+        if dtype is None:
+            dtype = np.dtype({bool: np.bool_, int: np.int64, float: np.float64, complex: np.complex128}[kind])
+        return np.asarray(value).astype(dtype)[()] if xp is np else xp.asarray(value).astype(dtype)
+
+    def bind_rule(self, xp: Any, inputs: dict[int, Any], numbers: Sequence[Any]) -> dict[str, Any]:
+        present = [inputs.get(i) for i in range(len(self.input_names))]
+        return {p.name: value for p, value in zip(self.params, self.arguments(xp, present, numbers), strict=True)}
+
+
+class Op:
+    """One declared operation: its body, its rules, and the calls made of it so far."""
+
+    def __init__(self, body: Callable[..., Any], names: tuple[str, ...], options: dict[str, Any]) -> None:
+        self.name = body.__name__.rstrip("_") if names == () else names[0].rpartition(".")[2]
+        self.names = names
+        self.body = body
+        parameters = list(inspect.signature(body, eval_str=True).parameters.values())
+        self.dual = bool(parameters) and parameters[0].name == "xp"
+        self.params = [Param(p) for p in (parameters[1:] if self.dual else parameters)]
+        self.roles = [(p.role, p) for p in self.params]
+        self._positional = sum(not p.keyword for p in self.params)
+        self._keywords = [p.name for p in self.params if p.keyword]
+        self.promote: Any = options.pop("promote", KEEP)
+        self.shape: Any = options.pop("shape", None)
+        self.result: Any = options.pop("result", None)
+        self.outputs: tuple[str, ...] | None = options.pop("outputs", None)
+        self.output_names = self.outputs
+        self.many_outputs: bool = options.pop("many_outputs", False)
+        self.differentiable: bool = options.pop("differentiable", True)
+        self.guards: tuple[str, ...] | None = options.pop("guards", None)
+        self.out: bool = options.pop("out", False)
+        self.view: bool = options.pop("view", False)
+        self.check: Any = options.pop("check", None)
+        self.cost: Any = options.pop("cost", None)
+        self.dtypes: Any = options.pop("dtypes", None)
+        self.pointwise: bool = options.pop("pointwise", self.shape is broadcast)
+        if options:
+            raise TypeError(f"{self.name}: unknown options {sorted(options)}")
+        self.rules: list[Rule] = []
+        self.stride_rule: Any = None
+        self.scatter_rule: Any = None
+        self.calls: dict[Any, Call] = {}
+        self.node_class: Any = None  # made by autograd when first needed
+        _ops.append(self)
+
+    def gradient(self, *targets: str, dual: bool | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declares the gradient of the inputs called `targets`; see `gradient.Rule` for what the rule may ask for.
+
+        A rule runs on NumPy, too, if the body does; `dual=False` says that it does not.
+        """
+
+        def add(function: Callable[..., Any]) -> Callable[..., Any]:
+            parameters = tuple(inspect.signature(function).parameters)
+            self.rules.append(Rule(targets, function, parameters, self.dual if dual is None else dual))
+            return function
+
+        return add
+
+    def strides(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Declares the view's strides: `function(shape, stride, *arguments after the input)`."""
+        self.stride_rule = function
+        return function
+
+    def scatter(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Declares writing through the view: `function(xp, base, value, *arguments after the input)` -> new base."""
+        self.scatter_rule = function
+        return function
+
+    # -- making calls ----------------------------------------------------------------------------
+
+    def build(self, args: Sequence[Any], metas: Sequence[Any]) -> Call:
+        """The call for these arguments; `metas` holds the `Meta` (or list of them) of each tensor argument."""
+        source = Source(self.params)
+        inputs: list[Meta] = []
+        promoted: list[bool] = []
+        for param, arg, meta in zip(self.params, args, metas, strict=True):
+            if isinstance(meta, Meta):
+                source.entries.append(("array", len(inputs)))
+                inputs.append(meta)
+                source.input_names.append(param.name)
+                promoted.append(param.role in ("array", "operand"))
+            elif type(meta) is list:
+                source.lists.add(param.name)
+                where = []
+                for item in meta:
+                    where.append(None if item is None else len(inputs))
+                    if item is not None:
+                        inputs.append(item)
+                        source.input_names.append(param.name)
+                        promoted.append(param.role == "arrays")
+                source.entries.append(("list", where))
+            elif meta in (bool, int, float, complex):
+                at = sum(2 if kind is complex else 1 for kind in source.number_kinds)
+                source.entries.append(("number", (at, meta)))
+                source.number_kinds.append(meta)
+            else:
+                source.entries.append(("static", arg))
+        device = _common_device(inputs)
+        wanted = self._compute_dtype(source, inputs, promoted, args)
+        self._set_casts(source, inputs, promoted, wanted)
+        numbers = "".join({complex: "ff", float: "f"}.get(kind, "i") for kind in source.number_kinds)
+        run = self._runner(source, lambda: results)
+        results = self._results(source, inputs, device, wanted, numbers, run, args)
+        cost = None if self.cost is None else self.cost(inputs, results)
+        call = Call(self.name, run, tuple(inputs), results, device, numbers=numbers, dual=self.dual, cost=cost, op=self)
+        call.source = source
+        return call
+
+    def compute(self, xp: Any, arguments: Sequence[Any]) -> Any:
+        """The body on its arguments, all in the order of the declaration."""
+        keywords = dict(zip(self._keywords, arguments[self._positional :], strict=True))
+        first = (xp,) if self.dual else ()
+        return self.body(*first, *arguments[: self._positional], **keywords)
+
+    def _compute_dtype(self, source: Source, inputs: list[Meta], promoted: list[bool], args: Sequence[Any]) -> Any:
+        """The dtype of the result before `result=` has its say; None for RAW."""
+        if self.promote is RAW:
+            return None
+        if callable(self.promote):
+            return self.promote(*self._shape_arguments(source, inputs))
+        if self.promote is KEEP:
+            return next((meta.dtype for meta, is_promoted in zip(inputs, promoted, strict=True) if is_promoted), None)
+        entries = [
+            (m.dtype, dtypes.TENSOR if m.shape else dtypes.ZERO_DIM)
+            for m, is_promoted in zip(inputs, promoted, strict=True) if is_promoted
+        ]  # fmt: skip
+        for (entry, what), param in zip(source.entries, self.params, strict=True):
+            if entry == "number" and param.role == "operand":
+                entries.append((dtypes.scalar_dtype(what[1]()), dtypes.SCALAR))
+        found = dtypes.result_dtype(tuple(entries))
+        if self.promote is FLOATING and not (found.is_floating_point or found.is_complex):
+            found = dtypes.get_default_dtype()
+        return found
+
+    def _set_casts(self, source: Source, inputs: list[Meta], promoted: list[bool], wanted: Any) -> None:
+        if wanted is None:
+            source.casts = [None] * len(inputs)
+            return
+        compute = np.dtype(np.float32) if wanted.is_floating_point and wanted.itemsize < 4 else wanted.np
+        source.compute = compute
+        for meta, is_promoted in zip(inputs, promoted, strict=True):
+            narrow = meta.dtype.is_floating_point and meta.dtype.itemsize < 4
+            if not is_promoted:
+                source.casts.append(None)
+            elif self.promote is KEEP:
+                source.casts.append(np.dtype(np.float32) if narrow else None)
+            else:
+                source.casts.append(compute)
+
+    def _runner(self, source: Source, results: Callable[[], tuple[Meta, ...]]) -> Any:
+        many = self.many_outputs
+
+        def run(xp: Any, arrays: Sequence[Any], numbers: Sequence[Any]) -> tuple[Any, ...]:
+            found = self.compute(xp, source.arguments(xp, arrays, numbers))
+            found = tuple(found) if many or isinstance(found, (tuple, list)) else (found,)
+            return tuple([
+                value if value.dtype == m.np else value.astype(m.np) for value, m in zip(found, results(), strict=True)
+            ])  # fmt: skip
+
+        return run
+
+    def _results(
+        self, source: Source, inputs: list[Meta], device: Device, wanted: Any, numbers: str, run: Any, args: Any
+    ) -> tuple[Meta, ...]:
+        if self.dtypes is not None:
+            self.dtypes(self.name, *self._shape_arguments(source, inputs))
+        if self.shape is not None:
+            found = self.shape(*self._shape_arguments(source, inputs))
+            many = isinstance(found, list)
+            shapes = found if many else [found]
+        else:
+            found = self._abstract(source, inputs, numbers)
+            many = isinstance(found, (tuple, list))
+            shapes = list(found) if many else [found]
+        result = self.result
+        if callable(result) and not isinstance(result, dtypes.dtype):
+            result = result(*self._shape_arguments(source, inputs))
+        metas = []
+        for number, shape in enumerate(shapes):
+            own = result[number] if isinstance(result, tuple) else result
+            if isinstance(shape, Meta):
+                metas.append(shape)
+            elif isinstance(shape, tuple):
+                metas.append(meta_of(shape, own or wanted, device))
+            else:  # found by abstract evaluation, which knows a dtype as well
+                metas.append(meta_of(shape.shape, own or self._abstract_dtype(shape.dtype, wanted), device))
+        return tuple(metas)
+
+    def _abstract(self, source: Source, inputs: list[Meta], numbers: str) -> Any:
+        kinds = [np.dtype(np.float64 if kind == "f" else np.int64) for kind in numbers]
+
+        def body(xp: Any, arrays: Any, given: Any) -> Any:
+            return self.compute(xp, source.arguments(xp, arrays, given))
+
+        return xla.abstract(body, inputs, kinds)
+
+    def _abstract_dtype(self, found: np.dtype[Any], wanted: Any) -> Any:
+        """A float32 result of a body that was widened from a 16-bit type goes back to that type."""
+        if wanted is not None and wanted.is_floating_point and wanted.itemsize < 4 and found == np.float32:
+            return wanted
+        return dtypes.from_numpy_dtype(found)
+
+    def _shape_arguments(self, source: Source, inputs: list[Meta]) -> list[Any]:
+        """The body's arguments with a `Meta` for each array and the type for each number."""
+        values: list[Any] = []
+        for kind, what in source.entries:
+            if kind == "array":
+                values.append(inputs[what])
+            elif kind == "list":
+                values.append([None if i is None else inputs[i] for i in what])
+            else:
+                values.append(what[1] if kind == "number" else what)
+        return values
+
+
+_ops: list[Op] = []
+
+
+def forget_calls() -> None:
+    """Drops what was worked out under another default dtype."""
+    for each in _ops:
+        each.calls.clear()
+
+
+def _common_device(inputs: Sequence[Meta]) -> Device:
+    if not inputs:
+        return CPU
+    found = inputs[0].device
+    for meta in inputs:
+        if meta.device is not found:
+            if found is META or meta.device is META:
+                return META
+            raise RuntimeError(
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{found} and {meta.device}!"
+            )
+    return found
+
+
+# -- shape rules that many operations share --------------------------------------------------------
+
+
+def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The common shape under broadcasting.
+
+    Raises: RuntimeError in PyTorch's words, naming the two sizes and the dimension.
+    """
+    result = shapes[0]
+    for shape in shapes[1:]:
+        if shape == result:
+            continue
+        longer, shorter = (result, shape) if len(result) >= len(shape) else (shape, result)
+        sizes = list(longer)
+        offset = len(longer) - len(shorter)
+        for i, size in enumerate(shorter):
+            if size == sizes[i + offset] or size == 1:
+                continue
+            if sizes[i + offset] != 1:
+                at = i + offset
+                first, second = (sizes[at], size) if longer is result else (size, sizes[at])
+                raise RuntimeError(
+                    f"The size of tensor a ({first}) must match the size of tensor b ({second}) "
+                    f"at non-singleton dimension {at}"
+                )
+            sizes[i + offset] = size
+        result = tuple(sizes)
+    return result
+
+
+def broadcast(*arguments: Any) -> tuple[int, ...]:
+    """Shape rule of pointwise operations: all tensors broadcast."""
+    return broadcast_shapes(*[meta.shape for meta in arguments if isinstance(meta, Meta)])
+
+
+def same(first: Meta, *rest: Any) -> tuple[int, ...]:
+    """Shape rule: as the first argument."""
+    return first.shape
+
+
+def canonical_dim(dim: int, ndim: int) -> int:
+    """A dimension counted from the front; a 0-d tensor counts as having one.
+
+    Raises: IndexError in PyTorch's words.
+    """
+    limit = max(ndim, 1)
+    if not -limit <= dim < limit:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})"
+        )
+    return dim % limit
+
+
+def canonical_dims(dims: Sequence[int] | None, ndim: int) -> tuple[int, ...]:
+    """All dimensions for None or (), else each counted from the front.
+
+    Raises: IndexError for one out of range, RuntimeError for one that comes twice.
+    """
+    if dims is None or len(dims) == 0:
+        return tuple(range(ndim))
+    found = tuple([canonical_dim(dim, ndim) for dim in dims])
+    for dim in found:
+        if found.count(dim) > 1:
+            raise RuntimeError(f"dim {dim} appears multiple times in the list of dims")
+    return found if ndim else ()

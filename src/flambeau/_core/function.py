@@ -1,0 +1,298 @@
+"""`autograd.Function`: operations whose backward the user writes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flambeau._core.autograd import FREED, Node, edge_of, zeros_value
+from flambeau._core.modes import modes
+from flambeau._core.tensor import Tensor
+from flambeau._core.value import Value
+
+
+class FunctionCtx:
+    """What `forward` and `backward` share: saved tensors, marks, and any attribute the user sets."""
+
+    _to_save: tuple[Any, ...] = ()
+    _non_differentiable: tuple[Any, ...] = ()
+    _dirty: tuple[Any, ...] = ()
+    _materialize = True
+    needs_input_grad: tuple[bool, ...] = ()
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keeps input or output tensors for `backward`, where they are `ctx.saved_tensors`."""
+        for tensor in tensors:
+            if tensor is not None and not isinstance(tensor, Tensor):
+                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(tensor).__name__}")
+        self._to_save = tensors
+
+    def save_for_forward(self, *tensors: Tensor | None) -> None:
+        """Accepted for code that also defines `jvp`; forward mode reads `saved_tensors`, too."""
+        self._to_save = self._to_save or tensors
+
+    def mark_dirty(self, *tensors: Tensor) -> None:
+        """Says which inputs `forward` wrote to in place."""
+        self._dirty = tensors
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """Says which outputs have no gradient."""
+        self._non_differentiable = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether missing gradients of outputs reach `backward` as zeros (the default) or as None."""
+        self._materialize = value
+
+
+class _Saved:
+    """A tensor kept for backward: inputs themselves, outputs as value and place in the graph."""
+
+    def __init__(self, tensor: Tensor, node: FunctionNode, outputs: Sequence[Tensor]) -> None:
+        self.storage, self.version = tensor._storage, tensor._storage.version
+        self.output = next((i for i, output in enumerate(outputs) if output is tensor), None)
+        self.packed: Any = None
+        self.unpack: Callable[[Any], Tensor] | None = None
+        self.tensor = tensor if self.output is None else None
+        self.value: Value | None = tensor._read() if self.output is not None else None
+        if modes.saved_hooks:
+            pack, self.unpack = modes.saved_hooks[-1]
+            self.packed, self.tensor, self.value = pack(tensor.detach()), None, None
+
+    def restore(self, node: FunctionNode) -> Tensor:
+        if self.unpack is not None:
+            return self.unpack(self.packed)
+        if self.storage.version != self.version:
+            meta = self.tensor._meta if self.tensor is not None else self.value.meta  # type: ignore[union-attr]
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                f"[torch.{meta.dtype.scalar_type}Tensor {list(meta.shape)}] is at version {self.storage.version}; expected "
+                f"version {self.version} instead. Hint: enable anomaly detection to find the operation that failed to "
+                "compute its gradient, with torch.autograd.set_detect_anomaly(True)."
+            )
+        if self.tensor is not None:
+            return self.tensor
+        result = Tensor._of(self.value)  # type: ignore[arg-type]
+        if node.results:
+            result._set_history(node, self.output)  # type: ignore[arg-type]
+        return result
+
+
+class FunctionNode(Node, FunctionCtx):
+    """The node of a custom function; at the same time the `ctx` that its methods receive."""
+
+    runs_without_gradients = False
+    _function: type[Function]
+    _saved: list[_Saved | None] | None = None
+
+    @property
+    def saved_tensors(self) -> tuple[Tensor | None, ...]:
+        """The tensors given to `save_for_backward`."""
+        if self._saved is None:
+            if not self.results:  # still in forward
+                return self._to_save
+            raise RuntimeError(FREED)
+        return tuple(None if saved is None else saved.restore(self) for saved in self._saved)
+
+    saved_variables = saved_tensors
+
+    def pull(self, cotangents: list[Any], work: Any) -> Sequence[Any]:
+        grads: list[Any] = []
+        for cotangent, meta in zip(cotangents, self.results, strict=True):
+            if cotangent is not None:
+                grads.append(work.wrap(cotangent))
+            else:
+                grads.append(Tensor._of(zeros_value(meta)) if self._materialize else None)
+        found = self._function.backward(self, *grads)
+        found = found if isinstance(found, tuple) else (found,)
+        count = len(self.needs_input_grad)
+        if len(found) > count and all(item is None for item in found[count:]):
+            found = found[:count]
+        if len(found) != count:
+            raise RuntimeError(
+                f"function {self.name()} returned an incorrect number of gradients (expected {count}, got {len(found)})"
+            )
+        gradients = []
+        for place, (number, meta) in enumerate(self._tensor_args):
+            gradient = found[number]
+            if gradient is None or self.edges[place] is None:
+                gradients.append(None)
+                continue
+            if not isinstance(gradient, Tensor):
+                raise TypeError(f"expected Variable or None (got {type(gradient).__name__})")
+            if gradient._meta.shape != meta.shape:
+                gradient = _reduced(gradient, meta.shape, self.name(), number)
+            if gradient._meta.dtype is not meta.dtype:
+                gradient = gradient.to(meta.dtype)  # type: ignore[attr-defined]
+            gradients.append(work.unwrap(gradient))
+        return gradients
+
+    def release(self) -> None:
+        if self._saved:
+            self._saved = None
+
+
+def _reduced(gradient: Tensor, shape: tuple[int, ...], name: str, number: int) -> Tensor:
+    try:
+        return gradient.sum_to_size(*shape)  # type: ignore[attr-defined,no-any-return]
+    except RuntimeError:
+        raise RuntimeError(
+            f"Function {name} returned an invalid gradient at index {number} - got {list(gradient.shape)} but expected "
+            f"shape compatible with {list(shape)}"
+        ) from None
+
+
+class Function:
+    """Base of operations with a backward of their own: define `forward` and `backward`, call `apply`.
+
+    >>> import flambeau
+    >>> class Double(flambeau.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return x * 2
+    ...     @staticmethod
+    ...     def backward(ctx, grad):
+    ...         return grad * 2
+    >>> x = flambeau.ones(1, requires_grad=True)
+    >>> Double.apply(x).backward()
+    >>> x.grad
+    tensor([2.])
+    """
+
+    generate_vmap_rule = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke "
+            "them on the class itself. Instantiating an autograd function will raise an error in a future version of "
+            "PyTorch."
+        )
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """The operation: `forward(ctx, *args)`, or `forward(*args)` beside `setup_context`."""
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
+        """Saves what backward needs, where `forward` takes no ctx."""
+        raise NotImplementedError("setup_context is not implemented.")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Gradients of the inputs (None for those without) from the gradients of the outputs."""
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
+        )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "vjp" in cls.__dict__ and "backward" not in cls.__dict__:
+            cls.backward = staticmethod(cls.vjp)  # type: ignore[attr-defined,method-assign]
+        cls._node_class = type(f"{cls.__name__}Backward", (FunctionNode,), {"_function": cls})  # type: ignore[attr-defined]
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Runs the function and records it for backward."""
+        node = cls._node_class()  # type: ignore[attr-defined]
+        tensors = [(i, arg) for i, arg in enumerate(args) if isinstance(arg, Tensor)]
+        node.needs_input_grad = tuple(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
+        tracked = modes.grad and any(node.needs_input_grad)
+        edges = tuple(edge_of(t) if t.requires_grad else None for _, t in tensors) if tracked else ()
+        node._tensor_args = [(i, t._meta) for i, t in tensors]
+        previous = modes.grad
+        modes.grad = False
+        try:
+            if cls.setup_context is not Function.setup_context:
+                output = cls.forward(*args, **kwargs)
+                cls.setup_context(node, args, output)
+            else:
+                output = cls.forward(node, *args, **kwargs)
+        finally:
+            modes.grad = previous
+        single = not isinstance(output, (tuple, list))
+        outputs = [output] if single else list(output)
+        finished = _with_history(node, [t for _, t in tensors], outputs, edges, tracked)
+        return finished[0] if single else tuple(finished)
+
+
+def _with_history(
+    node: FunctionNode, inputs: list[Tensor], outputs: list[Any], edges: tuple[Any, ...], tracked: bool
+) -> list[Any]:
+    """The outputs as results of `node`: never the inputs themselves, unless those were marked as written to."""
+    finished: list[Any] = []
+    made: list[Tensor] = []
+    for output in outputs:
+        if isinstance(output, Tensor) and any(output is t for t in inputs) and not any(output is t for t in node._dirty):
+            output = output._alias()
+        finished.append(output)
+        if isinstance(output, Tensor):
+            made.append(output)
+    if not tracked:
+        return finished
+    saved = [next((f for f, o in zip(finished, outputs, strict=True) if o is s), s) for s in node._to_save]
+    node.edges = edges
+    node.results = tuple(t._meta for t in made)
+    node._saved = [None if tensor is None else _Saved(tensor, node, made) for tensor in saved]
+    node._to_save = ()
+    silent = {id(f) for f, o in zip(finished, outputs, strict=True) if any(o is t for t in node._non_differentiable)}
+    for index, tensor in enumerate(made):
+        differentiable = tensor.is_floating_point() or tensor.is_complex()
+        if not differentiable or id(tensor) in silent:
+            if not any(tensor is t for t in inputs):
+                tensor._set_history(None, 0)
+            continue
+        if any(tensor is t for t in node._dirty):
+            tensor._rebased += 1
+        tensor._base = None
+        tensor._set_history(node, index)
+    node._non_differentiable, node._dirty = (), ()
+    return finished
+
+
+def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks a `backward` that cannot itself be differentiated: doing so raises."""
+
+    @functools.wraps(function)
+    def wrapper(ctx: Any, *args: Any) -> Any:
+        previous = modes.grad
+        modes.grad = False
+        try:
+            outputs = function(ctx, *args)
+        finally:
+            modes.grad = previous
+        if not modes.grad or not any(isinstance(arg, Tensor) and arg.requires_grad for arg in args):
+            return outputs
+        single = not isinstance(outputs, tuple)
+        results = []
+        for output in (outputs,) if single else outputs:
+            if isinstance(output, Tensor) and (output.is_floating_point() or output.is_complex()):
+                output = output.detach()
+                output._set_history(_Refusing(output._meta), 0)
+            results.append(output)
+        return results[0] if single else tuple(results)
+
+    return wrapper
+
+
+class _Refusing(Node):
+    """Stands behind gradients that must not be differentiated again."""
+
+    def __init__(self, meta: Any) -> None:
+        super().__init__()
+        self.results = (meta,)
+
+    def name(self) -> str:
+        return "DelayedError"
+
+    def pull(self, cotangents: list[Any], work: Any) -> Sequence[Any]:
+        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+
+
+class InplaceFunction(Function):
+    """Kept for old code: a Function with an `inplace` flag."""
+
+
+class NestedIOFunction(Function):
+    """Kept for old code that names it."""

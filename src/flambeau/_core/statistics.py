@@ -1,0 +1,43 @@
+"""What the engine did: flushes with their reasons and lines, tiers, compile seconds. Read by `flambeau.inspect.engine()`."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+class Statistics:
+    """Counts, kept cheap: a line of code is looked up only for the first flushes of a structure."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        self.flushes: collections.Counter[str] = collections.Counter()
+        self.lines: dict[Any, tuple[str, Any]] = {}
+        self.tiers: collections.Counter[int] = collections.Counter()
+        self.calls = 0
+        self.run_seconds = 0.0
+        self.compile_seconds: collections.Counter[str] = collections.Counter()
+        self.compiles: collections.Counter[str] = collections.Counter()
+
+    def flushed(
+        self, reason: str, calls: int, tier: int, seconds: float, plan: Any, position: Callable[[], Any]
+    ) -> None:
+        self.flushes[reason] += 1
+        self.tiers[tier] += 1
+        self.calls += calls
+        self.run_seconds += seconds
+        if plan.seen == 1:
+            self.lines[id(plan)] = (reason, position())
+
+    def compiled(self, name: str, seconds: float, calls: int) -> None:
+        with self._lock:
+            self.compiles[name] += 1
+            self.compile_seconds[name] += seconds
+
+
+statistics = Statistics()

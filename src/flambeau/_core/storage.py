@@ -1,0 +1,62 @@
+"""Storage: the one mutable cell that tensors share, and host memory that is shared with NumPy."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from flambeau._core.value import Meta, Value
+
+
+class Storage:
+    """A cell holding a `Value`.
+
+    `epoch` counts every write, so that views know when they are stale. `version` counts the writes that autograd looks
+    at: writes through `.data` do not raise it. A host-backed storage (`host`) keeps its values in a NumPy buffer that
+    somebody else may read and write at any time.
+    """
+
+    __slots__ = ("__weakref__", "epoch", "host", "meta", "value", "version")
+
+    def __init__(self, value: Value | None, host: np.ndarray[Any, Any] | None = None, meta: Meta | None = None) -> None:
+        self.value = value
+        self.host = host
+        self.meta = meta
+        self.epoch = 0
+        self.version = 0
+
+    def read(self) -> Value:
+        """The current value of the whole storage."""
+        if self.host is None:
+            return self.value  # type: ignore[return-value]
+        return self._read_host()
+
+    def _read_host(self) -> Value:
+        assert self.host is not None and self.meta is not None
+        # Two references are ours: the attribute and the argument of getrefcount. Without others nobody can write.
+        if sys.getrefcount(self.host) == 2 and self.host.base is None:
+            self.value = Value(self.meta, self.host)
+            self.host = None
+            return self.value
+        self.epoch += 1  # whoever holds the array may have written to it: views must look again
+        return Value(self.meta, np.array(self.host, copy=True, order="C"))
+
+    def write(self, value: Value) -> None:
+        """Replaces the whole value; views notice by the epoch."""
+        if self.host is not None:
+            np.copyto(self.host, value.numpy())
+        else:
+            self.value = value
+        self.epoch += 1
+
+    def share_with_numpy(self) -> np.ndarray[Any, Any]:
+        """A writable buffer of the values that stays the storage's memory from now on."""
+        if self.host is None:
+            value = self.read()
+            self.meta = value.meta
+            self.host = np.array(value.numpy(), copy=True, order="C")
+            self.value = None
+            self.epoch += 1
+        return self.host

@@ -1,0 +1,155 @@
+"""The trace: what was asked for and has not run yet, as one flat list of calls on slots.
+
+Recording appends a node and hands out pending values; nothing runs. A flush runs the whole trace and fills in every value
+that a Python object still holds; the rest never exist. One trace per thread; recording takes no lock, flushing one.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from flambeau._core.value import META, Value
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from flambeau._core.call import Call
+    from flambeau._core.device import device as Device
+
+# A trace this long is flushed even when nobody asks for a value, so that it cannot grow without bound.
+NODE_LIMIT = 4000
+BYTE_LIMIT = 2 << 30
+
+# Held while any trace runs. Re-entrant: running an operation may read another thread's pending value.
+flush_lock = threading.RLock()
+
+
+class Trace:
+    """The pending part of one thread's program.
+
+    `key` describes the structure as a flat list of integers: a call's id, then one integer for each array that it takes
+    (a slot, or `-1 - i` for leaf `i`). Numbers wait in `floats` and `ints` in the order in which the calls take them.
+    """
+
+    __slots__ = ("armed", "bytes", "device", "floats", "ints", "key", "leaf_of", "leaves", "nodes", "outputs")
+
+    def __init__(self) -> None:
+        # Set by `backward`: the next operation recorded with grad mode on begins a new step.
+        self.armed = False
+        self.reset()
+
+    def reset(self) -> None:
+        self.device: Device | None = None
+        self.nodes: list[Call] = []
+        self.key: list[int] = []
+        self.outputs: list[weakref.ref[Value]] = []
+        self.leaves: list[Value] = []
+        self.leaf_of: dict[int, int] = {}
+        self.floats: list[float] = []
+        self.ints: list[int] = []
+        self.bytes = 0
+
+    def flush(self, reason: str) -> None:
+        """Runs everything recorded; afterwards each value that is still alive is concrete."""
+        from flambeau._core.flush import run_trace
+
+        with flush_lock:
+            self.armed = False
+            if self.nodes:
+                run_trace(self, reason)
+
+    def leaf(self, value: Value) -> int:
+        """The number of a concrete value among the leaves, as it stands in the key."""
+        number = self.leaf_of.get(id(value))
+        if number is None:
+            if value.trace is not None:  # pending on another thread
+                value.trace.flush("a value is used on another thread")
+            number = self.leaf_of[id(value)] = -1 - len(self.leaves)
+            self.leaves.append(value)
+        return number
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.trace = Trace()
+
+
+local = _Local()
+
+
+def record(call: Call, values: Sequence[Value], numbers: Sequence[float] = ()) -> list[Value]:
+    """Appends `call` on `values` to this thread's trace; returns its results, pending."""
+    results = [Value(meta) for meta in call.results]
+    if call.device is META:
+        return results
+    trace = local.trace
+    if trace.device is not call.device:
+        if trace.nodes:
+            trace.flush("the device changes")
+        trace.device = call.device
+    # Leaves first: making one concrete may flush, and that empties this very trace.
+    for value in values:
+        if value.trace is not trace and value.trace is not None:
+            value.trace.flush("a value is used on another thread")
+    key = trace.key
+    key.append(call.id)
+    for value in values:
+        key.append(value.slot if value.trace is trace else trace.leaf(value))
+    if numbers:
+        call.pack(numbers, trace.floats, trace.ints)
+    outputs = trace.outputs
+    for value in results:
+        value.trace = trace
+        value.slot = len(outputs)
+        outputs.append(weakref.ref(value))
+    trace.nodes.append(call)
+    trace.bytes += call.nbytes
+    if engine.eager:
+        trace.flush("the engine is eager")
+    elif len(trace.nodes) >= NODE_LIMIT or trace.bytes > BYTE_LIMIT:
+        trace.flush("the trace is full")
+    return results
+
+
+class Engine:
+    """How traces run; changed through `flambeau.inspect.set_engine`."""
+
+    __slots__ = ("deterministic", "eager", "tier")
+
+    def __init__(self) -> None:
+        self.eager = False
+        # The highest tier a flush may use: 0 NumPy, 1 one executable a call, 2 one program a segment. None: as pays.
+        self.tier: int | None = None
+        self.deterministic = False
+
+
+engine = Engine()
+
+_package = __name__.rpartition("._core")[0]
+
+
+def user_line() -> tuple[CodeType, int] | None:
+    """The code and instruction of the nearest caller outside flambeau; never a frame, which would keep locals alive."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if not (name == _package or name.startswith(_package + ".")):
+            return frame.f_code, frame.f_lasti
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def describe_line(position: tuple[CodeType, int] | None) -> str:
+    """`file.py:12 in function` for a position that `user_line` gave."""
+    if position is None:
+        return "an unknown line"
+    code, instruction = position
+    line: Any = code.co_firstlineno
+    for start, end, number in code.co_lines():
+        if start <= instruction < end and number is not None:
+            line = number
+    return f"{code.co_filename}:{line} in {code.co_name}"

@@ -1,0 +1,101 @@
+"""What a tensor's storage holds: an immutable array, or the promise of one.
+
+`Meta` is shape, dtype and device, interned, so that comparing and hashing are by identity. `Value` is either concrete
+(`data` is a NumPy or JAX array, never written to) or pending (a slot of a trace that has not run yet).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flambeau._core.device import device as Device
+from flambeau._core.dtype import dtype as DType
+
+if TYPE_CHECKING:
+    from flambeau._core.trace import Trace
+
+CPU = Device("cpu")
+META = Device("meta")
+
+
+class Meta:
+    """Shape, dtype and device of a value; one object for each combination."""
+
+    __slots__ = ("device", "dtype", "np", "numel", "shape")
+
+
+    shape: tuple[int, ...]
+    dtype: DType
+    device: Device
+    np: np.dtype[Any]
+    numel: int
+
+    def __repr__(self) -> str:
+        return f"{self.dtype}{list(self.shape)}@{self.device}"
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.numel * self.dtype.itemsize
+
+    def with_dtype(self, dtype: DType) -> Meta:
+        return meta_of(self.shape, dtype, self.device)
+
+    def with_shape(self, shape: tuple[int, ...]) -> Meta:
+        return meta_of(shape, self.dtype, self.device)
+
+
+_metas: dict[tuple[tuple[int, ...], DType, Device], Meta] = {}
+
+
+def meta_of(shape: tuple[int, ...], dtype: DType, device: Device = CPU) -> Meta:
+    """The one `Meta` of these three; `shape` holds plain ints."""
+    key = (shape, dtype, device)
+    found = _metas.get(key)
+    if found is None:
+        found = Meta()
+        found.shape, found.dtype, found.device = tuple(map(int, shape)), dtype, device
+        found.np = dtype.np
+        found.numel = math.prod(found.shape)
+        found = _metas.setdefault(key, found)
+    return found
+
+
+class Value:
+    """One immutable array of known `meta`: concrete (`data`), pending (`trace` and `slot`), or on meta (neither)."""
+
+    __slots__ = ("__weakref__", "data", "exposed", "meta", "slot", "trace")
+
+    def __init__(self, meta: Meta, data: Any = None) -> None:
+        self.meta = meta
+        self.data = data
+        self.trace: Trace | None = None
+        self.slot = -1
+        # Handed out as a JAX array: donating its memory would pull it from under the user's feet.
+        self.exposed = False
+
+    def __repr__(self) -> str:
+        state = "pending" if self.trace is not None else type(self.data).__name__
+        return f"Value({self.meta}, {state})"
+
+    def array(self) -> Any:
+        """The concrete array (NumPy or JAX), after flushing the trace it waits in.
+
+        Raises: RuntimeError on the meta device, where there are no values.
+        """
+        if self.trace is not None:
+            self.trace.flush("a value is read")
+        if self.data is None:
+            raise RuntimeError("Tensor on device meta has no data: move it with `to_empty` or give it values first.")
+        return self.data
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The values as a NumPy array that must not be written to."""
+        data = self.array()
+        return data if type(data) is np.ndarray else np.asarray(data)

@@ -1,0 +1,77 @@
+"""The one door to JAX: everything that traces, compiles, calls or transfers passes through here.
+
+flambeau has PyTorch's 64-bit types, JAX has them only inside `enable_x64`, a setting that belongs to the user. So each
+function here enters it for its own duration, on the thread that runs it, and leaves the process's setting alone.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flambeau._core.device import to_jax
+
+if TYPE_CHECKING:
+    from flambeau._core.device import device as Device
+    from flambeau._core.value import Meta
+
+# XLA's CPU compiler hands convolutions to YNNPACK, whose weight gradient is four times slower than XLA's own kernel.
+CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"}
+
+
+def x64() -> Any:
+    """Context in which JAX keeps 64-bit types."""
+    return jax.enable_x64(True)
+
+
+@functools.cache
+def placement(device: Device) -> Any:
+    return jax.sharding.SingleDeviceSharding(to_jax(device))
+
+
+def spec(meta: Meta) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(meta.shape, meta.np, sharding=placement(meta.device))
+
+
+def abstract(function: Callable[..., Any], metas: Sequence[Meta], numbers: Sequence[np.dtype[Any]]) -> Any:
+    """Shapes and dtypes of `function(jnp, arrays, numbers)`'s results, found without computing."""
+    with x64():
+        arrays = [jax.ShapeDtypeStruct(m.shape, m.np) for m in metas]
+        scalars = [jax.ShapeDtypeStruct((), dtype) for dtype in numbers]
+        return jax.eval_shape(functools.partial(function, jnp), arrays, scalars)
+
+
+def compile_program(
+    function: Callable[..., Any], specs: Sequence[Any], device: Device, donate: tuple[int, ...] = ()
+) -> Callable[..., Any]:
+    """An executable of `function(*arrays)` for arguments of these shapes, on one device."""
+    with x64():
+        options = CPU_OPTIONS if device.type == "cpu" else None
+        jitted = jax.jit(
+            function, donate_argnums=donate, out_shardings=placement(device), keep_unused=True
+        )
+        return jitted.lower(*specs).compile(compiler_options=options)
+
+
+def call(program: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    with x64():
+        return program(*arguments)
+
+
+def to_device(array: Any, device: Device) -> Any:
+    """Copies an array to a JAX device and waits, so that the source may be written to afterwards."""
+    with x64():
+        return jax.block_until_ready(jax.device_put(np.asarray(array), placement(device), may_alias=False))
+
+
+def transfer(array: Any, device: Device) -> Any:
+    """The same values on another device."""
+    if device.type == "cpu":
+        return np.asarray(array)
+    with x64():
+        return jax.device_put(array, placement(device))

@@ -1,0 +1,8 @@
+"""Optimizers: what turns gradients into steps."""
+
+from flambeau.optim.adam import Adam
+from flambeau.optim.adamw import AdamW
+from flambeau.optim.optimizer import Optimizer
+from flambeau.optim.sgd import SGD
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
