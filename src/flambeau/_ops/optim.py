@@ -1,9 +1,10 @@
 """The update rules of the optimizers: one operation for each parameter.
 
-Each rule takes the parameter, its gradient, its state and the hyper-parameters, and gives the new parameter and the new
-state. Hyper-parameters are operands, so a schedule that changes them never recompiles; what decides between branches
-is static. Scalars (bias corrections, step sizes) are worked out in float64, as PyTorch does on the host, and enter the
-elementwise part in its dtype: float32 for 16-bit parameters, which are rounded once at the end.
+Each rule takes the parameter, its gradient, its state and the hyper-parameters, and gives the new parameter
+and the new state. Hyper-parameters are operands, so a schedule that changes them never recompiles; what
+decides between branches is static. Scalars (bias corrections, step sizes) are worked out in float64, as
+PyTorch does on the host, and enter the elementwise part in its dtype: float32 for 16-bit parameters, which
+are rounded once at the end.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from flambeau._core.value import Meta
 
 
 def _as_reals(xp: Any, *arrays: Any) -> list[Any]:
-    """Arrays in the dtype to compute in; complex ones as pairs of reals in a last dimension, as PyTorch updates them."""
+    """Arrays in the dtype to compute in; complex ones as pairs of reals in a last dimension, as PyTorch
+    updates them.
+    """
     found = []
     for array in arrays:
         if array is not None and array.dtype.kind == "c":
@@ -48,8 +51,8 @@ def _lerp(xp: Any, start: Any, end: Any, weight: Any) -> Any:
 
 
 def _sgd_results(
-    param: Meta, grad: Meta, momentum_buffer: Meta | None, lr: Any, momentum: Any, dampening: Any, weight_decay: Any,
-    has_momentum: bool, decays: bool, nesterov: bool, maximize: bool,
+    param: Meta, grad: Meta, momentum_buffer: Meta | None, lr: Any, momentum: Any, dampening: Any,
+    weight_decay: Any, has_momentum: bool, decays: bool, nesterov: bool, maximize: bool,
 ) -> list[Meta]:  # fmt: skip
     return [param, param] if has_momentum else [param]
 
@@ -69,7 +72,9 @@ def sgd_step(
     nesterov: bool,
     maximize: bool,
 ) -> Array:
-    """Stochastic gradient descent: (parameter, and with momentum its buffer). No buffer yet: the gradient starts it."""
+    """Stochastic gradient descent: (parameter, and with momentum its buffer). No buffer yet: the gradient
+    starts it.
+    """
     p, g, buffer = _as_reals(xp, param, grad, momentum_buffer)
     if maximize:
         g = -g
@@ -83,7 +88,13 @@ def sgd_step(
 
 
 def _adam_results(
-    param: Meta, grad: Meta, exp_avg: Meta, exp_avg_sq: Meta, max_exp_avg_sq: Meta | None, step: Meta, *rest: Any
+    param: Meta,
+    grad: Meta,
+    exp_avg: Meta,
+    exp_avg_sq: Meta,
+    max_exp_avg_sq: Meta | None,
+    step: Meta,
+    *rest: Any,
 ) -> list[Meta]:
     return [meta for meta in (param, exp_avg, exp_avg_sq, max_exp_avg_sq, step) if meta is not None]
 

@@ -30,8 +30,8 @@ class Adam(Optimizer):
         eps: added to the denominator.
         weight_decay: adds this times the parameter to its gradient; see `decoupled_weight_decay`.
         amsgrad: divide by the largest mean square so far.
-        foreach, capturable, differentiable, fused: accepted and kept in the groups; XLA leaves no kernel to choose.
-        maximize: step with the gradient.
+        foreach, capturable, differentiable, fused: accepted and kept in the groups; XLA leaves no kernel to
+        choose. maximize: step with the gradient.
         decoupled_weight_decay: shrink the parameter itself instead, which makes this AdamW.
 
     Raises: ValueError, for values out of range.
@@ -110,9 +110,7 @@ class Adam(Optimizer):
             state["max_exp_avg_sq"] = zeros_like(param)
         return state
 
-    def update(
-        self, param: Tensor, grad: Tensor, state: State, group: Group
-    ) -> tuple[Tensor, State]:
+    def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
         names = ["exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else []), "step"]
         param, *values = adam_step.function(
             param,

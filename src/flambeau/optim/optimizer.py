@@ -1,7 +1,7 @@
 """The base of all optimizers: groups of parameters, their state, steps and hooks.
 
-A subclass gives `start`, the state of a parameter before its first step, and `update`, its next values; see `SGD`. One
-that overrides `step` instead, as PyTorch's do, works as well.
+A subclass gives `start`, the state of a parameter before its first step, and `update`, its next values; see
+`SGD`. One that overrides `step` instead, as PyTorch's do, works as well.
 """
 
 import functools
@@ -71,8 +71,8 @@ class Optimizer:
             "params" and options of its own.
         defaults: the options of groups that do not give them.
 
-    Raises: ValueError, for no parameters, tensors that are no leaves, or one in two groups; TypeError, for anything
-    but tensors.
+    Raises: ValueError, for no parameters, tensors that are no leaves, or one in two groups; TypeError, for
+    anything but tensors.
     """
 
     defaults: dict[str, Any]
@@ -137,8 +137,8 @@ class Optimizer:
     def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
         """The next values of a parameter and of its state, from its gradient.
 
-        The result is written into the parameter and the tensors of its state in place; entries that the returned
-        state lacks stay as they are.
+        The result is written into the parameter and the tensors of its state in place; entries that the
+        returned state lacks stay as they are.
         """
         raise NotImplementedError(f"{type(self).__name__} has to define update(), or override step()")
 
@@ -212,8 +212,8 @@ class Optimizer:
         """Clears the gradients of all parameters.
 
         Args:
-            set_to_none: take them away rather than fill them with zeros; parameters without a gradient are not
-                updated by the next step.
+            set_to_none: take them away rather than fill them with zeros; parameters without a gradient are
+                not updated by the next step.
         """
         for group in self.param_groups:
             for param in group["params"]:
@@ -343,11 +343,13 @@ class Optimizer:
 
     def register_load_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """Calls `hook(optimizer, state_dict)` before loading, on a shallow copy; it may return another one."""
-        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)  # type: ignore[attr-defined]
+        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)  # type:
+        ignore[attr - defined]
 
     def register_load_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """Calls `hook(optimizer)` after loading."""
-        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)  # type: ignore[attr-defined]
+        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)  # type:
+        ignore[attr - defined]
 
 
 def _register(hooks: OrderedDict[int, Hook], hook: Hook, prepend: bool = False) -> RemovableHandle:

@@ -91,9 +91,7 @@ class SGD(Optimizer):
     def start(self, param: Tensor, group: Group) -> State:
         return {}  # the first gradient starts the momentum
 
-    def update(
-        self, param: Tensor, grad: Tensor, state: State, group: Group
-    ) -> tuple[Tensor, State]:
+    def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
         momentum, weight_decay = group["momentum"], group["weight_decay"]
         has_momentum = momentum != 0
         param, *buffers = sgd_step.function(

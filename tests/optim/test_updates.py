@@ -1,0 +1,140 @@
+"""The update rules, against PyTorch's over twenty steps."""
+
+import numpy as np
+import pytest
+import torch
+
+import flambeau
+
+STEPS = 20
+
+CASES = [
+    ("SGD", {}),
+    ("SGD", dict(lr=0.1, weight_decay=0.1)),
+    ("SGD", dict(lr=0.1, maximize=True)),
+    ("SGD", dict(lr=0.1, maximize=True, weight_decay=0.1)),
+    ("SGD", dict(lr=0.1, momentum=0.9)),
+    ("SGD", dict(lr=0.1, momentum=0.9, dampening=0.3)),
+    ("SGD", dict(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1)),
+    ("SGD", dict(lr=0.1, momentum=0.9, maximize=True, dampening=0.1)),
+    ("SGD", dict(lr=0.1, momentum=0.9, foreach=True)),
+    ("SGD", dict(lr="tensor", momentum=0.9, weight_decay="tensor")),
+    *[
+        (name, options)
+        for name in ("Adam", "AdamW")
+        for options in [
+            {},
+            dict(lr=0.1),
+            dict(lr=0.1, betas=(0.3, 0.6)),
+            dict(lr=0.1, eps=0.1),
+            dict(lr=0.1, weight_decay=0.1),
+            dict(lr=0.1, weight_decay=0),
+            dict(lr=0.1, maximize=True, weight_decay=0.1),
+            dict(lr=0.1, amsgrad=True),
+            dict(lr=0.1, amsgrad=True, weight_decay=0.1, maximize=True),
+            dict(lr=0.1, foreach=True),
+            dict(lr="tensor"),
+        ]
+    ],
+    ("Adam", dict(lr=0.1, weight_decay=0.1, decoupled_weight_decay=True)),
+    ("Adam", dict(lr=0.1, betas="tensors")),
+]
+
+
+def options_for(library, options):
+    tensors = {
+        "tensor": lambda: library.tensor(0.1),
+        "tensors": lambda: (library.tensor(0.9), library.tensor(0.99)),
+    }
+    return {name: tensors[value]() if isinstance(value, str) else value for name, value in options.items()}
+
+
+def train(library, name, options, dtype):
+    """Three parameters after twenty steps of given gradients, and their state."""
+    noise = np.random.default_rng(0)
+    shapes = [(4, 3), (3,), ()]
+
+    def draw(shape):
+        values = noise.standard_normal(shape)
+        if np.dtype(dtype).kind == "c":
+            values = values + 1j * noise.standard_normal(shape)
+        return library.from_numpy(np.array(values, dtype))
+
+    params = [draw(shape).requires_grad_() for shape in shapes]
+    optimizer = getattr(library.optim, name)(params, **options_for(library, options))
+    for step in range(STEPS):
+        for number, (param, shape) in enumerate(zip(params, shapes, strict=True)):
+            # The last parameter has no gradient every other step: it stays, and its state as well.
+            param.grad = None if number == 2 and step % 2 else draw(shape)
+        optimizer.step()
+    return params, optimizer.state_dict()["state"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+def test_twenty_steps(name, options, dtype):
+    ours, our_state = train(flambeau, name, options, dtype)
+    theirs, their_state = train(torch, name, options, dtype)
+    tolerance = 1e-12 if dtype == "float64" and "tensor" not in str(options) else 2e-6
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(
+            mine.detach().numpy(), other.detach().numpy(), rtol=tolerance, atol=tolerance
+        )
+    assert our_state.keys() == their_state.keys()
+    for number, entries in their_state.items():
+        assert our_state[number].keys() == entries.keys()
+        for key, value in entries.items():
+            mine = our_state[number][key]
+            assert str(mine.dtype) == str(value.dtype), key
+            assert tuple(mine.shape) == tuple(value.shape), key
+            np.testing.assert_allclose(
+                mine.numpy(), value.numpy(), rtol=tolerance, atol=tolerance, err_msg=key
+            )
+
+
+def test_one_step_of_float32_is_equal_to_the_last_bits():
+    for name in ("SGD", "Adam", "AdamW"):
+        results = []
+        for library in (flambeau, torch):
+            weight = library.from_numpy(np.linspace(-3, 3, 1000, dtype=np.float32)).requires_grad_()
+            weight.grad = library.from_numpy(np.cos(np.linspace(-3, 3, 1000, dtype=np.float32)))
+            getattr(library.optim, name)([weight], lr=0.1).step()
+            results.append(weight.detach().numpy())
+        np.testing.assert_allclose(*results, rtol=2e-7, atol=2e-7)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_16_bit_parameters_keep_their_dtype(name, dtype):
+    results = []
+    for library in (flambeau, torch):
+        weight = library.ones(4, dtype=getattr(library, dtype)).requires_grad_()
+        optimizer = getattr(library.optim, name)([weight], lr=0.1)
+        for _ in range(5):
+            weight.grad = library.full((4,), 0.5, dtype=getattr(library, dtype))
+            optimizer.step()
+        assert weight.dtype is getattr(library, dtype)
+        results.append(weight.detach().float().numpy())
+    np.testing.assert_allclose(*results, rtol=2e-2)
+
+
+def test_a_changed_option_counts_from_the_next_step_on():
+    results = []
+    for library in (flambeau, torch):
+        weight = library.ones(3).requires_grad_()
+        optimizer = library.optim.SGD([weight], lr=0.1)
+        for step in range(4):
+            weight.grad = library.full((3,), 0.5)
+            optimizer.step()
+            optimizer.param_groups[0].update(lr=0.1 / (step + 1), momentum=0.9 if step < 2 else 0)
+        results.append((weight.tolist(), optimizer.state_dict()["state"][0]["momentum_buffer"].tolist()))
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-6)
+
+
+def test_a_parameter_that_is_a_view_is_written_through():
+    whole = flambeau.zeros(4)
+    part = whole[1:3]
+    part.requires_grad_()
+    part.grad = flambeau.ones(2)
+    flambeau.optim.SGD([part], lr=0.5).step()
+    assert whole.tolist() == [0.0, -0.5, -0.5, 0.0]
