@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flambeau.nn.modules.module import Module
 
 Gradients = tuple["Tensor | None", ...]
+AtBackward = Callable[[Gradients, Callable[[Gradients], Gradients]], Gradients]
 
 NO_INPUT_GRADIENTS = (
     "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs "
@@ -35,9 +36,11 @@ class BackwardHookFunction(Function):
     """The identity on tensors; in the backward pass the gradients go through `at_backward`."""
 
     @staticmethod
-    def forward(ctx: Any, at_backward: Callable[[Gradients], Gradients], *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, at_backward: AtBackward, *tensors: Tensor) -> tuple[Tensor, ...]:
         ctx.at_backward = at_backward
+        # Hooks are told which gradients are absent, so zeros come in only after them.
         ctx.set_materialize_grads(False)
+        ctx.properties = [(tensor.shape, tensor.dtype, tensor.device) for tensor in tensors]
         outputs = tuple(tensor.view_as(tensor) for tensor in tensors)
         ctx.mark_non_differentiable(
             *(output for output, tensor in zip(outputs, tensors, strict=True) if not tensor.requires_grad)
@@ -46,7 +49,15 @@ class BackwardHookFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        return None, *ctx.at_backward(gradients)
+        present = next(gradient for gradient in gradients if gradient is not None)
+
+        def with_zeros(gradients: Gradients) -> Gradients:
+            return tuple(
+                present.new_zeros(shape, dtype=dtype, device=device) if gradient is None else gradient
+                for gradient, (shape, dtype, device) in zip(gradients, ctx.properties, strict=True)
+            )
+
+        return None, *ctx.at_backward(gradients, with_zeros)
 
 
 class BackwardHook:
@@ -85,7 +96,7 @@ class BackwardHook:
         self.output_places = places or []
         return gated[0] if is_single else gated
 
-    def _gate(self, args: Any, at_backward: Callable[[Gradients], Gradients]) -> tuple[Any, list[int] | None]:
+    def _gate(self, args: Any, at_backward: AtBackward) -> tuple[Any, list[int] | None]:
         places = [place for place, arg in enumerate(args) if isinstance(arg, Tensor)]
         tensors = [args[place] for place in places]
         if not (is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)):
@@ -96,7 +107,7 @@ class BackwardHook:
         # A named tuple takes its fields one by one.
         return (tuple(replaced) if type(args) is tuple else type(args)(*replaced)), places
 
-    def _at_output(self, gradients: Gradients) -> Gradients:
+    def _at_output(self, gradients: Gradients, with_zeros: Callable[[Gradients], Gradients]) -> Gradients:
         self.grad_outputs = _spread(gradients, self.output_places, self.output_count)
         for hook in self.user_pre_hooks:
             answer = hook(self.module, self.grad_outputs)
@@ -105,9 +116,10 @@ class BackwardHook:
         outputs = self.grad_outputs
         if self.input_places is None:
             self._run_without_inputs()
-        return tuple(outputs[place] for place in self.output_places)
+        return with_zeros(tuple(outputs[place] for place in self.output_places))
 
-    def _at_input(self, gradients: Gradients) -> Gradients:
+    def _at_input(self, gradients: Gradients, with_zeros: Callable[[Gradients], Gradients]) -> Gradients:
+        gradients = with_zeros(gradients)
         if self.grad_outputs is None:
             # The backward pass began inside the module, so there is no gradient of its output to tell of.
             return gradients
@@ -116,13 +128,14 @@ class BackwardHook:
         for hook in self.user_hooks:
             answer = hook(self.module, grad_inputs, self.grad_outputs)
             if answer is not None:
+                # PyTorch takes a lone tensor here, though not from a pre-hook.
+                answer = answer if isinstance(answer, tuple) else (answer,)
                 grad_inputs = _same_number(answer, grad_inputs, "Backward hook", "grad_input")
         self.grad_outputs = None
         return tuple(grad_inputs[place] for place in places)
 
     def _run_without_inputs(self) -> None:
-        if self.user_hooks:
-            warnings.warn(NO_INPUT_GRADIENTS, stacklevel=2)
+        warnings.warn(NO_INPUT_GRADIENTS, stacklevel=2)
         grad_inputs = (None,) * self.input_count
         for hook in self.user_hooks:
             answer = hook(self.module, grad_inputs, self.grad_outputs)
@@ -143,12 +156,11 @@ def _spread(gradients: Gradients, places: Iterable[int], count: int) -> Gradient
 
 
 def _same_number(answer: Any, replaced: Gradients, hook: str, name: str) -> Gradients:
-    gradients = answer if isinstance(answer, tuple) else (answer,)
-    if len(gradients) != len(replaced):
+    if len(answer) != len(replaced):
         raise RuntimeError(
-            f"{hook} returned an invalid number of {name}, got {len(gradients)}, but expected {len(replaced)}"
+            f"{hook} returned an invalid number of {name}, got {len(answer)}, but expected {len(replaced)}"
         )
-    return gradients
+    return answer  # type: ignore[no-any-return]
 
 
 # -- the old kind, `register_backward_hook` ----------------------------------------------------------------------

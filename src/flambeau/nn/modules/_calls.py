@@ -6,7 +6,7 @@ Calls without hooks never come here; `Module.__call__` goes straight to the forw
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flambeau._core.tensor import Tensor
@@ -16,8 +16,6 @@ from flambeau.nn.modules._hooks import Hook
 
 if TYPE_CHECKING:
     from flambeau.nn.modules.module import Module
-
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 STORES_ADDED_LATER = (
     "_forward_pre_hooks",
@@ -39,98 +37,108 @@ def not_started(module: Module) -> AttributeError:
     return error
 
 
+@dataclass
+class _Call:
+    """One call under way: what its hooks have made of the arguments and of the output so far."""
+
+    module: Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any = None
+    called: set[int] = field(default_factory=set)  # ids of the hooks with always_call that had their turn
+
+
 def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run the forward with all hooks around it, those for every module before the module's own."""
-    run: set[int] = set()
+    call = _Call(module, args, kwargs)
     try:
-        return _call(module, args, kwargs, run)
+        _run(call)
     except Exception:
-        _run_always_called(module, args, kwargs, run)
+        _run_always_called(call)
         raise
+    return call.result
 
 
-def _call(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], run: set[int]) -> Any:
+def _run(call: _Call) -> None:
+    module = call.module
     full_hooks, legacy_hooks = module._get_backward_hooks()
     pre_hooks = module._get_backward_pre_hooks()
-    args, kwargs = _run_pre_hooks(module, args, kwargs)
+    _run_pre_hooks(call)
     gates = None
     if full_hooks or pre_hooks:
         gates = BackwardHook(module, full_hooks, pre_hooks)
-        args = gates.setup_input_hook(args)
-    result = module.forward(*args, **kwargs)
-    result = _run_forward_hooks(module, args, kwargs, result, run)
+        call.args = gates.setup_input_hook(call.args)
+    call.result = module.forward(*call.args, **call.kwargs)
+    for number, hook, with_kwargs, always_call in _forward_hooks(module):
+        if always_call:
+            call.called.add(number)
+        _run_forward_hook(call, hook, with_kwargs)
     if gates is not None:
-        if not isinstance(result, Tensor | tuple):
+        if not isinstance(call.result, Tensor | tuple):
             warnings.warn(
                 "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but "
-                f"received {type(result)}",
-                stacklevel=4,
+                f"received {type(call.result)}",
+                stacklevel=5,
             )
-        result = gates.setup_output_hook(result)
+        call.result = gates.setup_output_hook(call.result)
     if legacy_hooks:
-        attach_legacy_hooks(module, legacy_hooks, args, result)
-    return result
+        attach_legacy_hooks(module, legacy_hooks, call.args, call.result)
 
 
-def _run_pre_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-    own_with_kwargs = module._forward_pre_hooks_with_kwargs
-    hooks = [*_hooks._global_forward_pre_hooks.items(), *module._forward_pre_hooks.items()]
-    for number, hook in hooks:
-        if number in own_with_kwargs:
-            answer = hook(module, args, kwargs)
+def _run_pre_hooks(call: _Call) -> None:
+    module = call.module
+    for number, hook in (*_hooks._global_forward_pre_hooks.items(), *module._forward_pre_hooks.items()):
+        if number in module._forward_pre_hooks_with_kwargs:
+            answer = hook(module, call.args, call.kwargs)
             if answer is None:
                 continue
             if not (isinstance(answer, tuple) and len(answer) == 2):
                 raise RuntimeError(
                     f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {answer}."
                 )
-            args, kwargs = answer
+            call.args, call.kwargs = answer
         else:
-            answer = hook(module, args)
+            answer = hook(module, call.args)
             if answer is not None:
-                args = answer if isinstance(answer, tuple) else (answer,)
-    return args, kwargs
+                call.args = answer if isinstance(answer, tuple) else (answer,)
 
 
 def _forward_hooks(module: Module) -> list[tuple[int, Hook, bool, bool]]:
     """The forward hooks in order: their ids, themselves, whether with kwargs, whether always called."""
-    everywhere = [
-        (number, hook, number in _hooks._global_forward_hooks_with_kwargs, number in _hooks._global_forward_hooks_always_called)
-        for number, hook in _hooks._global_forward_hooks.items()
+    stores = (
+        (
+            _hooks._global_forward_hooks,
+            _hooks._global_forward_hooks_with_kwargs,
+            _hooks._global_forward_hooks_always_called,
+        ),
+        (module._forward_hooks, module._forward_hooks_with_kwargs, module._forward_hooks_always_called),
+    )
+    return [
+        (number, hook, number in with_kwargs, number in always_called)
+        for hooks, with_kwargs, always_called in stores
+        for number, hook in hooks.items()
     ]
-    own = [
-        (number, hook, number in module._forward_hooks_with_kwargs, number in module._forward_hooks_always_called)
-        for number, hook in module._forward_hooks.items()
-    ]
-    return everywhere + own
 
 
-def _run_forward_hooks(
-    module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, run: set[int]
-) -> Any:
-    for number, hook, with_kwargs, always_called in _forward_hooks(module):
-        if always_called:
-            run.add(number)
-        answer = hook(module, args, kwargs, result) if with_kwargs else hook(module, args, result)
-        result = result if answer is None else answer
-    return result
+def _run_forward_hook(call: _Call, hook: Hook, with_kwargs: bool) -> None:
+    extra = (call.kwargs,) if with_kwargs else ()
+    answer = hook(call.module, call.args, *extra, call.result)
+    if answer is not None:
+        call.result = answer
 
 
-def _run_always_called(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], run: set[int]) -> None:
-    """After an exception, run those hooks that asked for it and have not run yet."""
-    for number, hook, with_kwargs, always_called in _forward_hooks(module):
-        if not always_called or number in run:
+def _run_always_called(call: _Call) -> None:
+    """After an exception, run those hooks that asked for it and have not had their turn."""
+    for number, hook, with_kwargs, always_call in _forward_hooks(call.module):
+        if not always_call or number in call.called:
             continue
         try:
-            if with_kwargs:
-                hook(module, args, kwargs, None)
-            else:
-                hook(module, args, None)
+            _run_forward_hook(call, hook, with_kwargs)
         except Exception as error:  # the first exception is the one that the caller should see
             kind = "global module forward hook" if number in _hooks._global_forward_hooks else "module forward hook"
             warnings.warn(
-                f"{kind} with ``always_call=True`` raised an exception that was silenced as another error was raised "
-                f"in forward: {error}",
+                f"{kind} with ``always_call=True`` raised an exception that was silenced as another error was "
+                f"raised in forward: {error}",
                 stacklevel=4,
             )
 
