@@ -118,30 +118,42 @@ class Node:
 class OpNode(Node):
     """The node of a recorded call."""
 
+    guards: Sequence[tuple[Any, int, int | None]] = ()
+
     def __init__(
         self, call: Call, tensors: Sequence[Tensor], values: Sequence[Value], needs: tuple[bool, ...],
-        results: Sequence[Value], numbers: tuple[Any, ...],
+        results: Sequence[Tensor], numbers: Sequence[Any],
     ) -> None:  # fmt: skip
         self.sequence = next(_sequence)
         self.call = call
         self.needs = needs
         self.results = call.results
         self.numbers = numbers
-        self.edges = tuple([edge_of(t) if need else None for t, need in zip(tensors, needs, strict=True)])
+        self.edges = tuple([
+            None if not need else (t._node, t._index) if t._node is not None else (accumulator(t), 0)
+            for t, need in zip(tensors, needs, strict=True)
+        ])  # fmt: skip
         plan = saving(call, needs)
-        self.saved: list[Any] | None = [*[values[i] for i in plan.inputs], *[results[i] for i in plan.outputs]]
-        self.guards = [(tensors[i]._storage, tensors[i]._storage.version, None) for i in plan.guarded_inputs]
+        # Lists by hand: this runs once for each recorded operation.
+        saved: list[Any] = []
+        guards: list[tuple[Any, int, int | None]] = []
+        for i in plan.inputs:
+            saved.append(values[i])
+        for i in plan.guarded_inputs:
+            storage = tensors[i]._storage
+            guards.append((storage, storage.version, None))
+        for i in plan.outputs:
+            storage = results[i]._storage
+            saved.append(storage.value)
+            guards.append((storage, 0, i))
+        self.saved: list[Any] | None = saved
+        self.guards = guards
         if modes.saved_hooks:
             self.pack()
         if modes.anomaly:
             from flambeau._core.trace import user_line
 
             self.line = user_line()
-
-    def guard_outputs(self, tensors: Sequence[Tensor]) -> None:
-        """Also notices in-place writes to the outputs that were saved."""
-        for i in saving(self.call, self.needs).outputs:
-            self.guards.append((tensors[i]._storage, tensors[i]._storage.version, i))
 
     # -- saved tensors ---------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from flambeau._core.declare import Op, register, typed
 from flambeau._core.modes import modes
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor, scatter_call
-from flambeau._core.trace import local, record
+from flambeau._core.trace import BYTE_LIMIT, NODE_LIMIT, engine, local, record
 from flambeau._core.value import CPU, Meta, Value, meta_of
 
 _new = object.__new__
@@ -182,10 +183,8 @@ def run_call(
     if modes.grad:
         if tracks(call):
             for tensor in tensors:
-                if tensor._base is not None:
-                    tensor._refresh()
-                if tensor._rg:
-                    _put_on_tape(call, tensors, values, results, found, tuple(numbers))
+                if tensor._rg or tensor._base is not None:
+                    _put_on_tape(call, tensors, values, results, numbers)
                     break
     elif modes.inference:
         for result in results:
@@ -193,20 +192,63 @@ def run_call(
     return results
 
 
+def run_fast(call: Call, tensors: tuple[Tensor, ...], values: tuple[Value, ...], numbers: Sequence[Any]) -> Tensor:
+    """`run_call` for a call with one result, written out: the path that nearly every operation takes."""
+    trace = local.trace
+    if trace.device is not call.device:
+        return run_call(call, tensors, numbers, values)[0]
+    key = trace.key
+    mark = len(key)
+    key.append(call.id)
+    leaf_of = trace.leaf_of
+    for value in values:
+        owner = value.trace
+        if owner is trace:
+            key.append(value.slot)
+        elif owner is None:
+            number = leaf_of.get(id(value))
+            key.append(number if number is not None else trace.leaf(value))
+        else:
+            del key[mark:]
+            return run_call(call, tensors, numbers, values)[0]
+    if numbers:
+        call.pack(numbers, trace.floats, trace.ints)
+    result = _new(Tensor)
+    result._meta = meta = call.results[0]
+    value = _new(Value)
+    value.meta, value.trace, value.slot = meta, trace, len(trace.outputs)
+    storage = _new(Storage)
+    storage.value = value
+    result._storage = storage
+    trace.outputs.append(weakref.ref(value))
+    trace.nodes.append(call)
+    trace.bytes += call.nbytes
+    if len(trace.nodes) >= NODE_LIMIT or trace.bytes > BYTE_LIMIT or engine.eager:
+        trace.flush("the engine is eager" if engine.eager else "the trace is full")
+    if modes.grad:
+        for tensor in tensors:
+            if tensor._rg or tensor._base is not None:
+                if tracks(call):
+                    _put_on_tape(call, tensors, values, [result], numbers)
+                break
+    elif modes.inference:
+        result._inference = True
+    return result
+
+
 def tracks(call: Call) -> bool:
     """Whether a call has anything to differentiate."""
     found = call.values.get("tracks")
     if found is None:
         found = call.op is None or call.op.differentiable
-        found = found and any(m.dtype.is_floating_point or m.dtype.is_complex for m in call.results)
+        found = found and any(m.tracked for m in call.results)
         call.values["tracks"] = found
     return found  # type: ignore[no-any-return]
 
 
 def _put_on_tape(
-    call: Call, tensors: Sequence[Tensor], values: list[Value], results: list[Tensor], found: list[Value],
-    numbers: tuple[Any, ...],
-) -> None:  # fmt: skip
+    call: Call, tensors: Sequence[Tensor], values: Sequence[Value], results: list[Tensor], numbers: Sequence[Any]
+) -> None:
     for tensor in tensors:
         if tensor._base is not None:
             tensor._refresh()
@@ -217,12 +259,12 @@ def _put_on_tape(
                 "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
             )
     needs = tuple([tensor._rg for tensor in tensors])
-    node = node_class(call)(call, tensors, values, needs, found, numbers)
+    if True not in needs:
+        return
+    node = node_class(call)(call, tensors, values, needs, results, numbers)
     for index, result in enumerate(results):
-        dtype = result._meta.dtype
-        if dtype.is_floating_point or dtype.is_complex:
+        if result._meta.tracked:
             result._rg, result._node, result._index = True, node, index
-    node.guard_outputs(results)
 
 
 _node_classes: dict[str, type[OpNode]] = {}
@@ -568,7 +610,32 @@ def _public_function(declared: Op) -> Callable[..., Any]:
     if declared.out:
         parameters.append(inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None))
     signature = inspect.Signature(parameters)
-    scope: dict[str, Any] = {"_apply": apply, "_op": declared, "_write_out": _write_outs, "_rename": _rename}
+    public_name = declared.name if declared.name.isidentifier() else declared.body.__name__
+    scope: dict[str, Any] = {"_op": declared, "_write_out": _write_outs, "_apply": apply} | _FAST_SCOPE
+    source = _source_of(public_name, declared, parameters, names, scope)
+    exec(source, scope)  # noqa: S102
+    function = scope[public_name]
+    if any(alias in signature.parameters for alias in _NUMPY_NAMES):
+        function = accept_numpy_names(function, signature)
+    function.__doc__ = declared.body.__doc__
+    function.__module__ = declared.body.__module__
+    function.__signature__ = signature
+    return function  # type: ignore[no-any-return]
+
+
+_FAST_SCOPE: dict[str, Any] = {
+    "_Tensor": Tensor, "_local": local, "_modes": modes, "_run_fast": run_fast, "_as_view": _as_view,
+    "_preserved": stride_rules.preserved,
+}  # fmt: skip
+
+
+def _source_of(
+    name: str, declared: Op, parameters: list[inspect.Parameter], names: list[str], scope: dict[str, Any]
+) -> str:
+    """Source of the public function: the usual case written out, everything else through `apply`.
+
+    The usual case: plain tensors, numbers that are Python's own, static arguments of their declared type, no `out=`.
+    """
     texts = []
     star = False
     for parameter in parameters:
@@ -580,23 +647,89 @@ def _public_function(declared: Op) -> Callable[..., Any]:
         else:
             scope[f"_d_{parameter.name}"] = parameter.default
             texts.append(f"{parameter.name}=_d_{parameter.name}")
-    call = f"_apply(_op, ({', '.join(names)}{',' if names else ''}))"
+    slow = f"_apply(_op, ({', '.join(names)}{',' if names else ''}))"
     if declared.out:
-        call = f"{call} if out is None else _write_out(out, {call}, _op.name)"
-    public_name = declared.name if declared.name.isidentifier() else declared.body.__name__
-    aliased = any(alias in signature.parameters for alias in _NUMPY_NAMES)
-    if aliased:
-        # Required arguments may come under NumPy's name, so a rejected call is looked at once more.
-        source = f"def {public_name}({', '.join(texts)}):\n    return {call}\n"
-        exec(source, scope)  # noqa: S102
-        function = accept_numpy_names(scope[public_name], signature)
+        slow = f"{slow} if out is None else _write_out(out, {slow}, _op.name)"
+    header = f"def {name}({', '.join(texts)}):\n"
+    fast = _fast_path(declared, scope)
+    return header + fast + f"    return {slow}\n"
+
+
+def _fast_path(declared: Op, scope: dict[str, Any]) -> str:
+    """The lines that try the usual case, or nothing where an operation has none."""
+    tensors = [p for p in declared.params if p.role in _TENSOR_ROLES]
+    if (
+        not tensors or tensors[0].role == "operand" or declared.check is not None or declared.many_outputs
+        or declared.outputs is not None or any(p.role in ("arrays", "indices") for p in declared.params)
+    ):  # fmt: skip
+        return ""
+    conditions = ["out is None"] if declared.out else []
+    conditions.append(f"type({tensors[0].name}) in _plain")
+    key: list[str] = []
+    scope["_plain"] = _plain_types
+    lines: list[str] = []
+    numbers: list[str] = []
+    optional_tensor = None
+    for p in declared.params:
+        if p is tensors[0]:
+            key.append(f"{p.name}_v.meta")
+        elif p.role == "operand" or p.role in _TENSOR_ROLES:
+            if optional_tensor is not None or (p.role == "operand" and numbers):
+                return ""
+            optional_tensor = p
+            key.append("_k")
+        elif p.role == "scalar":
+            if p.default is inspect.Parameter.empty or p.default is None:
+                return ""
+            scope[f"_p_{p.name}"] = p
+            conditions.append(f"{p.name} is _d_{p.name}")
+            key.append(f"_p_{p.name}")
+        elif p.role in ("int", "bool", "str", "float"):
+            test = f"{p.name}.__class__ is {p.role}"
+            conditions.append(f"({p.name} is None or {test})" if p.optional else test)
+            key.append(p.name)
+        elif p.role in ("dims", "sizes"):
+            test = f"({p.name}.__class__ is tuple and all([i.__class__ is int for i in {p.name}]))"
+            conditions.append(f"({p.name} is None or {test})" if p.optional else test)
+            key.append(p.name)
+        else:
+            return ""
+    first = tensors[0].name
+    read = "{0}_v = {0}._storage.value if not {0}._views and {0}._storage.host is None else {0}._read()"
+    lines.append(f"    if {' and '.join(conditions)}:")
+    body = ["_t = _local.trace", "if _t.armed and _modes.grad: _t.flush('a new step begins after backward')"]
+    body.append(read.format(first))
+    arguments, values, packed = f"({first},)", f"({first}_v,)", "()"
+    if optional_tensor is not None:
+        other = optional_tensor.name
+        arguments, values, packed = "_a", "_v", "_n"
+        body.append(f"if type({other}) in _plain:")
+        body.append("    " + read.format(other))
+        body.append(f"    _k = {other}_v.meta; _a = ({first}, {other}); _v = ({first}_v, {other}_v); _n = ()")
+        if optional_tensor.role == "operand":
+            body.append(f"elif {other}.__class__ is float or {other}.__class__ is int or {other}.__class__ is bool:")
+            body.append(f"    _k = {other}.__class__; _a = ({first},); _v = ({first}_v,); _n = ({other},)")
+        if optional_tensor.optional:
+            body.append(f"elif {other} is None:")
+            body.append(f"    _k = None; _a = ({first},); _v = ({first}_v,); _n = ()")
+        body.append("else: _k = _op")  # never a key
+    body.append(f"_c = _op.calls.get(({', '.join(key)},))")
+    body.append("if _c is not None and len(_c.results) == 1:")
+    body.append(f"    _r = _run_fast(_c, {arguments}, {values}, {packed})")
+    if declared.view:
+        body.append(f"    return _as_view(_c, {first}, _r, {packed})")
     else:
-        exec(f"def {public_name}({', '.join(texts)}):\n    return {call}\n", scope)  # noqa: S102
-        function = scope[public_name]
-    function.__doc__ = declared.body.__doc__
-    function.__module__ = declared.body.__module__
-    function.__signature__ = signature
-    return function  # type: ignore[no-any-return]
+        if declared.pointwise:
+            strided = f"{first}._stride is not None"
+            if optional_tensor is not None:
+                strided += f" or (len({arguments}) == 2 and {optional_tensor.name}._stride is not None)"
+            body.append(f"    if {strided}: _r._stride = _preserved({arguments}, _r._meta.shape)")
+        body.append("    return _r")
+    return "\n".join([*lines, *("        " + line for line in body)]) + "\n"
+
+
+# Classes whose instances take the usual path; `nn.Parameter` joins when it is defined.
+_plain_types: set[type] = {Tensor}
 
 
 def _rename(kwargs: dict[str, Any], signature: inspect.Signature) -> dict[str, Any] | None:

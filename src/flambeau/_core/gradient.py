@@ -128,12 +128,11 @@ def _derived(
     def forward(*chosen: Any) -> list[Any]:
         everything = dict(inputs) | dict(zip(wanted, chosen, strict=True))
         results = call.run(jnp, [everything[i] for i in range(len(call.inputs))], numbers)
-        return [result for result, m in zip(results, call.results, strict=True) if m.dtype.is_floating_point or m.dtype.is_complex]
+        return [result for result, m in zip(results, call.results, strict=True) if m.tracked]
 
     _, pull = jax.vjp(forward, *(inputs[i] for i in wanted))
     kept = [
-        jnp.conj(g).astype(m.np) for g, m in zip(cotangents, call.results, strict=True)
-        if m.dtype.is_floating_point or m.dtype.is_complex
+        jnp.conj(g).astype(m.np) for g, m in zip(cotangents, call.results, strict=True) if m.tracked
     ]  # fmt: skip
     return {i: jnp.conj(g) for i, g in zip(wanted, pull(kept), strict=True)}
 

@@ -18,14 +18,15 @@ class Storage:
     somebody else may read and write at any time.
     """
 
-    __slots__ = ("__weakref__", "epoch", "host", "meta", "value", "version")
+    host: np.ndarray[Any, Any] | None = None
+    meta: Meta | None = None  # of a host-backed storage
+    epoch = 0
+    version = 0
 
     def __init__(self, value: Value | None, host: np.ndarray[Any, Any] | None = None, meta: Meta | None = None) -> None:
         self.value = value
-        self.host = host
-        self.meta = meta
-        self.epoch = 0
-        self.version = 0
+        if host is not None:
+            self.host, self.meta = host, meta
 
     def read(self) -> Value:
         """The current value of the whole storage."""

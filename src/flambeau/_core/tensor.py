@@ -76,6 +76,10 @@ class Tensor:
     def __init_subclass__(cls, plain: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._plain = plain
+        if plain:
+            from flambeau._core.dispatch import _plain_types
+
+            _plain_types.add(cls)
 
     @staticmethod
     def _make_subclass(cls: type, data: Tensor, require_grad: bool = False, **_: Any) -> Any:

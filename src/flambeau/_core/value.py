@@ -24,7 +24,7 @@ META = Device("meta")
 class Meta:
     """Shape, dtype and device of a value; one object for each combination."""
 
-    __slots__ = ("device", "dtype", "np", "numel", "shape")
+    __slots__ = ("device", "dtype", "np", "numel", "shape", "tracked")
 
 
     shape: tuple[int, ...]
@@ -32,6 +32,7 @@ class Meta:
     device: Device
     np: np.dtype[Any]
     numel: int
+    tracked: bool  # floating or complex: can require grad
 
     def __repr__(self) -> str:
         return f"{self.dtype}{list(self.shape)}@{self.device}"
@@ -63,6 +64,7 @@ def meta_of(shape: tuple[int, ...], dtype: DType, device: Device = CPU) -> Meta:
         found.shape, found.dtype, found.device = tuple(map(int, shape)), dtype, device
         found.np = dtype.np
         found.numel = math.prod(found.shape)
+        found.tracked = dtype.is_floating_point or dtype.is_complex
         found = _metas.setdefault(key, found)
     return found
 
@@ -70,15 +72,17 @@ def meta_of(shape: tuple[int, ...], dtype: DType, device: Device = CPU) -> Meta:
 class Value:
     """One immutable array of known `meta`: concrete (`data`), pending (`trace` and `slot`), or on meta (neither)."""
 
-    __slots__ = ("__weakref__", "data", "exposed", "meta", "slot", "trace")
+    # Defaults on the class, not slots: a value is made for each recorded operation, and most keep them.
+    data: Any = None
+    trace: Trace | None = None
+    slot = -1
+    # Handed out as a JAX array: donating its memory would pull it from under the user's feet.
+    exposed = False
 
     def __init__(self, meta: Meta, data: Any = None) -> None:
         self.meta = meta
-        self.data = data
-        self.trace: Trace | None = None
-        self.slot = -1
-        # Handed out as a JAX array: donating its memory would pull it from under the user's feet.
-        self.exposed = False
+        if data is not None:
+            self.data = data
 
     def __repr__(self) -> str:
         state = "pending" if self.trace is not None else type(self.data).__name__
