@@ -227,6 +227,8 @@ class Op:
         self.check: Any = options.pop("check", None)
         self.cost: Any = options.pop("cost", None)
         self.dtypes: Any = options.pop("dtypes", None)
+        # PyTorch's name for the node (without "0"), or a function of the input metas giving it.
+        self.node: Any = options.pop("node", None)
         self.pointwise: bool = options.pop("pointwise", self.shape is broadcast)
         if options:
             raise TypeError(f"{self.name}: unknown options {sorted(options)}")
@@ -234,7 +236,6 @@ class Op:
         self.stride_rule: Any = None
         self.scatter_rule: Any = None
         self.calls: dict[Any, Call] = {}
-        self.node_class: Any = None  # made by autograd when first needed
         _ops.append(self)
 
     def gradient(self, *targets: str, dual: bool | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

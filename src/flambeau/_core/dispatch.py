@@ -272,17 +272,22 @@ _node_classes: dict[str, type[OpNode]] = {}
 
 def node_class(call: Call) -> Any:
     """The class of a call's nodes, named as PyTorch names it: AddBackward0."""
-    op = call.op
-    if op is not None and op.node_class is not None:
-        return op.node_class
-    name = "".join(part[:1].upper() + part[1:] for part in call.name.replace(".", "_").split("_")) + "Backward0"
-    if call.name.endswith(".scatter"):
-        name = "CopySlices"  # PyTorch's name for the write of a view into its base
-    found = _node_classes.get(name)
+    found = call.values.get("node")
     if found is None:
-        found = _node_classes[name] = type(name, (OpNode,), {})
-    if op is not None:
-        op.node_class = found
+        name = call.op.node if call.op is not None else None
+        if callable(name):
+            name = name(call.inputs)
+        if call.name.endswith(".scatter"):
+            name = "CopySlices"  # PyTorch's name for the write of a view into its base
+        elif name is None:
+            parts = call.name.replace(".", "_").split("_")
+            name = "".join(part[:1].upper() + part[1:] for part in parts) + "Backward0"
+        else:
+            name += "0"
+        found = _node_classes.get(name)
+        if found is None:
+            found = _node_classes[name] = type(name, (OpNode,), {})
+        call.values["node"] = found
     return found
 
 
