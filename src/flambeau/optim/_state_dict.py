@@ -55,8 +55,9 @@ def unpack(state_dict: dict[str, Any], groups: list[dict[str, Any]]) -> dict[str
     for number, (group, saved) in enumerate(zip(groups, saved_groups, strict=True)):
         if len(group["params"]) != len(saved["params"]):
             raise ValueError(
-                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group "
-                f"(group {number}: {len(saved['params'])} parameters in the state dict, {len(group['params'])} here)"
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's "
+                f"group (group {number}: {len(saved['params'])} parameters in the state dict, "
+                f"{len(group['params'])} here)"
             )
     saved_ids = chain.from_iterable(saved["params"] for saved in saved_groups)
     param_of = dict(zip(saved_ids, chain.from_iterable(group["params"] for group in groups), strict=True))

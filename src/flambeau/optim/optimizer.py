@@ -78,6 +78,12 @@ class Optimizer:
     defaults: dict[str, Any]
     state: defaultdict[Any, Any]
     param_groups: list[Group]
+    _optimizer_step_pre_hooks: OrderedDict[int, Hook]
+    _optimizer_step_post_hooks: OrderedDict[int, Hook]
+    _optimizer_state_dict_pre_hooks: OrderedDict[int, Hook]
+    _optimizer_state_dict_post_hooks: OrderedDict[int, Hook]
+    _optimizer_load_state_dict_pre_hooks: OrderedDict[int, Hook]
+    _optimizer_load_state_dict_post_hooks: OrderedDict[int, Hook]
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -164,7 +170,7 @@ class Optimizer:
     def _step_one(self, param: Tensor, grad: Tensor, group: Group) -> None:
         if grad.is_sparse:
             raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
-        state = self.state[param] if param in self.state else {}
+        state = self.state.get(param, {})
         if not state:
             state = self.start(param, group)
         value, found = self.update(param, grad, state, group)
@@ -246,8 +252,8 @@ class Optimizer:
             param_group["params"] = [params]
         elif isinstance(params, set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in "
-                "sets will change between runs. Please use a list instead."
+                "optimizer parameters need to be organized in ordered collections, but the ordering of "
+                "tensors in sets will change between runs. Please use a list instead."
             )
         else:
             param_group["params"] = list(params)
@@ -296,8 +302,8 @@ class Optimizer:
     def state_dict(self) -> StateDict:
         """The state of all parameters, under their numbers, and the groups' options.
 
-        The tensors are those in use, not copies. "param_groups" holds for each group its options and under "params"
-        the parameters' numbers.
+        The tensors are those in use, not copies. "param_groups" holds for each group its options, and under
+        "params" the parameters' numbers.
         """
         for hook in _table(self, "_optimizer_state_dict_pre_hooks"):
             hook(self)
@@ -327,29 +333,27 @@ class Optimizer:
 
     def register_step_pre_hook(self, hook: Hook) -> RemovableHandle:
         """Calls `hook(optimizer, args, kwargs)` before each step; it may return new (args, kwargs)."""
-        return _register(self._optimizer_step_pre_hooks, hook)  # type: ignore[attr-defined]
+        return _register(self._optimizer_step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Hook) -> RemovableHandle:
         """Calls `hook(optimizer, args, kwargs)` after each step."""
-        return _register(self._optimizer_step_post_hooks, hook)  # type: ignore[attr-defined]
+        return _register(self._optimizer_step_post_hooks, hook)
 
     def register_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """Calls `hook(optimizer)` before `state_dict` works; with `prepend` before the other hooks."""
-        return _register(self._optimizer_state_dict_pre_hooks, hook, prepend)  # type: ignore[attr-defined]
+        return _register(self._optimizer_state_dict_pre_hooks, hook, prepend)
 
     def register_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """Calls `hook(optimizer, state_dict)` on the result of `state_dict`; it may return another one."""
-        return _register(self._optimizer_state_dict_post_hooks, hook, prepend)  # type: ignore[attr-defined]
+        return _register(self._optimizer_state_dict_post_hooks, hook, prepend)
 
     def register_load_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
-        """Calls `hook(optimizer, state_dict)` before loading, on a shallow copy; it may return another one."""
-        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)  # type:
-        ignore[attr - defined]
+        """Calls `hook(optimizer, state_dict)` before loading, on a shallow copy; may return another."""
+        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
 
     def register_load_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """Calls `hook(optimizer)` after loading."""
-        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)  # type:
-        ignore[attr - defined]
+        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
 
 def _register(hooks: OrderedDict[int, Hook], hook: Hook, prepend: bool = False) -> RemovableHandle:
@@ -394,7 +398,7 @@ def check_fused(fused: bool | None, foreach: bool | None, differentiable: bool) 
 
 
 def is_nonzero(option: Any) -> bool:
-    """Whether an option counts. A tensor's value is not looked at: reading it would end the step's program."""
+    """Whether an option counts. A tensor's value is not looked at: that would end the step's program."""
     return isinstance(option, Tensor) or option != 0
 
 
