@@ -135,9 +135,7 @@ class UninitializedTensorMixin:
             dtype: what it holds; by default what it was made for.
         """
         data = self.data  # type: ignore[attr-defined]
-        self.data = data.new_empty(
-            shape, device=data.device if device is None else device, dtype=data.dtype if dtype is None else dtype
-        )
+        self.data = _empty(shape, device or data.device, dtype or data.dtype)
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
 
     @property
@@ -191,7 +189,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter, plain=True):
     cls_to_become = Parameter
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> UninitializedParameter:
-        return Tensor._make_subclass(cls, _empty(device, dtype), requires_grad)
+        return Tensor._make_subclass(cls, _empty(0, device, dtype), requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> UninitializedParameter:
         if id(self) not in memo:
@@ -213,12 +211,12 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor, plain=True):
     def __new__(
         cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
     ) -> UninitializedBuffer:
-        tensor = Tensor._make_subclass(cls, _empty(device, dtype), requires_grad)
+        tensor = Tensor._make_subclass(cls, _empty(0, device, dtype), requires_grad)
         tensor.persistent = persistent
         tensor._is_buffer = True
         return tensor
 
 
-def _empty(device: Any, dtype: Any) -> Tensor:
+def _empty(shape: Any, device: Any, dtype: Any) -> Tensor:
     empty = Tensor()
-    return empty.new_empty(0, device=device or empty.device, dtype=dtype or empty.dtype)
+    return empty.new_empty(shape, device=device or empty.device, dtype=dtype or empty.dtype)

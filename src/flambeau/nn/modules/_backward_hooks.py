@@ -128,8 +128,6 @@ class BackwardHook:
         for hook in self.user_hooks:
             answer = hook(self.module, grad_inputs, self.grad_outputs)
             if answer is not None:
-                # PyTorch takes a lone tensor here, though not from a pre-hook.
-                answer = answer if isinstance(answer, tuple) else (answer,)
                 grad_inputs = _same_number(answer, grad_inputs, "Backward hook", "grad_input")
         self.grad_outputs = None
         return tuple(grad_inputs[place] for place in places)

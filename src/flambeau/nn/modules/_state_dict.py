@@ -166,7 +166,7 @@ def _load_entry(module: Module, name: str, key: str, current: Tensor, loaded: An
             f"checkpoint but received {type(loaded)}"
         )
     if not is_lazy(current):
-        if len(current.shape) == 0 and len(loaded.shape) == 1:
+        if len(current.shape) == 0 and tuple(loaded.shape) == (1,):
             loaded = loaded[0]  # PyTorch before 0.4 saved scalars with one dimension.
         if loaded.shape != current.shape:
             return (

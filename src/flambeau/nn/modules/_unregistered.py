@@ -49,7 +49,7 @@ def find_unregistered(model: Module) -> list[Finding]:
     from flambeau.nn.modules.module import Module  # which imports this file
 
     registered = {id(module) for module in model.modules()}
-    trained = {id(param) for param in model.parameters()}
+    trained = {id(param) for _, param in model.named_parameters()}  # not parameters(), which remembers calls
     findings = []
     for prefix, module in model.named_modules():
         for name, value in vars(module).items():
@@ -70,7 +70,7 @@ def _inspect_attribute(path: str, value: Any, registered: set[int], trained: set
     kind = type(value).__name__
     if modules:
         container = "nn.ModuleDict" if isinstance(value, dict) else "nn.ModuleList"
-        below = [param for part in modules for param in part.parameters() if id(param) not in trained]
+        below = [param for part in modules for _, param in part.named_parameters() if id(param) not in trained]
         yield Finding(path, "modules", _advice(kind, _count(modules), container, path, below), _learnable(below))
     if parameters:
         container = "nn.ParameterDict" if isinstance(value, dict) else "nn.ParameterList"
@@ -151,9 +151,8 @@ def left_out(parameters: Iterable[Tensor]) -> list[str]:
     """
     given = {id(param) for param in parameters}
     messages = []
-    for reference in dict.fromkeys(_listed.modules):
-        module = reference()
-        if module is None or not any(id(param) in given for param in module.parameters()):
+    for module in filter(None, [reference() for reference in _listed.modules]):
+        if not any(id(param) in given for _, param in module.named_parameters()):
             continue
         for finding in find_unregistered(module):
             forgotten = [param for param in finding.parameters if id(param) not in given]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import operator
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, KeysView, Mapping
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
 from itertools import chain, groupby, islice
+from operator import attrgetter
 from typing import Any, Self, TypeVar, overload
 
 from flambeau._core.tensor import Tensor
@@ -351,14 +352,14 @@ def _pairs(given: Any, method: str, owner: str) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _describe(value: Any) -> str:
-    """A line of the repr of a ParameterList or ParameterDict."""
+def _describe(value: Any, kind_of: Callable[[Tensor], Any]) -> str:
+    """A line of the repr of a ParameterList, which tells dtypes, or of a ParameterDict, which tells tensor types."""
     if not isinstance(value, Tensor):
         return f"Object of type: {type(value).__name__}"
     sizes = "x".join(map(str, value.size()))
     where = f" ({value.device})" if value.device.type not in ("cpu", "meta") else ""
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-    return f"{kind} containing: [{type_name(value)} of size {sizes}{where}]"
+    return f"{kind} containing: [{kind_of(value)} of size {sizes}{where}]"
 
 
 def _as_parameter(value: Any) -> Any:
@@ -430,7 +431,7 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({place}): {_describe(value)}" for place, value in enumerate(self))
+        return "\n".join(f"  ({place}): {_describe(value, attrgetter('dtype'))}" for place, value in enumerate(self))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterList should not be called.")
@@ -465,8 +466,8 @@ class ParameterDict(Module):
         return getattr(self, self._key_to_attr(key))
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._keys[key] = None
         setattr(self, self._key_to_attr(key), _as_parameter(value))
+        self._keys[key] = None
 
     def __delitem__(self, key: str) -> None:
         del self._keys[key]
@@ -546,7 +547,7 @@ class ParameterDict(Module):
             self[name] = value
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({name}): {_describe(value)}" for name, value in self.items())
+        return "\n".join(f"  ({name}): {_describe(value, type_name)}" for name, value in self.items())
 
     def __call__(self, input: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")
