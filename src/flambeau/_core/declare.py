@@ -236,7 +236,13 @@ class Op:
         self.stride_rule: Any = None
         self.scatter_rule: Any = None
         self.calls: dict[Any, Call] = {}
+        self.offset_rule: Any = None
+        self.function: Any = None  # the public function, which `dispatch.op` makes
         _ops.append(self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The operation on tensors, as its public function has it."""
+        return self.function(*args, **kwargs)
 
     def gradient(self, *targets: str, dual: bool | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declares the gradient of the inputs called `targets`; see `gradient.Rule` for what the rule may ask for.
@@ -254,6 +260,13 @@ class Op:
     def strides(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Declares the view's strides: `function(shape, stride, *arguments after the input)`."""
         self.stride_rule = function
+        return function
+
+    def offset(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Declares the view's storage offset where it is not the input's: `function(offset, stride, *arguments
+        after the input)`.
+        """
+        self.offset_rule = function
         return function
 
     def scatter(self, function: Callable[..., Any]) -> Callable[..., Any]:

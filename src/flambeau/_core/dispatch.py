@@ -282,7 +282,7 @@ def node_class(call: Call) -> Any:
         elif name is None:
             parts = call.name.replace(".", "_").split("_")
             name = "".join(part[:1].upper() + part[1:] for part in parts) + "Backward0"
-        else:
+        elif name.endswith("Backward"):
             name += "0"
         found = _node_classes.get(name)
         if found is None:
@@ -679,12 +679,19 @@ def _fast_path(declared: Op, scope: dict[str, Any]) -> str:
         if p is tensors[0]:
             key.append(f"{p.name}_v.meta")
         elif p.role == "operand" or p.role in _TENSOR_ROLES:
-            if optional_tensor is not None or (p.role == "operand" and numbers):
+            if optional_tensor is not None or numbers:
                 return ""
             optional_tensor = p
             key.append("_k")
+        elif p.role == "scalar" and p.default is inspect.Parameter.empty:
+            # Such as the index of a selection: an int nearly always.
+            if numbers or optional_tensor is not None:
+                return ""
+            numbers.append(p.name)
+            conditions.append(f"{p.name}.__class__ is int")
+            key.append("int")
         elif p.role == "scalar":
-            if p.default is inspect.Parameter.empty or p.default is None:
+            if p.default is None:
                 return ""
             scope[f"_p_{p.name}"] = p
             conditions.append(f"{p.name} is _d_{p.name}")
@@ -704,7 +711,7 @@ def _fast_path(declared: Op, scope: dict[str, Any]) -> str:
     lines.append(f"    if {' and '.join(conditions)}:")
     body = ["_t = _local.trace", "if _t.armed and _modes.grad: _t.flush('a new step begins after backward')"]
     body.append(read.format(first))
-    arguments, values, packed = f"({first},)", f"({first}_v,)", "()"
+    arguments, values, packed = f"({first},)", f"({first}_v,)", f"({numbers[0]},)" if numbers else "()"
     if optional_tensor is not None:
         other = optional_tensor.name
         arguments, values, packed = "_a", "_v", "_n"

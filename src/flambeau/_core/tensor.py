@@ -207,12 +207,20 @@ class Tensor:
 
     def storage_offset(self) -> int:
         """Elements between the storage's first and this tensor's."""
-        if not self._views or not self._meta.numel:
+        if not self._views:
             return 0
-        indices: Any = np.arange(self._root_meta().numel).reshape(self._root_meta().shape)
+        from flambeau._core.dispatch import stride_of_view
+
+        base = self._base
+        stride = base._stride if base is not None and not base._views else None
+        offset = 0
         for call, numbers in self._views:
-            indices = call.run(np, [indices.view(_IndexArray)], numbers)[0]
-        return int(np.asarray(indices).reshape(-1)[0])
+            if call.op.offset_rule is not None:
+                actual = stride if stride is not None else contiguous_strides(call.inputs[0].shape)
+                _, *arguments = call.source.arguments(np, [None], numbers)
+                offset = call.op.offset_rule(offset, actual, *arguments)
+            stride = stride_of_view(call, stride)
+        return offset
 
     def _root_meta(self) -> Meta:
         return self._views[0][0].inputs[0] if self._views else self._meta
@@ -619,13 +627,6 @@ class Tensor:
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__()})
-
-
-class _IndexArray(np.ndarray):  # type: ignore[type-arg]
-    """Element numbers that pass through a view's body as if they were its data: its casts leave them alone."""
-
-    def astype(self, *args: Any, **kwargs: Any) -> Any:
-        return self
 
 
 def _rebuild(
