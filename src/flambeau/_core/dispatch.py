@@ -470,6 +470,10 @@ def write(target: Tensor, result: Tensor, name: str = "") -> Tensor:
 def _rebase(target: Tensor, result: Tensor) -> None:
     """The write as a step of the graph: of the target itself, or of the base it is a view of."""
     base = target._base
+    node = result._node
+    if isinstance(node, OpNode):
+        # `x.sin_()` saves what x was: values never change, so this very write does not spoil it.
+        node.guards = [guard for guard in node.guards if guard[0] is not target._storage]
     if base is None:
         target._write(result._read())
         target._node, target._index, target._rg = result._node, result._index, result._rg
@@ -604,8 +608,27 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 _NUMPY_NAMES = {"dim": ("axis",), "keepdim": ("keepdims",), "input": ("x", "a", "x1"), "other": ("x2",)}
 
 
-def _public_function(declared: Op) -> Callable[..., Any]:
-    """A function with the signature of the operation, which hands its arguments to `apply`."""
+def operator_method(declared: Op, name: str) -> Callable[..., Any]:
+    """An operation as a method of Python's operators: operands it does not know give NotImplemented."""
+    method = _public_function(declared, name, _apply_or_decline)
+    method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+    return method
+
+
+_OPERANDS = (Tensor, int, float, complex, np.generic)
+
+
+def _apply_or_decline(op: Op, args: Sequence[Any]) -> Any:
+    if not isinstance(args[1], _OPERANDS):
+        if not isinstance(args[1], np.ndarray):
+            return NotImplemented
+        array = np.asarray(args[1])
+        args = (args[0], constant(array, dtypes.from_numpy_dtype(array.dtype), args[0]._meta), *args[2:])
+    return apply(op, args)
+
+
+def _public_function(declared: Op, name: str | None = None, slow: Callable[..., Any] = apply) -> Callable[..., Any]:
+    """A function with the signature of the operation, which hands its arguments to `slow` unless all is as usual."""
     parameters = []
     names = []
     for param in declared.params:
@@ -615,12 +638,12 @@ def _public_function(declared: Op) -> Callable[..., Any]:
     if declared.out:
         parameters.append(inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None))
     signature = inspect.Signature(parameters)
-    public_name = declared.name if declared.name.isidentifier() else declared.body.__name__
-    scope: dict[str, Any] = {"_op": declared, "_write_out": _write_outs, "_apply": apply} | _FAST_SCOPE
+    public_name = name or (declared.name if declared.name.isidentifier() else declared.body.__name__)
+    scope: dict[str, Any] = {"_op": declared, "_write_out": _write_outs, "_apply": slow} | _FAST_SCOPE
     source = _source_of(public_name, declared, parameters, names, scope)
     exec(source, scope)  # noqa: S102
     function = scope[public_name]
-    if any(alias in signature.parameters for alias in _NUMPY_NAMES):
+    if name is None and any(alias in signature.parameters for alias in _NUMPY_NAMES):
         function = accept_numpy_names(function, signature)
     function.__doc__ = declared.body.__doc__
     function.__module__ = declared.body.__module__
