@@ -1,7 +1,8 @@
 """Runs one scenario with PyTorch and with flambeau and compares what each of them logged.
 
-A scenario is a function of `torch`, which stands for either library, and of `log`. What it passes to `log` is kept in
-a form that both libraries can share: tensors as shape, dtype and values, exceptions as type and message.
+A scenario is a function of `torch`, which stands for either library, and of `log`. What it passes to `log`
+is kept in a form that both libraries can share: tensors as shape, dtype and values, exceptions as type and
+message.
 """
 
 from __future__ import annotations

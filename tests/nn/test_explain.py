@@ -1,7 +1,8 @@
 import pickle
 
-import flambeau as torch
 import pytest
+
+import flambeau as torch
 from flambeau import nn
 from flambeau.inspect import check
 from flambeau.nn.modules import _unregistered
@@ -35,7 +36,8 @@ class Fails(nn.Module):
 def test_failing_submodule_is_named_from_the_outermost_call():
     place, advice = notes_of(lambda: Net()(torch.ones(2, 3, 32, 32)))
     assert place == (
-        "in head.1: Linear(in_features=100, out_features=10, bias=True), called with a (2, 1800) float32 tensor"
+        "in head.1: Linear(in_features=100, out_features=10, bias=True), called with a (2, 1800) float32 "
+        "tensor"
     )
     assert "in_features=1800" in advice
 
@@ -152,7 +154,7 @@ def test_list_of_modules_cannot_be_called():
     assert "nn.Sequential" in notes[1]
 
 
-# -- what a plain container hides --------------------------------------------------------------------------------
+# -- what a plain container hides ------------------------------------------------------------------
 
 
 class Plain(nn.Module):
@@ -215,7 +217,10 @@ def test_optimizer_hears_of_what_it_leaves_out():
     net = Plain(with_own=True)
     (message,) = _unregistered.left_out(list(net.parameters()))
     assert message.startswith("Plain.layers: a plain list holds 2 x Linear")
-    assert _unregistered.left_out([*net.parameters(), *(p for each in net.layers for p in each.parameters())]) == []
+    assert (
+        _unregistered.left_out([*net.parameters(), *(p for each in net.layers for p in each.parameters())])
+        == []
+    )
 
 
 def test_deliberately_hidden_or_frozen_modules_are_let_pass():

@@ -13,7 +13,7 @@ def scenario(function):
 
 
 def tell(log, name, answer=None):
-    """A hook that logs its name and what it was called with; `answer`, of the arguments, is what it returns."""
+    """A hook that logs its name and arguments; `answer`, of the arguments, is what it returns."""
 
     def hook(module, *args):
         log(name, type(module).__name__, list(args))
@@ -282,9 +282,17 @@ def registration_hooks(torch, log):
 def handles(torch, log):
     module = torch.nn.Tanh()
     handle = module.register_forward_hook(tell(log, "a"), with_kwargs=True, always_call=True)
-    log(len(module._forward_hooks), len(module._forward_hooks_with_kwargs), len(module._forward_hooks_always_called))
+    log(
+        len(module._forward_hooks),
+        len(module._forward_hooks_with_kwargs),
+        len(module._forward_hooks_always_called),
+    )
     handle.remove()
-    log(len(module._forward_hooks), len(module._forward_hooks_with_kwargs), len(module._forward_hooks_always_called))
+    log(
+        len(module._forward_hooks),
+        len(module._forward_hooks_with_kwargs),
+        len(module._forward_hooks_always_called),
+    )
     first, second = (module.register_forward_hook(tell(log, "a")).id for _ in range(2))
     log(second - first)
 

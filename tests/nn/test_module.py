@@ -19,7 +19,9 @@ def make_net(torch):
         def __init__(self):
             super().__init__()
             self.first = nn.Linear(4, 3)
-            self.blocks = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Sequential(nn.Linear(3, 2, bias=False)))
+            self.blocks = nn.Sequential(
+                nn.Linear(3, 3), nn.ReLU(), nn.Sequential(nn.Linear(3, 2, bias=False))
+            )
             self.scale = nn.Parameter(torch.ones(2))
             self.register_buffer("shift", torch.zeros(2))
             self.register_buffer("count", torch.tensor(3), persistent=False)
@@ -66,8 +68,12 @@ def registering(torch, log):
         log.result(lambda name=name: net.add_module(name, nn.ReLU()))
         log(sorted(net._parameters), sorted(net._buffers), sorted(net._modules))
     for value in (3, "text", torch.ones(1), torch.nn.ReLU(), [torch.nn.ReLU()]):
-        log.result(lambda value=value: net.add_module("m", value) if not isinstance(value, nn.Module) else None)
-        log.result(lambda value=value: net.register_buffer("b", value) if not isinstance(value, nn.Module) else None)
+        log.result(
+            lambda value=value: net.add_module("m", value) if not isinstance(value, nn.Module) else None
+        )
+        log.result(
+            lambda value=value: net.register_buffer("b", value) if not isinstance(value, nn.Module) else None
+        )
         if not isinstance(value, nn.Module):
             log.result(lambda value=value: net.register_parameter("p", value))
     log.result(lambda: net.register_parameter("q", nn.Parameter(torch.ones(1)) * 2))
@@ -99,9 +105,9 @@ def assigning(torch, log):
         for value in values:
             net = make_net(torch)
             net.plain = 1
-            log.result(lambda name=name, value=value: setattr(net, name, value()))
+            log.result(lambda net=net, name=name, value=value: setattr(net, name, value()))
             log(name, where(name))
-            log.result(lambda name=name: getattr(net, name))
+            log.result(lambda net=net, name=name: getattr(net, name))
     for name in ("scale", "shift", "count", "first", "plain", "fresh"):
         log.result(lambda name=name: delattr(net, name))
         log(where(name))
@@ -173,17 +179,39 @@ def attributes(torch, log):
 def dotted_paths(torch, log):
     nn = torch.nn
     net = make_net(torch)
-    for path in ("", "first", "blocks.2.0", "blocks.9", "nope", "scale", "first.weight", "training", "blocks.2."):
+    for path in (
+        "",
+        "first",
+        "blocks.2.0",
+        "blocks.9",
+        "nope",
+        "scale",
+        "first.weight",
+        "training",
+        "blocks.2.",
+    ):
         log.result(lambda path=path: net.get_submodule(path))
         log.result(lambda path=path: net.get_parameter(path))
         log.result(lambda path=path: net.get_buffer(path))
     for path in ("shift", "count", "blocks.2.0.weight", "first.bias", "nothing", "absent"):
         log.result(lambda path=path: net.get_parameter(path))
         log.result(lambda path=path: net.get_buffer(path))
-    for path in ("", "first", "blocks.1", "blocks.2.0", "blocks.9", "scale", "nope.deep", "fresh", "blocks.2.0.weight"):
+    for path in (
+        "",
+        "first",
+        "blocks.1",
+        "blocks.2.0",
+        "blocks.9",
+        "scale",
+        "nope.deep",
+        "fresh",
+        "blocks.2.0.weight",
+    ):
         for strict in (False, True):
             net = make_net(torch)
-            log.result(lambda path=path, strict=strict: net.set_submodule(path, nn.Identity(), strict))
+            log.result(
+                lambda net=net, path=path, strict=strict: net.set_submodule(path, nn.Identity(), strict)
+            )
             log(net)
     log.result(lambda: net.set_submodule("first", 3))
 
@@ -272,8 +300,9 @@ def test_as_in_pytorch(scenario):
 
 
 def test_public_surface_is_that_of_pytorch():
-    import flambeau
     import torch
+
+    import flambeau
 
     assert set(dir(torch.nn.Module)) - set(dir(flambeau.nn.Module)) == set()
 
@@ -281,8 +310,9 @@ def test_public_surface_is_that_of_pytorch():
 def test_signatures_are_those_of_pytorch():
     import inspect
 
-    import flambeau
     import torch
+
+    import flambeau
 
     def parameters(function):
         signature = inspect.signature(function)
@@ -326,7 +356,11 @@ def test_state_of_an_older_version_gains_what_it_lacks():
     import flambeau as torch
 
     state = torch.nn.Linear(2, 2).__getstate__()
-    del state["_forward_hooks_with_kwargs"], state["_load_state_dict_post_hooks"], state["_backward_pre_hooks"]
+    del (
+        state["_forward_hooks_with_kwargs"],
+        state["_load_state_dict_post_hooks"],
+        state["_backward_pre_hooks"],
+    )
     module = torch.nn.Linear.__new__(torch.nn.Linear)
     module.__setstate__(state)
     assert tuple(module(torch.ones(1, 2)).shape) == (1, 2)

@@ -55,10 +55,17 @@ def buffers(torch, log):
 def uninitialized(torch, log):
     nn = torch.nn
     parameter = nn.UninitializedParameter()
-    log(repr(parameter), isinstance(parameter, nn.Parameter), parameter.requires_grad, nn.parameter.is_lazy(parameter))
+    log(
+        repr(parameter),
+        isinstance(parameter, nn.Parameter),
+        parameter.requires_grad,
+        nn.parameter.is_lazy(parameter),
+    )
     log.result(lambda: parameter.shape)
     log.result(lambda: parameter.share_memory_())
-    log(str(parameter.device), str(parameter.dtype), str(nn.UninitializedParameter(dtype=torch.float64).dtype))
+    log(
+        str(parameter.device), str(parameter.dtype), str(nn.UninitializedParameter(dtype=torch.float64).dtype)
+    )
     twin = copy.deepcopy(parameter)
     log(repr(twin), twin is parameter)
     log(repr(pickle.loads(pickle.dumps(parameter))))

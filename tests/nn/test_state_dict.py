@@ -214,10 +214,14 @@ def own_protocol(torch, log):
             super()._save_to_state_dict(destination, prefix, keep_vars)
             destination[prefix + "w"] = destination.pop(prefix + "weight")
 
-        def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors):
+        def _load_from_state_dict(
+            self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors
+        ):
             log(prefix, local_metadata, strict)
             state_dict[prefix + "weight"] = state_dict.pop(prefix + "w")
-            super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing, unexpected, errors)
+            super()._load_from_state_dict(
+                state_dict, prefix, local_metadata, strict, missing, unexpected, errors
+            )
 
     net = nn.Sequential(Old())
     state = net.state_dict()
@@ -249,7 +253,9 @@ def test_prefix_to_remove_is_named():
 
 
 def test_prefix_to_add_is_named():
-    notes = notes_of_loading(lambda state, torch: {"weight": state["body.weight"], "bias": state["body.bias"]})
+    notes = notes_of_loading(
+        lambda state, torch: {"weight": state["body.weight"], "bias": state["body.bias"]}
+    )
     assert notes == ""
 
     import flambeau as torch

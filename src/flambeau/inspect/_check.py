@@ -52,6 +52,7 @@ def _advice(name: str, tensor: Tensor) -> str:
             f"self.{name} = nn.Parameter(...)"
         )
     return (
-        f"a plain {sizes} tensor, which model.to(device) leaves where it is and state_dict() leaves out. If it belongs "
+        f"a plain {sizes} tensor, which model.to(device) leaves where it is and state_dict() leaves out. "
+        "If it belongs "
         f"to the model, use self.register_buffer('{name}', ...)"
     )

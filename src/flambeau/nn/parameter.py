@@ -21,8 +21,8 @@ class _ParameterMeta(type(Tensor)):  # type: ignore[misc]
 class Parameter(Tensor, plain=True, metaclass=_ParameterMeta):
     """A tensor that is learned: assigned to a Module it is registered, so `parameters()` finds it.
 
-    It shares the storage of `data`. Plain tensors, say a hidden state kept from the last call, are not registered;
-    that is what tells them apart.
+    It shares the storage of `data`. Plain tensors, say a hidden state kept from the last call, are not
+    registered; that is what tells them apart.
 
     Args:
         data: the tensor to be learned; without one the parameter is empty.
@@ -33,7 +33,11 @@ class Parameter(Tensor, plain=True, metaclass=_ParameterMeta):
     True
     """
 
-    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
+    def __init_subclass__(cls, plain: bool = True, **kwargs: Any) -> None:
+        # Results of operations on parameters, of whatever class, are ordinary tensors.
+        super().__init_subclass__(plain=plain, **kwargs)
+
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
             data = Tensor()
         if type(data) is Tensor or type(data) is Parameter:
@@ -42,25 +46,27 @@ class Parameter(Tensor, plain=True, metaclass=_ParameterMeta):
         tensor = data.detach().requires_grad_(requires_grad)
         if type(tensor) is not type(data):
             raise RuntimeError(
-                f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns "
-                f"an instance of the same type, but return type {type(tensor).__name__} was found instead. To use "
+                f"Creating a Parameter from an instance of type {type(data).__name__} requires that "
+                "detach() returns "
+                f"an instance of the same type, but return type {type(tensor).__name__} was found instead. "
+                "To use "
                 "the type as a Parameter, please correct the detach() semantics defined by its "
                 "__torch_dispatch__() implementation."
             )
         tensor._is_param = True
-        return tensor  # type: ignore[no-any-return]
+        return tensor
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
             memo[id(self)] = type(self)(self.data.clone(), self.requires_grad)
-        return memo[id(self)]  # type: ignore[no-any-return]
+        return memo[id(self)]
 
-    def __repr__(self) -> str:
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:  # type: ignore[override]
         return "Parameter containing:\n" + super().__repr__()
 
     def __reduce_ex__(self, proto: Any) -> tuple[Any, ...]:
         # Hooks stay behind, as they do in PyTorch; its files, too, hold an empty dict here.
-        arguments = (self.data, self.requires_grad, OrderedDict())
+        arguments: tuple[Any, ...] = (self.data, self.requires_grad, OrderedDict())
         attributes = {
             name: value
             for name, value in self.__dict__.items()
@@ -71,14 +77,14 @@ class Parameter(Tensor, plain=True, metaclass=_ParameterMeta):
         return _rebuild_parameter, arguments
 
 
-def _rebuild_parameter(data: Tensor, requires_grad: bool, backward_hooks: Any) -> Parameter:
+def _rebuild_parameter(data: Tensor, requires_grad: bool, backward_hooks: Any) -> Any:
     """What a pickled Parameter is built again with."""
     return Parameter(data, requires_grad)
 
 
 def _rebuild_parameter_with_state(
     data: Tensor, requires_grad: bool, backward_hooks: Any, state: dict[str, Any]
-) -> Parameter:
+) -> Any:
     """What a pickled Parameter with attributes of its own is built again with."""
     parameter = _rebuild_parameter(data, requires_grad, backward_hooks)
     for name, value in state.items():
@@ -107,24 +113,20 @@ class Buffer(Tensor, plain=True, metaclass=_BufferMeta):
 
     persistent: bool
 
-    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Buffer:
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
         if data is None:
             data = Tensor()
         tensor: Any = data.detach().requires_grad_(data.requires_grad)
         tensor.persistent = persistent
         tensor._is_buffer = True
-        return tensor  # type: ignore[no-any-return]
+        return tensor
 
 
 class UninitializedTensorMixin:
     """A tensor whose shape is not known yet; `materialize` gives it one, and its final class."""
 
     cls_to_become: Any
-    # What may be done before there is a shape.
-    _allowed_names = frozenset(
-        "__hash__ size copy_ is_complex is_floating_point half float double char short int long cuda cpu to "
-        "get_device _has_compatible_shallow_copy_type".split()
-    )
+    data: Any
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Give the tensor its shape, with values still to be filled in, and make it an ordinary tensor.
@@ -134,9 +136,9 @@ class UninitializedTensorMixin:
             device: where it goes; by default where it is.
             dtype: what it holds; by default what it was made for.
         """
-        data = self.data  # type: ignore[attr-defined]
+        data = self.data
         self.data = _empty(shape, device or data.device, dtype or data.dtype)
-        self.__class__ = self.cls_to_become  # type: ignore[assignment]
+        self.__class__ = self.cls_to_become
 
     @property
     def shape(self) -> Any:
@@ -152,25 +154,37 @@ class UninitializedTensorMixin:
             "parameters before calling `module.share_memory()`."
         )
 
-    def __repr__(self) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
         return f"<{type(self).__name__}>"
 
     def __reduce_ex__(self, proto: Any) -> tuple[Any, ...]:
         return type(self), (self.requires_grad,)  # type: ignore[attr-defined]
 
-    @classmethod
-    def __torch_function__(
-        cls, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        # Properties (`.data`, `.device` ...) arrive as the __get__ and __set__ of their descriptor.
-        name = func.__name__
-        if name in cls._allowed_names or type(func).__name__ == "method-wrapper":
-            return super().__torch_function__(func, types, args, kwargs or {})  # type: ignore[misc]
+    def copy_(self, src: Any, non_blocking: bool = False) -> Any:
+        self.data.copy_(src.data, non_blocking)
+        return self
+
+    def _read(self) -> Any:
+        # Every operation begins by reading its inputs, so this is where all but the methods below end.
         raise ValueError(
-            f"Attempted to use an uninitialized parameter in {func}. This error happens when you are using a "
-            f"`LazyModule` or explicitly manipulating `torch.nn.parameter.{cls.__name__}` objects. When using "
-            "LazyModules Call `forward` with a dummy batch to initialize the parameters before calling torch functions"
+            "Attempted to use an uninitialized parameter in an operation. This error happens when you are "
+            "using a `LazyModule` or explicitly manipulating `torch.nn.parameter."
+            f"{type(self).__name__}` objects. When using LazyModules Call `forward` with a dummy batch to "
+            "initialize the parameters before calling torch functions"
         )
+
+
+def _on_data(name: str) -> Callable[..., Any]:
+    def method(self: UninitializedTensorMixin, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self.data, name)(*args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+# A module may be cast and moved before its parameters have shapes.
+for _name in ("half", "float", "double", "bfloat16", "char", "short", "int", "long", "cuda", "cpu", "to"):
+    setattr(UninitializedTensorMixin, _name, _on_data(_name))
 
 
 def is_lazy(param: Any) -> bool:
@@ -178,7 +192,7 @@ def is_lazy(param: Any) -> bool:
     return isinstance(param, UninitializedTensorMixin)
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter, plain=True):
+class UninitializedParameter(UninitializedTensorMixin, Parameter, plain=False):
     """A parameter whose shape follows from the first input; the Lazy modules hold them.
 
     Args:
@@ -188,16 +202,16 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter, plain=True):
 
     cls_to_become = Parameter
 
-    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> UninitializedParameter:
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
         return Tensor._make_subclass(cls, _empty(0, device, dtype), requires_grad)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> UninitializedParameter:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
             memo[id(self)] = type(self)(self.requires_grad, self.data.device, self.data.dtype)
-        return memo[id(self)]  # type: ignore[no-any-return]
+        return memo[id(self)]
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor, plain=True):
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):
     """A buffer whose shape follows from the first input.
 
     Args:
@@ -210,13 +224,13 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor, plain=True):
 
     def __new__(
         cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
-    ) -> UninitializedBuffer:
+    ) -> Any:
         tensor = Tensor._make_subclass(cls, _empty(0, device, dtype), requires_grad)
         tensor.persistent = persistent
         tensor._is_buffer = True
         return tensor
 
 
-def _empty(shape: Any, device: Any, dtype: Any) -> Tensor:
+def _empty(shape: Any, device: Any, dtype: Any) -> Any:
     empty = Tensor()
     return empty.new_empty(shape, device=device or empty.device, dtype=dtype or empty.dtype)

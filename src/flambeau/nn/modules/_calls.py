@@ -94,7 +94,8 @@ def _run_pre_hooks(call: _Call) -> None:
                 continue
             if not (isinstance(answer, tuple) and len(answer) == 2):
                 raise RuntimeError(
-                    f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {answer}."
+                    "forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got "
+                    f"{answer}."
                 )
             call.args, call.kwargs = answer
         else:
@@ -135,22 +136,28 @@ def _run_always_called(call: _Call) -> None:
         try:
             _run_forward_hook(call, hook, with_kwargs)
         except Exception as error:  # the first exception is the one that the caller should see
-            kind = "global module forward hook" if number in _hooks._global_forward_hooks else "module forward hook"
+            kind = (
+                "global module forward hook"
+                if number in _hooks._global_forward_hooks
+                else "module forward hook"
+            )
             warnings.warn(
-                f"{kind} with ``always_call=True`` raised an exception that was silenced as another error was "
+                f"{kind} with ``always_call=True`` raised an exception that was silenced as another error "
+                "was "
                 f"raised in forward: {error}",
                 stacklevel=4,
             )
 
 
-# -- backward hooks ----------------------------------------------------------------------------------------------
+# -- backward hooks --------------------------------------------------------------------------------
 
 
 def decide_backward_kind(module: Module, full: bool) -> None:
     """Raise RuntimeError if the module has backward hooks of the other kind."""
     if module._is_full_backward_hook is (not full):
         raise RuntimeError(
-            "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one "
+            "Cannot use both regular backward hooks and full backward hooks on a single Module. Please "
+            "use only one "
             "of them."
         )
     module._is_full_backward_hook = full

@@ -6,20 +6,21 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flambeau._core.modes import no_grad
 from flambeau._core.device import device as Device
 from flambeau._core.dtype import dtype as DType
+from flambeau._core.modes import no_grad
 from flambeau._core.tensor import Tensor
 from flambeau.nn.parameter import Parameter
 
 if TYPE_CHECKING:
     from flambeau.nn.modules.module import Module
 
-TO_FORMS = """
- * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)
- * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)
- * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)
-"""
+_REST = "bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
+TO_FORMS = (
+    f"\n * (torch.device device = None, torch.dtype dtype = None, {_REST}"
+    f" * (torch.dtype dtype, {_REST}"
+    f" * (Tensor tensor, {_REST}"
+)
 FORMS = {
     "device": ("device", "dtype", "non_blocking", "copy"),
     "dtype": ("dtype", "non_blocking", "copy"),
@@ -44,7 +45,9 @@ def parse_to(*args: Any, **kwargs: Any) -> Target:
     known = {*names, "memory_format"}
     if len(args) > len(names) or not known.issuperset(given) or set(names[: len(args)]) & set(kwargs):
         raise _wrong_arguments(args, kwargs)
-    if not isinstance(given.get("dtype"), DType | None) or not isinstance(given.get("non_blocking", False), bool | None):
+    if not isinstance(given.get("dtype"), DType | None) or not isinstance(
+        given.get("non_blocking", False), bool | None
+    ):
         raise _wrong_arguments(args, kwargs)
     if given.get("copy"):
         raise RuntimeError(".to() does not accept copy argument")
@@ -64,7 +67,9 @@ def _form(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 
 
 def _wrong_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError:
-    given = [_type_name(arg) for arg in args] + [f"{name}={_type_name(value)}" for name, value in kwargs.items()]
+    given = [_type_name(arg) for arg in args] + [
+        f"{name}={_type_name(value)}" for name, value in kwargs.items()
+    ]
     listed = ", ".join(given) + ("" if args else ", ")
     return TypeError(
         f"to() received an invalid combination of arguments - got ({listed}), but expected one of:{TO_FORMS}"
@@ -76,7 +81,7 @@ def _type_name(value: Any) -> str:
     return f"torch.{name}" if isinstance(value, DType | Device) else name
 
 
-def converter(target: Target) -> Callable[[Tensor], Tensor]:
+def converter(target: Target) -> Callable[[Tensor], Any]:
     """The function that takes one tensor to `target`; raise TypeError if its dtype cannot hold parameters."""
     dtype = target.dtype
     if dtype is not None:
@@ -86,14 +91,16 @@ def converter(target: Target) -> Callable[[Tensor], Tensor]:
             )
         if dtype.is_complex:
             warnings.warn(
-                "Complex modules are a new feature under active development whose design may change, and some "
-                "modules might not work as expected when using complex tensors as parameters or buffers. Please "
+                "Complex modules are a new feature under active development whose design may change, and "
+                "some "
+                "modules might not work as expected when using complex tensors as parameters or buffers. "
+                "Please "
                 "file an issue at https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a "
                 "complex module does not work as expected.",
                 stacklevel=3,
             )
 
-    def convert(tensor: Tensor) -> Tensor:
+    def convert(tensor: Tensor) -> Any:
         # Integer buffers, such as a count of batches, keep their dtype.
         new_dtype = dtype if tensor.is_floating_point() or tensor.is_complex() else None
         layout = {}
@@ -105,7 +112,8 @@ def converter(target: Target) -> Callable[[Tensor], Tensor]:
             if str(error) != "Cannot copy out of meta tensor; no data!":
                 raise
             raise NotImplementedError(
-                f"{error} Please use torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving module "
+                f"{error} Please use torch.nn.Module.to_empty() instead of torch.nn.Module.to() when "
+                "moving module "
                 "from meta to a different device."
             ) from None
 

@@ -1,7 +1,8 @@
 """What is added to an exception that leaves a forward: where it happened, with which inputs, what to do.
 
-Each `Module.__call__` that an exception passes on its way out extends the dotted path by one step, so the finished
-note names the failing module as seen from the outermost one. The exception's own text stays PyTorch's.
+Each `Module.__call__` that an exception passes on its way out extends the dotted path by one step, so the
+finished note names the failing module as seen from the outermost one. The exception's own text stays
+PyTorch's.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Place(str):
 
 
 def note_failure(error: Exception, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Tell on the exception that it left a call of `module`, extending the note of the call inside, if any."""
+    """Note on the exception that it left a call of `module`, extending the note of a call inside."""
     notes: list[str] = getattr(error, "__notes__", [])
     for number, note in enumerate(notes):
         if isinstance(note, Place):
@@ -71,13 +72,15 @@ def _path_to(inner: Module, outer: Module) -> str | None:
     return None
 
 
-# -- describing ----------------------------------------------------------------------------------------------
+# -- describing ------------------------------------------------------------------------------------
 
 
 def describe_module(module: Module) -> str:
     """The module's repr; of one with children just their names, since the whole could fill pages."""
     name = module._get_name()
-    children = [f"{key}: {type(child).__name__}" for key, child in module._modules.items() if child is not None]
+    children = [
+        f"{key}: {type(child).__name__}" for key, child in module._modules.items() if child is not None
+    ]
     if children:
         more = ", ..." if len(children) > MOST_CHILDREN_NAMED else ""
         return f"{name}({', '.join(children[:MOST_CHILDREN_NAMED])}{more})"
@@ -111,7 +114,7 @@ def _sizes(tensor: Tensor) -> str:
     return repr(tuple(tensor.shape))
 
 
-# -- remedies ------------------------------------------------------------------------------------------------
+# -- remedies --------------------------------------------------------------------------------------
 
 
 def remedy(text: str, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
@@ -131,7 +134,10 @@ def _features(match: re.Match[str], module: Module, inputs: list[Tensor]) -> str
     if expected is None or not inputs or len(inputs[0].shape) == 0:
         return None
     got = inputs[0].shape[-1]
-    advice = f"its input has {got} features in the last dimension where in_features={expected}: in_features={got} would fit"
+    advice = (
+        f"its input has {got} features in the last dimension where in_features={expected}: "
+        f"in_features={got} would fit"
+    )
     if len(inputs[0].shape) > 2 and expected == _product(inputs[0].shape[1:]):
         return f"{advice}, or flatten the input first: x.flatten(1) has {expected} features"
     if got == 1 and expected == 1:
@@ -151,12 +157,22 @@ def _channels(match: re.Match[str], module: Module, inputs: list[Tensor]) -> str
     shape = tuple(inputs[0].shape) if inputs else ()
     batched = len(shape) == _spatial_dims(module) + 2
     if len(shape) > 2 and shape[-1] == expected and _spatial_dims(module) > 0:
-        first = [0, len(shape) - 1, *range(1, len(shape) - 1)] if batched else [len(shape) - 1, *range(len(shape) - 1)]
+        first = (
+            [0, len(shape) - 1, *range(1, len(shape) - 1)]
+            if batched
+            else [len(shape) - 1, *range(len(shape) - 1)]
+        )
         order = ", ".join(map(str, first))
         letters = "N" * batched + "C" + "DHW"[3 - _spatial_dims(module) :]
-        return f"the input looks channels last: this layer takes channels first ({letters}), so x.permute({order}) would fit"
+        return (
+            f"the input looks channels last: this layer takes channels first ({letters}), so "
+            f"x.permute({order}) would fit"
+        )
     if (expected, got) == (3, 1):
-        return "a grey image has one channel: make the layer with in_channels=1, or repeat it, x.expand(-1, 3, -1, -1)"
+        return (
+            "a grey image has one channel: make the layer with in_channels=1, or repeat it, x.expand(-1, "
+            "3, -1, -1)"
+        )
     return f"make the layer with in_channels={got}, or check what comes before it"
 
 
@@ -172,11 +188,16 @@ def _dtypes(match: re.Match[str], module: Module, inputs: list[Tensor]) -> str |
     for tensor in inputs:
         if tensor.dtype != weight:
             name = str(weight)
-            method = {"torch.float32": ".float()", "torch.float64": ".double()", "torch.float16": ".half()"}.get(name)
+            method = {
+                "torch.float32": ".float()",
+                "torch.float64": ".double()",
+                "torch.float16": ".half()",
+            }.get(name)
             cast = f"x{method} or x.to({name})" if method else f"x.to({name})"
             given = str(tensor.dtype).removeprefix("torch.")
             return (
-                f"the input is {given}, the module's parameters are {name.removeprefix('torch.')}: convert the input, "
+                f"the input is {given}, the module's parameters are {name.removeprefix('torch.')}: convert "
+                "the input, "
                 f"{cast}, or the whole model, model.to(torch.{given})" + _numpy_hint(given)
             )
     return None
@@ -192,12 +213,16 @@ def _devices(match: re.Match[str], module: Module, inputs: list[Tensor]) -> str 
     if len(homes) != 1 or not strays:
         return None
     home = homes.pop()
-    return f"an input is on {strays.pop()}, the module on {home}: move the input, x.to('{home}'), or the model, model.to(...)"
+    return (
+        f"an input is on {strays.pop()}, the module on {home}: move the input, x.to('{home}'), or the "
+        "model, model.to(...)"
+    )
 
 
 def _batch_of_one(match: re.Match[str], module: Module, inputs: list[Tensor]) -> str | None:
     return (
-        "batch norm in training mode needs more than one value per channel: call model.eval() to use the running "
+        "batch norm in training mode needs more than one value per channel: call model.eval() to use the "
+        "running "
         "statistics, or give a larger batch (DataLoader(drop_last=True) drops a last batch of one)"
     )
 
@@ -206,18 +231,27 @@ def _vocabulary(match: re.Match[str], module: Module, inputs: list[Tensor]) -> s
     rows = getattr(module, "num_embeddings", None)
     if rows is None:
         return None
-    return f"with num_embeddings={rows} the indices may be 0 to {rows - 1}: make the table larger or check the indices"
+    return (
+        f"with num_embeddings={rows} the indices may be 0 to {rows - 1}: make the table larger or check "
+        "the indices"
+    )
 
 
 def _integer_indices(match: re.Match[str], module: Module, inputs: list[Tensor]) -> str | None:
-    return "indices are integers: x.long(), that is x.to(torch.int64)" if hasattr(module, "num_embeddings") else None
+    return (
+        "indices are integers: x.long(), that is x.to(torch.int64)"
+        if hasattr(module, "num_embeddings")
+        else None
+    )
 
 
 def _no_forward(match: re.Match[str], module: Module, inputs: list[Tensor]) -> str | None:
     from flambeau.nn.modules.module import Module
 
     if type(module).__module__ == f"{Module.__module__.rpartition('.')[0]}.container":
-        return f"a {match[1]} only holds modules: call the ones in it, or use nn.Sequential to run them in order"
+        return (
+            f"a {match[1]} only holds modules: call the ones in it, or use nn.Sequential to run them in order"
+        )
     return f"define forward(self, ...) in {match[1]}; check its spelling and indentation"
 
 

@@ -51,7 +51,8 @@ class RemovableHandle:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         hooks, self.id, *extra = state
-        # The dict may have died before pickling; an empty one then stands in, so that remove() stays harmless.
+        # The dict may have died before pickling; an empty one then stands in, so that remove() stays
+        # harmless.
         self.hooks_dict_ref = weakref.ref(OrderedDict() if hooks is None else hooks)
         self.extra_dict_ref = tuple(
             weakref.ref(OrderedDict() if more is None else more) for more in (extra[0] if extra else ())
@@ -76,7 +77,7 @@ def _as_dicts(extra: Any) -> list[Any]:
 def add_hook(
     hooks: Any, hook: Hook, *, prepend: bool = False, flags: Sequence[dict[int, bool] | None] = ()
 ) -> RemovableHandle:
-    """Store `hook` and return its handle; each of `flags` that is not None remembers True under the hook's id."""
+    """Store `hook` and return its handle; each of `flags` but None remembers True under the hook's id."""
     kept = [flag for flag in flags if flag is not None]
     handle = RemovableHandle(hooks, extra_dict=kept)
     hooks[handle.id] = hook
@@ -124,7 +125,7 @@ class _WrappedHook:
             self.module = weakref.ref(state["module"])
 
 
-# -- the hooks of every module at once -------------------------------------------------------------------------
+# -- the hooks of every module at once -------------------------------------------------------------
 # They stand as plain names since Module.__call__ looks at four of them at each call.
 _global_buffer_registration_hooks: OrderedDict[int, Hook] = OrderedDict()
 _global_module_registration_hooks: OrderedDict[int, Hook] = OrderedDict()
@@ -140,17 +141,17 @@ _global_backward_hooks_are_full: bool | None = None
 
 
 def register_module_buffer_registration_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, name, buffer)` whenever any module gets a buffer; what it returns, unless None, is stored."""
+    """Call `hook(module, name, buffer)` whenever any module gets a buffer; a result replaces the buffer."""
     return add_hook(_global_buffer_registration_hooks, hook)
 
 
 def register_module_module_registration_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, name, submodule)` whenever any module gets a submodule; a result replaces the submodule."""
+    """Call `hook(module, name, submodule)` whenever any module gets a submodule; a result replaces it."""
     return add_hook(_global_module_registration_hooks, hook)
 
 
 def register_module_parameter_registration_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, name, param)` whenever any module gets a parameter; a result replaces the parameter."""
+    """Call `hook(module, name, param)` whenever any module gets a parameter; a result replaces it."""
     return add_hook(_global_parameter_registration_hooks, hook)
 
 
@@ -189,7 +190,8 @@ def _decide_global_backward_kind(full: bool) -> None:
 def register_module_backward_hook(hook: Hook) -> RemovableHandle:
     """Call `hook(module, grad_input, grad_output)` in every module's backward, in the old, imprecise way.
 
-    It sees the gradients of the last operation in the forward only; prefer `register_module_full_backward_hook`.
+    It sees the gradients of the last operation in the forward only; prefer
+    `register_module_full_backward_hook`.
     """
     _decide_global_backward_kind(full=False)
     return add_hook(_global_backward_hooks, hook)
@@ -201,7 +203,7 @@ def register_module_full_backward_pre_hook(hook: Hook) -> RemovableHandle:
 
 
 def register_module_full_backward_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, grad_input, grad_output)` in every module's backward; it may return a new `grad_input`."""
+    """Call `hook(module, grad_input, grad_output)` in each backward; it may return a new `grad_input`."""
     _decide_global_backward_kind(full=True)
     return add_hook(_global_backward_hooks, hook)
 

@@ -20,7 +20,9 @@ def type_name(value: Any) -> str:
         return str(value.type())
     kind = value if isinstance(value, type) else type(value)
     module = kind.__module__
-    return kind.__qualname__ if module in ("builtins", "__builtin__", None) else f"{module}.{kind.__qualname__}"
+    return (
+        kind.__qualname__ if module in ("builtins", "__builtin__", None) else f"{module}.{kind.__qualname__}"
+    )
 
 
 def check_started(module: Module, store: str, what: str) -> None:
@@ -57,11 +59,13 @@ def register_parameter(module: Module, name: str, param: Parameter | None) -> No
         return
     if not isinstance(param, Parameter):
         raise TypeError(
-            f"cannot assign '{type_name(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+            f"cannot assign '{type_name(param)}' object to parameter '{name}' (torch.nn.Parameter or None "
+            "required)"
         )
     if param.grad_fn is not None:
         raise ValueError(
-            f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To "
+            f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+            "explicitly. To "
             f"express '{name}' as a function of another Tensor, compute the value in the forward() method."
         )
     for hook in _hooks._global_parameter_registration_hooks.values():
@@ -107,9 +111,13 @@ def not_a_module(module: Module, value: Any) -> TypeError:
             "nn.Sequential(*layers), or give them names with nn.Sequential(OrderedDict(...))"
         )
     elif isinstance(value, type):
-        error.add_note(f"{value.__name__} is a class: make a module of it by calling it, {value.__name__}(...)")
+        error.add_note(
+            f"{value.__name__} is a class: make a module of it by calling it, {value.__name__}(...)"
+        )
     elif callable(value):
-        error.add_note("a plain function has no parameters to register: call it in forward(), or wrap it in a Module")
+        error.add_note(
+            "a plain function has no parameters to register: call it in forward(), or wrap it in a Module"
+        )
     return error
 
 
@@ -124,7 +132,7 @@ def is_tensor_like(value: Any) -> bool:
     return isinstance(value, Tensor) or hasattr(value, "__torch_function__")
 
 
-# -- assignment, `module.name = value` ---------------------------------------------------------------------------
+# -- assignment, `module.name = value` -------------------------------------------------------------
 
 
 def assign_parameter(module: Module, name: str, value: Parameter) -> None:
@@ -138,7 +146,7 @@ def assign_module(module: Module, name: str, value: Module) -> None:
         _refuse(name, value, "parameter", "torch.nn.Parameter or None expected")
     check_started(module, "_modules", "module")
     _forget(module, name, but="_modules")
-    module._modules[name] = _after_module_hooks(module, name, value)  # type: ignore[assignment]
+    module._modules[name] = _after_module_hooks(module, name, value)
 
 
 def assign_plain(module: Module, name: str, value: Any, object_setattr: Callable[[str, Any], None]) -> None:
@@ -172,7 +180,8 @@ def _assign_buffer(module: Module, name: str, value: Any) -> None:
         module.register_buffer(name, value)
     else:
         raise RuntimeError(
-            "Registering a non-persistent buffer on a Module subclass that implements register_buffer() without "
+            "Registering a non-persistent buffer on a Module subclass that implements register_buffer() "
+            "without "
             "the persistent argument is not allowed."
         )
 
@@ -181,7 +190,8 @@ def _refuse(name: str, value: Any, what: str, expected: str) -> NoReturn:
     error = TypeError(f"cannot assign '{type_name(value)}' as {what} '{name}' ({expected})")
     if what == "parameter" and isinstance(value, Tensor):
         error.add_note(
-            f"wrap it, nn.Parameter(value), to replace the parameter; copy into it under no_grad() to change its "
+            "wrap it, nn.Parameter(value), to replace the parameter; copy into it under no_grad() to "
+            "change its "
             f"values; or `del module.{name}` first to keep a plain tensor there"
         )
     raise error
@@ -197,7 +207,7 @@ def _forget(module: Module, name: str, but: str) -> None:
     state["_non_persistent_buffers_set"].discard(name)
 
 
-# -- finding by dotted path --------------------------------------------------------------------------------------
+# -- finding by dotted path ------------------------------------------------------------------------
 
 
 def no_attribute(module: Module, name: str) -> AttributeError:

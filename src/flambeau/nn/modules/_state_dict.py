@@ -1,7 +1,7 @@
 """Saving modules to state dicts and loading them back: the protocol, and what to say when keys do not match.
 
-`Module.state_dict` and `Module.load_state_dict` walk the tree; each module writes and reads its own entries in
-`_save_to_state_dict` and `_load_from_state_dict`, which subclasses may override.
+`Module.state_dict` and `Module.load_state_dict` walk the tree; each module writes and reads its own entries
+in `_save_to_state_dict` and `_load_from_state_dict`, which subclasses may override.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 # Suggestions beyond these would bury the message they stand under.
 MOST_SUGGESTIONS = 8
 MOST_KEYS_COMPARED = 2000
+PREFIX_ORIGINS = {
+    "module.": "nn.DataParallel and DistributedDataParallel add it",
+    "_orig_mod.": "compiling a module adds it",
+}
 
 
 class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
@@ -44,10 +48,12 @@ UNREACHABLE = (
     "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml to report this bug."
 )
 
-# -- saving ------------------------------------------------------------------------------------------------------
+# -- saving ----------------------------------------------------------------------------------------
 
 
-def save_own(module: Module, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+def save_own(
+    module: Module, destination: dict[str, Any], prefix: str, keep_vars: bool, has_extra_state: bool
+) -> None:
     """Write the module's own parameters, persistent buffers and extra state into `destination`."""
     for name, param in module._parameters.items():
         if param is not None:
@@ -55,12 +61,12 @@ def save_own(module: Module, destination: dict[str, Any], prefix: str, keep_vars
     for name, buffer in module._buffers.items():
         if buffer is not None and name not in module._non_persistent_buffers_set:
             destination[prefix + name] = buffer if keep_vars else buffer.detach()
-    if _overrides(module, "get_extra_state"):
+    if has_extra_state:
         destination[prefix + EXTRA_STATE_KEY_SUFFIX] = module.get_extra_state()
 
 
 def save_tree(module: Module, destination: Any, prefix: str, keep_vars: bool) -> Any:
-    """Write the module and everything below it into `destination`, a new ordered dict if None; return that."""
+    """Write the module and all below it into `destination`, a new ordered dict if None; return that."""
     if destination is None:
         destination = OrderedDict()
         destination._metadata = OrderedDict()
@@ -83,7 +89,9 @@ def save_tree(module: Module, destination: Any, prefix: str, keep_vars: bool) ->
     return destination
 
 
-def from_positional(args: tuple[Any, ...], destination: Any, prefix: str, keep_vars: bool) -> tuple[Any, str, bool]:
+def from_positional(
+    args: tuple[Any, ...], destination: Any, prefix: str, keep_vars: bool
+) -> tuple[Any, str, bool]:
     """The arguments of `state_dict` when given by position, as was once usual; named ones win."""
     given = dict(zip(("destination", "prefix", "keep_vars"), args, strict=False))
     return (
@@ -93,13 +101,7 @@ def from_positional(args: tuple[Any, ...], destination: Any, prefix: str, keep_v
     )
 
 
-def _overrides(module: Module, method: str) -> bool:
-    from flambeau.nn.modules.module import Module
-
-    return getattr(type(module), method) is not getattr(Module, method)
-
-
-# -- loading one module ------------------------------------------------------------------------------------------
+# -- loading one module ----------------------------------------------------------------------------
 
 
 def load_own(
@@ -111,6 +113,7 @@ def load_own(
     missing_keys: list[str],
     unexpected_keys: list[str],
     error_msgs: list[str],
+    takes_extra_state: bool,
 ) -> None:
     """Read the module's own entries, those under `prefix`, and note in the three lists what did not fit."""
     for hook in module._load_state_dict_pre_hooks.values():
@@ -126,7 +129,7 @@ def load_own(
         elif strict:
             missing_keys.append(key)
     extra_key = prefix + EXTRA_STATE_KEY_SUFFIX
-    if _overrides(module, "set_extra_state"):
+    if takes_extra_state:
         if extra_key in state_dict:
             module.set_extra_state(state_dict[extra_key])
         elif strict:
@@ -143,7 +146,11 @@ def _loadable(module: Module) -> dict[str, Tensor]:
         for name, buffer in module._buffers.items()
         if name not in module._non_persistent_buffers_set
     )
-    return {name: entry for name, entry in itertools.chain(module._parameters.items(), buffers) if entry is not None}
+    return {
+        name: entry
+        for name, entry in itertools.chain(module._parameters.items(), buffers)
+        if entry is not None
+    }
 
 
 def _unknown_keys(
@@ -158,7 +165,9 @@ def _unknown_keys(
             yield key
 
 
-def _load_entry(module: Module, name: str, key: str, current: Tensor, loaded: Any, assign: bool) -> str | None:
+def _load_entry(
+    module: Module, name: str, key: str, current: Tensor, loaded: Any, assign: bool
+) -> str | None:
     """Copy or assign one entry; return what went wrong, or None."""
     if not isinstance(loaded, Tensor) and not hasattr(type(loaded), "__torch_function__"):
         return (
@@ -175,8 +184,10 @@ def _load_entry(module: Module, name: str, key: str, current: Tensor, loaded: An
             )
     if current.is_meta and not loaded.is_meta and not assign:
         warnings.warn(
-            f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current "
-            "model, which is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary "
+            f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the "
+            "current "
+            "model, which is a no-op. (Did you mean to pass `assign=True` to assign items in the state "
+            "dictionary "
             "to their corresponding key in the module instead of copying them in place?)",
             stacklevel=2,
         )
@@ -188,7 +199,8 @@ def _load_entry(module: Module, name: str, key: str, current: Tensor, loaded: An
                 current.copy_(loaded)
     except Exception as error:  # gathered, so that one message tells of every entry that failed
         return (
-            f'While copying the parameter named "{key}", whose dimensions in the model are {current.size()} and '
+            f'While copying the parameter named "{key}", whose dimensions in the model are '
+            f"{current.size()} and "
             f"whose dimensions in the checkpoint are {loaded.size()}, an exception occurred : {error.args}."
         )
     return None
@@ -203,14 +215,13 @@ def _assign(module: Module, name: str, current: Tensor, loaded: Tensor) -> None:
     setattr(module, name, loaded)
 
 
-# -- loading a tree ----------------------------------------------------------------------------------------------
+# -- loading a tree --------------------------------------------------------------------------------
 
 
 def load_tree(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> _IncompatibleKeys:
     """Read `state_dict` into the module and everything below it; raise RuntimeError if it does not fit."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-    given_keys = list(state_dict)
     metadata = getattr(state_dict, "_metadata", None)
     # A copy, since hooks and overriding modules may rename entries while they load.
     entries: Any = OrderedDict(state_dict)
@@ -226,7 +237,7 @@ def load_tree(module: Module, state_dict: Mapping[str, Any], strict: bool, assig
             place = 1 if keys.missing_keys else 0
             errors.insert(place, _list_keys("Unexpected key(s) in state_dict: ", keys.unexpected_keys))
     if errors:
-        raise _loading_error(module, errors, keys if strict else _IncompatibleKeys([], []), given_keys)
+        raise _loading_error(module, errors, keys if strict else _IncompatibleKeys([], []))
     return keys
 
 
@@ -272,15 +283,13 @@ def _list_keys(heading: str, keys: Iterable[str]) -> str:
     return heading + ", ".join(f'"{key}"' for key in keys) + ". "
 
 
-# -- telling what did not fit ------------------------------------------------------------------------------------
+# -- telling what did not fit ----------------------------------------------------------------------
 
 
-def _loading_error(
-    module: Module, errors: list[str], keys: _IncompatibleKeys, given_keys: list[str]
-) -> RuntimeError:
+def _loading_error(module: Module, errors: list[str], keys: _IncompatibleKeys) -> RuntimeError:
     joined = "\n\t".join(errors)
     error = RuntimeError(f"Error(s) in loading state_dict for {type(module).__name__}:\n\t{joined}")
-    notes = _shape_notes(errors) + _key_notes(keys.missing_keys, keys.unexpected_keys, given_keys)
+    notes = _shape_notes(errors) + _key_notes(keys.missing_keys, keys.unexpected_keys)
     if notes:
         error.add_note("\n".join(notes))
     return error
@@ -298,17 +307,19 @@ def _shape_notes(errors: Iterable[str]) -> list[str]:
         return []
     rows.insert(0, ("shapes that differ", "in the checkpoint", "in the model"))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def _plain_shape(text: str) -> str:
     return text.removeprefix("torch.Size(").removesuffix(")")
 
 
-def _key_notes(missing: list[str], unexpected: list[str], given_keys: list[str]) -> list[str]:
+def _key_notes(missing: list[str], unexpected: list[str]) -> list[str]:
     if not missing or not unexpected:
         return []
-    return _prefix_notes(missing, unexpected) or _nearest_notes(missing, unexpected, given_keys)
+    return _prefix_notes(missing, unexpected) or _nearest_notes(missing, unexpected)
 
 
 def _prefix_notes(missing: list[str], unexpected: list[str]) -> list[str]:
@@ -316,11 +327,10 @@ def _prefix_notes(missing: list[str], unexpected: list[str]) -> list[str]:
     wanted, given = set(missing), set(unexpected)
     prefix = _common_prefix(unexpected)
     if prefix and {key.removeprefix(prefix) for key in given} & wanted:
-        origin = " nn.DataParallel and DistributedDataParallel add it when they wrap a model;" if prefix == "module." else ""
-        origin = " flambeau.compile adds it;" if prefix == "_orig_mod." else origin
+        origin = f" ({PREFIX_ORIGINS[prefix]})" if prefix in PREFIX_ORIGINS else ""
         return [
-            f"every unexpected key begins with '{prefix}', and without that prefix they match.{origin} "
-            f"remove it: {{key.removeprefix('{prefix}'): value for key, value in state_dict.items()}}"
+            f"every unexpected key begins with '{prefix}'{origin}; remove that prefix and they match: "
+            f"{{key.removeprefix('{prefix}'): value for key, value in state_dict.items()}}"
         ]
     prefix = _common_prefix(missing)
     if prefix and {key.removeprefix(prefix) for key in wanted} & given:
@@ -339,10 +349,10 @@ def _common_prefix(keys: list[str]) -> str:
     return prefix if dot and all(key.startswith(prefix) for key in keys) else ""
 
 
-def _nearest_notes(missing: list[str], unexpected: list[str], given_keys: list[str]) -> list[str]:
+def _nearest_notes(missing: list[str], unexpected: list[str]) -> list[str]:
     """Name, for each missing key, the unexpected one that looks most like it."""
     left = unexpected[:MOST_KEYS_COMPARED]
-    notes = []
+    notes: list[str] = []
     for key in missing:
         if len(notes) == MOST_SUGGESTIONS:
             notes.append("(more keys are alike)")

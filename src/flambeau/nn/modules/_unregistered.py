@@ -1,8 +1,9 @@
 """Modules and parameters that a plain list, tuple or dict hides from the module that holds it.
 
-Only attributes that are Modules or Parameters themselves are registered. What sits in a Python container is not
-moved, saved or trained, which PyTorch leaves to be found out. Here it is told: `flambeau.inspect.check(model)` lists it,
-and optimizers ask `explain_empty_parameters` and `left_out` when they are made.
+Only attributes that are Modules or Parameters themselves are registered. What sits in a Python container is
+not moved, saved or trained, which PyTorch leaves to be found out. Here it is told:
+`flambeau.inspect.check(model)` lists it, and optimizers ask `explain_empty_parameters` and `left_out` when
+they are made.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def find_unregistered(model: Module) -> list[Finding]:
 
     registered = {id(module) for module in model.modules()}
     trained = {id(param) for _, param in model.named_parameters()}  # not parameters(), which remembers calls
-    findings = []
+    findings: list[Finding] = []
     for prefix, module in model.named_modules():
         for name, value in vars(module).items():
             if name not in Module.__annotations__:  # the stores themselves
@@ -70,12 +71,19 @@ def _inspect_attribute(path: str, value: Any, registered: set[int], trained: set
     kind = type(value).__name__
     if modules:
         container = "nn.ModuleDict" if isinstance(value, dict) else "nn.ModuleList"
-        below = [param for part in modules for _, param in part.named_parameters() if id(param) not in trained]
-        yield Finding(path, "modules", _advice(kind, _count(modules), container, path, below), _learnable(below))
+        below = [
+            param for part in modules for _, param in part.named_parameters() if id(param) not in trained
+        ]
+        yield Finding(
+            path, "modules", _advice(kind, _count(modules), container, path, below), _learnable(below)
+        )
     if parameters:
         container = "nn.ParameterDict" if isinstance(value, dict) else "nn.ParameterList"
         yield Finding(
-            path, "parameters", _advice(kind, _count(parameters), container, path, parameters), _learnable(parameters)
+            path,
+            "parameters",
+            _advice(kind, _count(parameters), container, path, parameters),
+            _learnable(parameters),
         )
 
 
@@ -101,10 +109,13 @@ def _count(parts: list[Any]) -> str:
 def _advice(kind: str, parts: str, container: str, path: str, parameters: list[Parameter]) -> str:
     attribute = path.rpartition(".")[2]
     lost = f", so {len(parameters)} parameters are not trained, moved or saved" if parameters else ""
-    return f"a plain {kind} holds {parts}, which registers nothing{lost}. Use self.{attribute} = {container}(...)"
+    return (
+        f"a plain {kind} holds {parts}, which registers nothing{lost}. Use self.{attribute} = "
+        f"{container}(...)"
+    )
 
 
-# -- for optimizers ----------------------------------------------------------------------------------------------
+# -- for optimizers --------------------------------------------------------------------------------
 
 
 class _Listed(threading.local):
@@ -112,7 +123,8 @@ class _Listed(threading.local):
 
     def __init__(self) -> None:
         self.modules: deque[weakref.ref[Module]] = deque(maxlen=REMEMBERED_MODULES)
-        # A text rather than the module: in SGD(Net().parameters()) the module is gone by the time of the error.
+        # A text rather than the module: in SGD(Net().parameters()) the module is gone by the time of the
+        # error.
         self.empty: str | None = None
 
 
@@ -143,8 +155,8 @@ def explain_empty_parameters() -> str | None:
 def left_out(parameters: Iterable[Tensor]) -> list[str]:
     """What an optimizer of these parameters would leave untrained because a plain container hides it.
 
-    Only modules that the optimizer trains in part are looked at. A container of one module is let pass: that is how
-    a module is kept out of another on purpose.
+    Only modules that the optimizer trains in part are looked at. A container of one module is let pass:
+    that is how a module is kept out of another on purpose.
 
     Args:
         parameters: all that the optimizer has.

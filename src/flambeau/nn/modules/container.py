@@ -41,7 +41,7 @@ class Sequential(Module):
     @overload
     def __init__(self, *args: Module) -> None: ...
     @overload
-    def __init__(self, arg: OrderedDict[str, Module]) -> None: ...
+    def __init__(self, arg: OrderedDict[str, Module], /) -> None: ...
     def __init__(self, *args: Any) -> None:
         super().__init__()
         if len(args) == 1 and isinstance(args[0], OrderedDict):
@@ -82,7 +82,9 @@ class Sequential(Module):
 
     def __add__(self, other: Sequential) -> Sequential:
         if not isinstance(other, Sequential):
-            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+            raise ValueError(
+                f"add operator supports only objects of Sequential class, but {type(other)} is given."
+            )
         joined = Sequential()
         for module in chain(self, other):
             joined.append(module)
@@ -90,7 +92,9 @@ class Sequential(Module):
 
     def __iadd__(self, other: Sequential) -> Self:
         if not isinstance(other, Sequential):
-            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+            raise ValueError(
+                f"add operator supports only objects of Sequential class, but {type(other)} is given."
+            )
         for module in list(other):
             self.append(module)
         return self
@@ -343,7 +347,9 @@ def _pairs(given: Any, method: str, owner: str) -> list[tuple[str, Any]]:
     pairs = []
     for place, pair in enumerate(given):
         if not isinstance(pair, Iterable):
-            raise TypeError(f"{owner} update sequence element #{place} should be Iterable; is{type(pair).__name__}")
+            raise TypeError(
+                f"{owner} update sequence element #{place} should be Iterable; is{type(pair).__name__}"
+            )
         length = len(pair)  # type: ignore[arg-type]
         if length != 2:
             raise ValueError(f"{owner} update sequence element #{place} has length {length}; 2 is required")
@@ -353,7 +359,7 @@ def _pairs(given: Any, method: str, owner: str) -> list[tuple[str, Any]]:
 
 
 def _describe(value: Any, kind_of: Callable[[Tensor], Any]) -> str:
-    """A line of the repr of a ParameterList, which tells dtypes, or of a ParameterDict, which tells tensor types."""
+    """A line of a repr; a ParameterList tells dtypes there, a ParameterDict tensor types."""
     if not isinstance(value, Tensor):
         return f"Object of type: {type(value).__name__}"
     sizes = "x".join(map(str, value.size()))
@@ -431,7 +437,9 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({place}): {_describe(value, attrgetter('dtype'))}" for place, value in enumerate(self))
+        return "\n".join(
+            f"  ({place}): {_describe(value, attrgetter('dtype'))}" for place, value in enumerate(self)
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterList should not be called.")
@@ -517,7 +525,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The parameter of that name, or `default`."""
-        return self[key] if key in self else default
+        return self[key] if key in self._keys else default
 
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
         """A new dict with `default` under each of the names."""

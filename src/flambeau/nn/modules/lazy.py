@@ -11,8 +11,8 @@ from flambeau.nn.parameter import is_lazy
 class LazyModuleMixin:
     """Makes a lazy twin of a module class: put before that class among the bases.
 
-    The twin's `__init__` makes `UninitializedParameter`s; before the first forward `initialize_parameters` gets the
-    inputs and gives them shapes. After that the module becomes a `cls_to_become`.
+    The twin's `__init__` makes `UninitializedParameter`s; before the first forward `initialize_parameters`
+    gets the inputs and gives them shapes. After that the module becomes a `cls_to_become`.
 
     >>> layer = nn.LazyLinear(3)
     >>> _ = layer(flambeau.ones(2, 5))
@@ -23,7 +23,7 @@ class LazyModuleMixin:
     cls_to_become: type[Any] | None = None
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[misc]
+        super().__init__(*args, **kwargs)
         self._load_hook = self._register_load_state_dict_pre_hook(self._lazy_load_hook)
         self._initialize_hook = self.register_forward_pre_hook(self._infer_parameters, with_kwargs=True)
 
@@ -73,6 +73,7 @@ class LazyModuleMixin:
 
     def _replicate_for_data_parallel(self: Any) -> Any:
         raise RuntimeError(
-            "Modules with uninitialized parameters can't be used with `DataParallel`. Run a dummy forward pass to "
+            "Modules with uninitialized parameters can't be used with `DataParallel`. Run a dummy forward "
+            "pass to "
             "correctly initialize the modules"
         )

@@ -1,12 +1,13 @@
 """Module, the base class of everything that has parameters.
 
-A module keeps three dicts: its parameters, its buffers (tensors that are saved but not learned) and its submodules.
-Assigning a Parameter or a Module to an attribute puts it there. All else follows from walking the tree that
-submodules form: moving, saving, listing parameters, printing.
+A module keeps three dicts: its parameters, its buffers (tensors that are saved but not learned) and its
+submodules. Assigning a Parameter or a Module to an attribute puts it there. All else follows from walking
+the tree that submodules form: moving, saving, listing parameters, printing.
 
-The details stand in the files beside this one: `_registration.py` (what an assignment does), `_hooks.py`, `_calls.py`
-and `_backward_hooks.py` (what happens around a forward), `_state_dict.py` (saving and loading), `_conversion.py`
-(dtypes and devices), `_explain.py` (what a failing forward tells), `_unregistered.py` (what a plain list hides).
+The details stand in the files beside this one: `_registration.py` (what an assignment does), `_hooks.py`,
+`_calls.py` and `_backward_hooks.py` (what happens around a forward), `_state_dict.py` (saving and loading),
+`_conversion.py` (dtypes and devices), `_explain.py` (what a failing forward tells), `_unregistered.py`
+(what a plain list hides).
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ __all__ = [
 ]
 
 T_destination = TypeVar("T_destination", bound=dict[str, Any])
+Dict = TypeVar("Dict", bound=dict[str, Any])  # the same, where the class attribute of that name hides it
 
 
 def _forward_unimplemented(self: Module, *input: Any) -> None:
@@ -77,7 +79,8 @@ def _forward_unimplemented(self: Module, *input: Any) -> None:
 class Module:
     """The base class of neural networks and of their layers.
 
-    Subclasses call `super().__init__()`, assign parameters and submodules to attributes, and define `forward`.
+    Subclasses call `super().__init__()`, assign parameters and submodules to attributes, and define
+    `forward`.
 
     Attributes:
         training: whether the module is in training mode; `train()` and `eval()` set it for the whole tree.
@@ -119,11 +122,13 @@ class Module:
         if not self.call_super_init:
             if kwargs:
                 raise TypeError(
-                    f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                    f"'{next(iter(kwargs))}'"
                 )
             if args:
                 raise TypeError(
-                    f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+                    f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} "
+                    "were given"
                 )
         # Straight into the dict: __setattr__ looks for stores that only come into being here.
         self.__dict__.update(
@@ -148,7 +153,7 @@ class Module:
         if self.call_super_init:
             super().__init__(*args, **kwargs)
 
-    # -- calling -----------------------------------------------------------------------------------------------
+    # -- calling -----------------------------------------------------------------------------------
 
     def _wrapped_call_impl(self, *args: Any, **kwargs: Any) -> Any:
         # Runs for every layer of every step: without hooks it is a few lookups and the call of forward.
@@ -187,15 +192,22 @@ class Module:
         """Have later calls of this module run compiled; the arguments are those of `flambeau.compile`."""
         self._compiled_call_impl = self._call_impl
 
-    # -- attributes and registration ---------------------------------------------------------------------------
+    # -- attributes and registration ---------------------------------------------------------------
 
-    # PyTorch's annotation would be `Tensor | Module`, with which editors mark most uses of an attribute as errors.
+    # PyTorch's annotation would be `Tensor | Module`, with which editors mark most uses of an attribute
+    # as errors.
     def __getattr__(self, name: str) -> Any:
+        # Python asks here after looking everywhere else. Every use of a parameter comes this way, so no loop.
         state = self.__dict__
-        for store in ("_parameters", "_buffers", "_modules"):
-            members = state.get(store)
-            if members is not None and name in members:
-                return members[name]
+        parameters = state.get("_parameters")
+        if parameters is not None and name in parameters:
+            return parameters[name]
+        modules = state.get("_modules")
+        if modules is not None and name in modules:
+            return modules[name]
+        buffers = state.get("_buffers")
+        if buffers is not None and name in buffers:
+            return buffers[name]
         raise _registration.no_attribute(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -254,7 +266,7 @@ class Module:
         """The same as `add_module`."""
         self.add_module(name, module)
 
-    # -- finding by dotted path --------------------------------------------------------------------------------
+    # -- finding by dotted path --------------------------------------------------------------------
 
     def get_submodule(self, target: str) -> Module:
         """The submodule at a dotted path such as `"encoder.layers.0"`; the module itself for `""`.
@@ -283,7 +295,7 @@ class Module:
         """The buffer at a dotted path. Raises AttributeError if there is none."""
         return _registration.find_buffer(self, target)
 
-    # -- walking the tree --------------------------------------------------------------------------------------
+    # -- walking the tree --------------------------------------------------------------------------
 
     def _named_members(
         self,
@@ -305,7 +317,7 @@ class Module:
                 yield (f"{module_prefix}.{name}" if module_prefix else name), member
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """All parameters, of the submodules too unless `recurse` is False; this is what an optimizer takes."""
+        """All parameters, with `recurse` those of submodules too; this is what an optimizer takes."""
         found_any = False
         for _, param in self.named_parameters(recurse=recurse):
             found_any = True
@@ -335,7 +347,9 @@ class Module:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """All buffers with their dotted paths; the arguments are those of `named_parameters`."""
-        yield from self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
+        yield from self._named_members(
+            lambda module: module._buffers.items(), prefix, recurse, remove_duplicate
+        )
 
     def children(self) -> Iterator[Module]:
         """The direct submodules, each once."""
@@ -351,14 +365,14 @@ class Module:
                 yield name, module
 
     def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
-        """This module and everything below it, parents first; each once unless `remove_duplicate` is False."""
+        """This module and all below it, parents first; each once unless `remove_duplicate` is False."""
         for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
-        """This module and everything below it with their dotted paths, parents first; the path of this one is "".
+        """This module, whose path is "", and all below it with their dotted paths, parents first.
 
         Args:
             memo: modules to leave out; those listed are added.
@@ -409,9 +423,12 @@ class Module:
         """Drop the gradients of all parameters, or fill them with zeros if `set_to_none` is False."""
         if getattr(self, "_is_replica", False):
             warnings.warn(
-                "Calling .zero_grad() from a module created with nn.DataParallel() has no effect. The parameters are "
-                "copied (in a differentiable manner) from the original module. This means they are not leaf nodes in "
-                "autograd and so don't accumulate gradients. If you need gradients in your forward method, consider "
+                "Calling .zero_grad() from a module created with nn.DataParallel() has no effect. The "
+                "parameters are "
+                "copied (in a differentiable manner) from the original module. This means they are not "
+                "leaf nodes in "
+                "autograd and so don't accumulate gradients. If you need gradients in your forward "
+                "method, consider "
                 "using autograd.grad instead.",
                 stacklevel=2,
             )
@@ -425,7 +442,7 @@ class Module:
                 gradient.detach_() if gradient.grad_fn is not None else gradient.requires_grad_(False)
                 gradient.zero_()
 
-    # -- devices and dtypes ------------------------------------------------------------------------------------
+    # -- devices and dtypes ------------------------------------------------------------------------
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         if recurse:
@@ -437,8 +454,8 @@ class Module:
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move or cast parameters and buffers, in place.
 
-        Called as `to(device, dtype)`, `to(dtype)` or `to(tensor)`, with `non_blocking` and `memory_format`. Only
-        floating-point and complex tensors change their dtype.
+        Called as `to(device, dtype)`, `to(dtype)` or `to(tensor)`, with `non_blocking` and `memory_format`.
+        Only floating-point and complex tensors change their dtype.
 
         Raises: TypeError, for an integer dtype.
         """
@@ -446,7 +463,9 @@ class Module:
 
     def to_empty(self, *, device: DeviceLike, recurse: bool = True) -> Self:
         """Move parameters and buffers to `device` without their values, as after building on `meta`."""
-        return self._apply(lambda t: t.new_empty(t.shape, device=t.device if device is None else device), recurse)
+        return self._apply(
+            lambda t: t.new_empty(t.shape, device=t.device if device is None else device), recurse
+        )
 
     def type(self, dst_type: DType | str) -> Self:
         """Cast all parameters and buffers, integers included, to `dst_type`."""
@@ -492,7 +511,7 @@ class Module:
         """Move parameters and buffers into memory that other processes can share."""
         return self._apply(lambda t: t.share_memory_())
 
-    # -- hooks -------------------------------------------------------------------------------------------------
+    # -- hooks -------------------------------------------------------------------------------------
 
     def register_forward_pre_hook(
         self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False
@@ -537,7 +556,7 @@ class Module:
         return add_hook(self._backward_hooks, hook, prepend=prepend)
 
     def register_backward_hook(self, hook: Hook) -> RemovableHandle:
-        """Call `hook` in each backward in the old way, with the gradients of the forward's last operation only.
+        """Call `hook` in each backward in the old way, with the gradients of the last operation only.
 
         Prefer `register_full_backward_hook`. Raises RuntimeError if the module has a full hook.
         """
@@ -549,21 +568,24 @@ class Module:
         return add_hook(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Hook) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, local_metadata)` after saving; it changes `state_dict` in place."""
+        """Call `hook(module, state_dict, prefix, local_metadata)` after saving, to change `state_dict`."""
         hook._from_public_api = True  # type: ignore[attr-defined]
         return add_hook(self._state_dict_hooks, hook)
 
     def _register_state_dict_hook(self, hook: Hook) -> RemovableHandle:
         if getattr(hook, "_from_public_api", False):
             raise RuntimeError(
-                "Cannot register the same function as the state dict post hook that was previously registered via "
+                "Cannot register the same function as the state dict post hook that was previously "
+                "registered via "
                 "register_state_dict_post_hook"
             )
         return add_hook(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Hook) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`
-        before the module's entries are loaded."""
+        """Call `hook` before the module's entries are loaded.
+
+        Its arguments are the module and those of `_load_from_state_dict`.
+        """
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def _register_load_state_dict_pre_hook(self, hook: Hook, with_module: bool = False) -> RemovableHandle:
@@ -582,15 +604,15 @@ class Module:
     def _maybe_warn_non_full_backward_hook(self, inputs: Any, result: Any, grad_fn: Any) -> None:
         _backward_hooks.warn_where_imprecise(inputs, result, grad_fn)
 
-    # -- saving and loading ------------------------------------------------------------------------------------
+    # -- saving and loading ------------------------------------------------------------------------
 
     @overload
-    def state_dict(
-        self, *, destination: T_destination, prefix: str = ..., keep_vars: bool = ...
-    ) -> T_destination: ...
+    def state_dict(self, *, destination: Dict, prefix: str = ..., keep_vars: bool = ...) -> Dict: ...
     @overload
     def state_dict(self, *, prefix: str = ..., keep_vars: bool = ...) -> dict[str, Any]: ...
-    def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
+    def state_dict(
+        self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> Any:
         """Parameters and persistent buffers by dotted path, sharing the module's storages.
 
         Args:
@@ -601,7 +623,8 @@ class Module:
         if args:
             warnings.warn(
                 "Positional args are being deprecated, use kwargs instead. Refer to "
-                "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for details.",
+                "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict "
+                "for details.",
                 FutureWarning,
                 stacklevel=2,
             )
@@ -623,7 +646,8 @@ class Module:
         return _state_dict.load_tree(self, state_dict, strict, assign)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
-        _state_dict.save_own(self, destination, prefix, keep_vars)
+        has_extra_state = type(self).get_extra_state is not Module.get_extra_state
+        _state_dict.save_own(self, destination, prefix, keep_vars, has_extra_state)
 
     def _load_from_state_dict(
         self,
@@ -635,9 +659,9 @@ class Module:
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        _state_dict.load_own(
-            self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-        )
+        lists = missing_keys, unexpected_keys, error_msgs
+        takes_extra_state = type(self).set_extra_state is not Module.set_extra_state
+        _state_dict.load_own(self, state_dict, prefix, local_metadata, strict, *lists, takes_extra_state)
 
     def get_extra_state(self) -> Any:
         """What a subclass wants in its state dict besides tensors; define `set_extra_state` along with it."""
@@ -647,7 +671,7 @@ class Module:
         """Take back from a state dict what `get_extra_state` put there."""
         raise RuntimeError(_state_dict.UNREACHABLE.format("set"))
 
-    # -- copying and pickling ----------------------------------------------------------------------------------
+    # -- copying and pickling ----------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -672,7 +696,7 @@ class Module:
         replica._is_replica = True
         return replica
 
-    # -- printing ----------------------------------------------------------------------------------------------
+    # -- printing ----------------------------------------------------------------------------------
 
     def _get_name(self) -> str:
         return type(self).__name__
