@@ -1,0 +1,470 @@
+"""Convolutions of one, two and three spatial dimensions, and transposed ones.
+
+All of them come down to three products of input, weight and cotangent. In NumPy these are matrix products over windows
+(im2col, Chellapilla, Puri and Simard 2006), in XLA `conv_general_dilated` and its transposes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+
+from flambeau._core.declare import RAW, Array, Meta
+from flambeau._core.dispatch import apply, function, op
+from flambeau._core.tensor import Tensor
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+# -- the three products ----------------------------------------------------------------------------
+
+
+def _windows(x: Array, kernel: Any, stride: Any, padding: Pairs, dilation: Any) -> Array:
+    """`(N, C, *output sizes, *kernel sizes)`: the input under each position of the kernel, as a view."""
+    if any(low or high for low, high in padding):
+        x = np.pad(x, ((0, 0), (0, 0), *padding))
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    found = np.lib.stride_tricks.sliding_window_view(x, reach, axis=tuple(range(2, x.ndim)))
+    steps = tuple(slice(None, None, s) for s in stride)
+    return found[(slice(None), slice(None), *steps, *(slice(None, None, d) for d in dilation))]
+
+
+def _convolve(xp: Any, x: Array, w: Array, stride: Any, padding: Pairs, dilation: Any, groups: int) -> Array:
+    """Input `(N, C, *)` and weight `(O, C / groups, *)` to `(N, O, *)`."""
+    if xp is not np:
+        wide = jax.numpy.promote_types(x.dtype, np.float32) if x.dtype.itemsize < 4 else None
+        found = lax.conv_general_dilated(
+            x, w, stride, padding, rhs_dilation=dilation, feature_group_count=groups,
+            preferred_element_type=wide if x.dtype.kind in "fV" else None,
+        )  # fmt: skip
+        return found.astype(x.dtype)
+    spatial = w.ndim - 2
+    windows = _windows(x, w.shape[2:], stride, padding, dilation)
+    own = tuple(range(2 + spatial, 2 + 2 * spatial))
+    parts = []
+    for channels, filters in zip(np.split(windows, groups, 1), np.split(w, groups, 0), strict=True):
+        product = np.tensordot(channels, filters, ((1, *own), (1, *range(2, 2 + spatial))))
+        parts.append(np.moveaxis(product, -1, 1))
+    return np.ascontiguousarray(np.concatenate(parts, 1) if groups > 1 else parts[0])
+
+
+def _input_gradient(
+    xp: Any, g: Array, w: Array, shape: Any, stride: Any, padding: Pairs, dilation: Any, groups: int
+) -> Array:
+    """The transpose of `_convolve` in its input, of shape `shape`."""
+    if xp is not np:
+        like = jax.ShapeDtypeStruct(shape, g.dtype)
+        return jax.linear_transpose(
+            lambda x: _convolve(xp, x, w, stride, padding, dilation, groups), like
+        )(g)[0]  # fmt: skip
+    padded = [n + low + high for n, (low, high) in zip(shape[2:], padding, strict=True)]
+    result = np.zeros((*shape[:2], *padded), g.dtype)
+    per_group = shape[1] // groups
+    sizes = g.shape[2:]
+    for number, (cotangent, filters) in enumerate(
+        zip(np.split(g, groups, 1), np.split(w, groups, 0), strict=True)
+    ):
+        # (N, *output sizes, C, *kernel sizes): what each window's elements receive.
+        spread = np.tensordot(cotangent, filters, ((1,), (0,)))
+        target = result[:, number * per_group : (number + 1) * per_group]
+        for offset in itertools.product(*map(range, w.shape[2:])):
+            where = tuple(
+                slice(o * d, o * d + s * (n - 1) + 1, s) for o, d, s, n in zip(offset, dilation, stride, sizes, strict=True)
+            )
+            target[(slice(None), slice(None), *where)] += np.moveaxis(spread[(..., *offset)], -1, 1)
+    inner = tuple(slice(low, low + n) for n, (low, _) in zip(shape[2:], padding, strict=True))
+    return np.ascontiguousarray(result[(slice(None), slice(None), *inner)])
+
+
+def _weight_gradient(
+    xp: Any, g: Array, x: Array, shape: Any, stride: Any, padding: Pairs, dilation: Any, groups: int
+) -> Array:
+    """The transpose of `_convolve` in its weight, of shape `shape`."""
+    if xp is not np:
+        like = jax.ShapeDtypeStruct(shape, g.dtype)
+        return jax.linear_transpose(
+            lambda w: _convolve(xp, x, w, stride, padding, dilation, groups), like
+        )(g)[0]  # fmt: skip
+    spatial = len(shape) - 2
+    windows = _windows(x, shape[2:], stride, padding, dilation)
+    places = (0, *range(2, 2 + spatial))
+    parts = [
+        np.tensordot(cotangent, channels, (places, places))
+        for cotangent, channels in zip(np.split(g, groups, 1), np.split(windows, groups, 1), strict=True)
+    ]
+    return np.concatenate(parts, 0) if groups > 1 else parts[0]
+
+
+# -- shapes and their errors -----------------------------------------------------------------------
+
+
+def _check_types(input: Meta, weight: Meta, bias: Meta | None) -> None:
+    if bias is not None and bias.dtype is not input.dtype:
+        raise RuntimeError(
+            f"Input type ({_word(input)}) and bias type ({_word(bias)}) should be the same"
+        )
+    if weight.dtype is not input.dtype:
+        raise RuntimeError(
+            f"expected scalar type {input.dtype.scalar_type} but found {weight.dtype.scalar_type}"
+        )
+
+
+def _word(meta: Meta) -> str:
+    from flambeau._ops.matmul import _c_name
+
+    return _c_name(meta)
+
+
+def _check_parameters(stride: Any, padding: Pairs, dilation: Any, groups: int) -> None:
+    if any(low < 0 or high < 0 for low, high in padding):
+        raise RuntimeError("negative padding is not supported")
+    if any(s <= 0 for s in stride):
+        raise RuntimeError("non-positive stride is not supported")
+    if any(d <= 0 for d in dilation):
+        raise RuntimeError("non-positive dilation is not supported")
+    if groups <= 0:
+        raise RuntimeError("non-positive groups is not supported")
+
+
+def _no_bools(name: str, *arguments: Any) -> None:
+    if arguments[0].dtype.name == "bool":
+        raise NotImplementedError("\"slow_conv2d_cpu\" not implemented for 'Bool'")
+
+
+def _conv_shape(
+    input: Meta, weight: Meta, bias: Meta | None, stride: Any, padding: Pairs, dilation: Any, groups: int
+) -> tuple[int, ...]:
+    _check_parameters(stride, padding, dilation, groups)
+    if weight.shape[0] < groups or weight.shape[0] % groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be {'at least' if weight.shape[0] < groups else 'divisible by'} "
+            f"{groups} at dimension 0, but got weight of size [{list(weight.shape)}] instead"
+        )
+    if input.shape[1] != weight.shape[1] * groups:
+        raise RuntimeError(
+            f"Given groups={groups}, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have "
+            f"{weight.shape[1] * groups} channels, but got {input.shape[1]} channels instead"
+        )
+    if bias is not None and (bias.ndim != 1 or bias.shape[0] != weight.shape[0]):
+        raise RuntimeError(
+            f"Given weight of size {list(weight.shape)}, expected bias to be 1-dimensional with {weight.shape[0]} "
+            f"elements, but got bias of size {list(bias.shape)} instead"
+        )
+    padded = [n + low + high for n, (low, high) in zip(input.shape[2:], padding, strict=True)]
+    reach = [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]
+    if any(n < r for n, r in zip(padded, reach, strict=True)):
+        raise RuntimeError(
+            f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel size: "
+            f"({' x '.join(map(str, reach))}). Kernel size can't be greater than actual input size"
+        )
+    _check_types(input, weight, bias)
+    sizes = [(n - r) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True)]
+    return (input.shape[0], weight.shape[0], *sizes)
+
+
+def _transposed_shape(
+    input: Meta, weight: Meta, bias: Meta | None, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any
+) -> tuple[int, ...]:
+    pairs = tuple((p, p) for p in padding)
+    _check_parameters(stride, pairs, dilation, groups)
+    if any(p < 0 for p in output_padding):
+        raise RuntimeError("negative output_padding is not supported")
+    if input.shape[1] != weight.shape[0]:
+        raise RuntimeError(
+            f"Given transposed=1, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have "
+            f"{weight.shape[0]} channels, but got {input.shape[1]} channels instead"
+        )
+    channels = weight.shape[1] * groups
+    if bias is not None and (bias.ndim != 1 or bias.shape[0] != channels):
+        raise RuntimeError(
+            f"Given transposed=1, weight of size {list(weight.shape)}, expected bias to be 1-dimensional with {channels} "
+            f"elements, but got bias of size {list(bias.shape)} instead"
+        )
+    for extra, s, d in zip(output_padding, stride, dilation, strict=True):
+        if extra >= s and extra >= d:
+            names = ("depth", "height", "width")[3 - max(len(stride), 2) :] if len(stride) > 1 else ("height", "width")
+            fill = (lambda v: (1, *v) if len(v) == 1 else v)  # noqa: E731
+            text = " ".join(
+                f"{what}_{name}: {value}"
+                for what, values in (("output_padding", output_padding), ("stride", stride), ("dilation", dilation))
+                for name, value in zip(names, fill(values), strict=True)
+            )
+            raise RuntimeError(f"output padding must be smaller than either stride or dilation, but got {text}")
+    _check_types(input, weight, bias)
+    sizes = [
+        (n - 1) * s - 2 * p + d * (k - 1) + extra + 1
+        for n, s, p, d, k, extra in zip(
+            input.shape[2:], stride, padding, dilation, weight.shape[2:], output_padding, strict=True
+        )
+    ]
+    if any(n < 0 for n in sizes):
+        raise RuntimeError(
+            f"Given input size per channel: ({' x '.join(map(str, input.shape[2:]))}). Calculated output size per channel: "
+            f"({' x '.join(map(str, sizes))}). Output size is too small"
+        )
+    return (input.shape[0], channels, *sizes)
+
+
+def _cost(inputs: Any, results: Any) -> int:
+    """Multiply-adds over 8: NumPy also pays for laying out the windows."""
+    image, weight = inputs[0], inputs[1]
+    places = max(meta.numel // max(meta.shape[1], 1) for meta in (image, results[0]))
+    return int(places * weight.numel // 8 + image.numel + results[0].numel)
+
+
+# -- the operations --------------------------------------------------------------------------------
+
+
+@op(
+    promote=RAW, shape=_conv_shape, result=lambda input, *_: input.dtype, dtypes=_no_bools, cost=_cost,
+    node="ConvolutionBackward",
+)  # fmt: skip
+def convolution(
+    xp: Any, input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Array:
+    """Slides `weight` over `input`; `padding` holds a pair for each spatial dimension."""
+    result = _convolve(xp, input, weight, stride, padding, dilation, groups)
+    return result if bias is None else result + bias.reshape(-1, *(1,) * (input.ndim - 2))
+
+
+@convolution.gradient("input")
+def _(
+    xp: Any, g: Array, weight: Array, input_meta: Meta, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Array:
+    return _input_gradient(xp, g, _conjugate(xp, weight), input_meta.shape, stride, padding, dilation, groups)
+
+
+@convolution.gradient("weight")
+def _(
+    xp: Any, g: Array, input: Array, weight_meta: Meta, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Array:
+    return _weight_gradient(xp, g, _conjugate(xp, input), weight_meta.shape, stride, padding, dilation, groups)
+
+
+@convolution.gradient("bias")
+def _(xp: Any, g: Array) -> Array:
+    return g.sum((0, *range(2, g.ndim)))
+
+
+def _conjugate(xp: Any, value: Array) -> Array:
+    return xp.conj(value) if value.dtype.kind == "c" else value
+
+
+@op(
+    promote=RAW, shape=_transposed_shape, result=lambda input, *_: input.dtype, dtypes=_no_bools, cost=_cost,
+    node="ConvolutionBackward",
+)  # fmt: skip
+def transposed_convolution(
+    xp: Any, input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, output_padding: Any,
+    groups: int, dilation: Any,
+) -> Array:  # fmt: skip
+    """The transpose of a convolution in its input, as an operation of its own."""
+    sizes = tuple(
+        (n - 1) * s - 2 * p + d * (k - 1) + extra + 1
+        for n, s, p, d, k, extra in zip(
+            input.shape[2:], stride, padding, dilation, weight.shape[2:], output_padding, strict=True
+        )
+    )
+    shape = (input.shape[0], weight.shape[1] * groups, *sizes)
+    pairs = tuple((p, p) for p in padding)
+    result = _input_gradient(xp, input, weight, shape, stride, pairs, dilation, groups)
+    return result if bias is None else result + bias.reshape(-1, *(1,) * (input.ndim - 2))
+
+
+@transposed_convolution.gradient("input")
+def _(
+    xp: Any, g: Array, weight: Array, input_meta: Meta, stride: Any, padding: Any, groups: int, dilation: Any
+) -> Array:
+    pairs = tuple((p, p) for p in padding)
+    found = _convolve(xp, g, _conjugate(xp, weight), stride, pairs, dilation, groups)
+    return found[tuple(slice(n) for n in input_meta.shape)]
+
+
+@transposed_convolution.gradient("weight")
+def _(
+    xp: Any, g: Array, input: Array, weight_meta: Meta, stride: Any, padding: Any, groups: int, dilation: Any
+) -> Array:
+    # The convolution whose transpose this is takes g's place to input's: its weight gradient, roles exchanged.
+    kernel, ends = weight_meta.shape[2:], []
+    for n, m, k, s, p, d in zip(g.shape[2:], input.shape[2:], kernel, stride, padding, dilation, strict=True):
+        # Output padding leaves rows at the end that no window reaches; they are cut off.
+        ends.append((p, p - (n + 2 * p - d * (k - 1) - 1 - (m - 1) * s)))
+    cut = tuple(slice(n + min(high, 0)) for n, (_, high) in zip(g.shape[2:], ends, strict=True))
+    pairs = tuple((low, max(high, 0)) for low, high in ends)
+    g = g[(slice(None), slice(None), *cut)]
+    found = _weight_gradient(xp, input, _conjugate(xp, g), weight_meta.shape, stride, pairs, dilation, groups)
+    return found
+
+
+@transposed_convolution.gradient("bias")
+def _(xp: Any, g: Array) -> Array:
+    return g.sum((0, *range(2, g.ndim)))
+
+
+# -- the public functions --------------------------------------------------------------------------
+
+
+def _expanded(value: Any, count: int, name: str) -> tuple[int, ...]:
+    """One number for each spatial dimension."""
+    if hasattr(value, "__index__"):
+        return (value.__index__(),) * count
+    items = tuple(item.__index__() for item in value)
+    if len(items) == 1:
+        return items * count
+    if len(items) != count:
+        raise RuntimeError(
+            f"expected {name} to be a single integer value or a list of {count} values to match the convolution "
+            f"dimensions, but got {name}={list(items)}"
+        )
+    return items
+
+
+def _pairs(padding: Any, stride: Any, dilation: Any, kernel: Any) -> Pairs:
+    count = len(stride)
+    if padding == "valid":
+        return ((0, 0),) * count
+    if padding == "same":
+        if any(s != 1 for s in stride):
+            raise RuntimeError("padding='same' is not supported for strided convolutions")
+        totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        return tuple((total // 2, total - total // 2) for total in totals)
+    if isinstance(padding, str):
+        raise RuntimeError(f"Invalid padding string: '{padding}'")
+    return tuple((p, p) for p in _expanded(padding, count, "padding"))
+
+
+def _batched(input: Tensor, weight: Tensor, count: int, name: str) -> tuple[Tensor, bool]:
+    """The input with a batch dimension, and whether it came with one."""
+    if not isinstance(input, Tensor) or not isinstance(weight, Tensor):
+        wrong, position = (input, "'input' (position 1)") if not isinstance(input, Tensor) else (weight, "'weight' (position 2)")
+        raise TypeError(f"{name}(): argument {position} must be Tensor, not {type(wrong).__name__}")
+    if weight.ndim == count + 2 and input.ndim not in (count + 1, count + 2):
+        raise RuntimeError(
+            f"Expected {count + 1}D (unbatched) or {count + 2}D (batched) input to {name}, but got input of size: "
+            f"{list(input.shape)}"
+        )
+    if weight.ndim != count + 2:
+        raise RuntimeError(
+            f"{name}: expected a weight of {count + 2} dimensions, but got weight of size {list(weight.shape)}"
+        )
+    if input.ndim == count + 2:
+        return input, True
+    return input.unsqueeze(0), False  # type: ignore[attr-defined]
+
+
+def _conv(
+    name: str, count: int, input: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Tensor:
+    batched, had_batch = _batched(input, weight, count, name)
+    stride, dilation = _expanded(stride, count, "stride"), _expanded(dilation, count, "dilation")
+    pairs = _pairs(padding, stride, dilation, weight._meta.shape[2:])
+    result: Tensor = apply(convolution, (batched, weight, bias, stride, pairs, dilation, groups))
+    return result if had_batch else result.squeeze(0)  # type: ignore[attr-defined,no-any-return]
+
+
+def _conv_transpose(
+    name: str, count: int, input: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, output_padding: Any,
+    groups: int, dilation: Any,
+) -> Tensor:  # fmt: skip
+    batched, had_batch = _batched(input, weight, count, name)
+    stride, dilation = _expanded(stride, count, "stride"), _expanded(dilation, count, "dilation")
+    padding, extra = _expanded(padding, count, "padding"), _expanded(output_padding, count, "output_padding")
+    result: Tensor = apply(
+        transposed_convolution, (batched, weight, bias, stride, padding, extra, groups, dilation)
+    )
+    return result if had_batch else result.squeeze(0)  # type: ignore[attr-defined,no-any-return]
+
+
+@function("conv1d", "nn.functional.conv1d")
+def conv1d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation over one spatial dimension.
+
+    Shape: input `(N, C, L)` or `(C, L)`, weight `(O, C / groups, K)`, bias `(O,)`; the result is `(N, O, L')` with
+    `L' = floor((L + 2 * padding - dilation * (K - 1) - 1) / stride + 1)`.
+    """
+    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+@function("conv2d", "nn.functional.conv2d")
+def conv2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation over two spatial dimensions; see `conv1d`.
+
+    Shape: input `(N, C, H, W)` or `(C, H, W)`, weight `(O, C / groups, KH, KW)`, bias `(O,)`.
+    """
+    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+@function("conv3d", "nn.functional.conv3d")
+def conv3d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation over three spatial dimensions; see `conv1d`."""
+    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+
+
+@function("conv_transpose1d", "nn.functional.conv_transpose1d")
+def conv_transpose1d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+) -> Tensor:  # fmt: skip
+    """Transposed convolution over one dimension: input `(N, C, L)`, weight `(C, O / groups, K)`."""
+    return _conv_transpose(
+        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+
+
+@function("conv_transpose2d", "nn.functional.conv_transpose2d")
+def conv_transpose2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+) -> Tensor:  # fmt: skip
+    """Transposed convolution over two dimensions: input `(N, C, H, W)`, weight `(C, O / groups, KH, KW)`."""
+    return _conv_transpose(
+        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+
+
+@function("conv_transpose3d", "nn.functional.conv_transpose3d")
+def conv_transpose3d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+) -> Tensor:  # fmt: skip
+    """Transposed convolution over three dimensions; see `conv_transpose2d`."""
+    return _conv_transpose(
+        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+
+
+@function("convolution")
+def general_convolution(
+    input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
+    output_padding: Any, groups: int,
+) -> Tensor:  # fmt: skip
+    """Any of the above, by the number of spatial dimensions and `transposed`."""
+    count = weight.ndim - 2
+    if transposed:
+        return _conv_transpose(
+            "convolution", count, input, weight, bias, stride, padding, output_padding, groups, dilation
+        )
+    return _conv("convolution", count, input, weight, bias, stride, padding, dilation, groups)
+
+
+@function("conv_tbc", "nn.functional.conv_tbc")
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """Convolution over the first dimension of `(time, batch, channels)`, weight `(K, C, O)`."""
+    if input.ndim != 3 or weight.ndim != 3:
+        raise RuntimeError("Input must have 3 dims: time, batch, in_channel")
+    found = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)  # type: ignore[attr-defined]
+    return found.permute(2, 0, 1)  # type: ignore[attr-defined,no-any-return]
+

@@ -1,0 +1,571 @@
+"""Pooling over windows: maximum and average, with fixed and adaptive windows.
+
+A window's elements are the same place of as many strided slices of the input, so a pool is a fold over kernel positions:
+light work that fuses, and the gradient puts each position's share back by the same slices.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from flambeau._core import dtype as dtypes
+from flambeau._core.declare import KEEP, Array, Meta
+from flambeau._core.dispatch import apply, function, op
+from flambeau._core.tensor import Tensor
+from flambeau._core.value import meta_of
+
+
+# -- windows ---------------------------------------------------------------------------------------
+
+
+def _places(kernel: Any, stride: Any, dilation: Any, sizes: Any) -> Iterator[tuple[slice, ...]]:
+    """For each position of the kernel, the slices of the padded input that lie under it."""
+    for offset in itertools.product(*map(range, kernel)):
+        yield tuple(
+            slice(o * d, o * d + s * (n - 1) + 1, s)
+            for o, d, s, n in zip(offset, dilation, stride, sizes, strict=True)
+        )
+
+
+def _padded(xp: Any, x: Array, low: Any, high: Any, fill: Any) -> Array:
+    """The input with `fill` around it; a negative end is cut off (windows that never reach it)."""
+    spatial = len(low)
+    if any(low) or any(h > 0 for h in high):
+        widths = ((0, 0),) * (x.ndim - spatial) + tuple((a, max(b, 0)) for a, b in zip(low, high, strict=True))
+        x = xp.pad(x, widths, constant_values=fill)
+    return x
+
+
+def _ends(sizes_in: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, sizes: Any) -> tuple[int, ...]:
+    """Padding at the end of each dimension that the last window needs."""
+    return tuple(
+        (n - 1) * s + d * (k - 1) + 1 - size - p
+        for size, k, s, p, d, n in zip(sizes_in, kernel, stride, padding, dilation, sizes, strict=True)
+    )
+
+
+def _put_back(xp: Any, shape: Any, parts: Iterator[tuple[tuple[slice, ...], Array]], low: Any, high: Any, dtype: Any) -> Array:
+    """The sum of arrays that lie at strided slices of the padded input, cut back to `shape`."""
+    spatial = len(low)
+    lead = tuple(shape[:-spatial])
+    padded = [n + a + max(b, 0) for n, a, b in zip(shape[-spatial:], low, high, strict=True)]
+    total: Any = np.zeros((*lead, *padded), dtype) if xp is np else None
+    for where, part in parts:
+        if xp is np:
+            total[(..., *where)] += part
+        else:
+            from jax import lax
+
+            config = [(0, 0, 0)] * len(lead) + [
+                (w.start, size - w.stop, w.step - 1) for w, size in zip(where, padded, strict=True)
+            ]
+            spread = lax.pad(part.astype(dtype), np.zeros((), dtype), config)
+            total = spread if total is None else total + spread
+    return total[(..., *(slice(a, a + n) for a, n in zip(low, shape[-spatial:], strict=True)))]
+
+
+def _output_size(n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
+    size = (n + 2 * p - d * (k - 1) - 1 + (s - 1 if ceil_mode else 0)) // s + 1
+    # The last window starts inside the input or its left padding.
+    if ceil_mode and (size - 1) * s >= n + p:
+        size -= 1
+    return size
+
+
+def _pooled_shape(input: Meta, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> tuple[int, ...]:
+    spatial = len(kernel)
+    if any(s == 0 for s in stride):
+        raise RuntimeError("stride should not be zero")
+    if any(k <= 0 for k in kernel):
+        words = " ".join(f"k{name}: {k}" for name, k in zip("DHW"[-spatial:], kernel, strict=True))
+        raise RuntimeError(f"kernel size should be greater than zero, but got {words}")
+    if any(d <= 0 for d in dilation):
+        words = " ".join(f"dilation{name}: {d}" for name, d in zip("DHW"[-spatial:], dilation, strict=True))
+        raise RuntimeError(f"dilation should be greater than zero, but got {words}")
+    for k, p, d in zip(kernel, padding, dilation, strict=True):
+        if p < 0:
+            raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
+        if p > ((k - 1) * d + 1) // 2:
+            if spatial == 1:
+                raise RuntimeError(
+                    f"max_pool1d() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}"
+                )
+            raise RuntimeError(
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation={d}"
+            )
+    sizes = [
+        _output_size(n, k, s, p, d, ceil_mode)
+        for n, k, s, p, d in zip(input.shape[-spatial:], kernel, stride, padding, dilation, strict=True)
+    ]
+    if any(n < 1 for n in sizes):
+        if spatial == 1:
+            raise RuntimeError(f"max_pool1d() Invalid computed output size: {sizes[0]}")
+        channels = input.shape[-spatial - 1]
+        raise RuntimeError(
+            f"Given input size: ({channels}x{'x'.join(map(str, input.shape[-spatial:]))}). Calculated output size: "
+            f"({channels}x{'x'.join(map(str, sizes))}). Output size is too small"
+        )
+    return (*input.shape[:-spatial], *sizes)
+
+
+def _windows_cost(inputs: Any, results: Any) -> int:
+    return int(results[0].numel * 9 + inputs[0].numel * 2)
+
+
+# -- maximum ---------------------------------------------------------------------------------------
+
+
+def _max_shape(input: Meta, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> list[Meta]:
+    shape = _pooled_shape(input, kernel, stride, padding, dilation, ceil_mode)
+    return [input.with_shape(shape), meta_of(shape, dtypes.int32, input.device)]
+
+
+@op(promote=KEEP, shape=_max_shape, outputs=("values", "places"), cost=_windows_cost, node="MaxPool2DWithIndicesBackward")
+def max_pool(
+    xp: Any, input: Array, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> tuple[Array, Array]:
+    """The maximum of each window and the position in the kernel where it stands (the first of equal ones)."""
+    spatial = len(kernel)
+    sizes_in = input.shape[-spatial:]
+    sizes = [
+        _output_size(n, k, s, p, d, ceil_mode)
+        for n, k, s, p, d in zip(sizes_in, kernel, stride, padding, dilation, strict=True)
+    ]
+    lowest = -np.inf if input.dtype.kind == "f" else np.iinfo(input.dtype).min
+    x = _padded(xp, input, padding, _ends(sizes_in, kernel, stride, padding, dilation, sizes), lowest)
+    best: Any = None
+    for number, where in enumerate(_places(kernel, stride, dilation, sizes)):
+        here = x[(..., *where)]
+        if best is None:
+            best, place = here, xp.zeros(here.shape, np.int32)
+            if any(padding):  # a window's first position may lie in the padding: there nothing was found yet
+                place = xp.where(here == lowest, -1, place).astype(np.int32)
+            continue
+        better = here > best
+        if any(padding):
+            better = better | ((place < 0) & _inside(xp, x, where, padding, sizes_in))
+        if here.dtype.kind == "f":
+            better = better | xp.isnan(here)
+        best = xp.where(better, here, best)
+        place = xp.where(better, np.int32(number), place)
+    return best, place
+
+
+def _inside(xp: Any, x: Array, where: Any, padding: Any, sizes_in: Any) -> Array:
+    """Whether the places that `where` takes of the padded input are of the input itself."""
+    found: Any = True
+    spatial = len(padding)
+    for i, (w, p, n) in enumerate(zip(where, padding, sizes_in, strict=True)):
+        index = np.arange(x.shape[x.ndim - spatial + i])[w]
+        along = ((index >= p) & (index < p + n)).reshape((-1,) + (1,) * (spatial - 1 - i))
+        found = found & along
+    return xp.asarray(found)
+
+
+@max_pool.gradient("input")
+def _(
+    xp: Any, g: Any, places: Array, input_meta: Meta, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> Array:
+    cotangent = g[0]
+    sizes = places.shape[-len(kernel) :]
+    high = _ends(input_meta.shape[-len(kernel) :], kernel, stride, padding, dilation, sizes)
+    zero = xp.zeros((), cotangent.dtype)
+    parts = (
+        (where, xp.where(places == number, cotangent, zero))
+        for number, where in enumerate(_places(kernel, stride, dilation, sizes))
+    )
+    return _put_back(xp, input_meta.shape, parts, padding, high, cotangent.dtype)
+
+
+def _flat_indices_shape(places: Meta, sizes_in: Any, *_: Any) -> Any:
+    return places.with_dtype(dtypes.int64)
+
+
+@op(shape=_flat_indices_shape, promote="raw", differentiable=False)
+def indices_of_places(xp: Any, places: Array, sizes_in: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Array:
+    """Positions in the kernel as PyTorch's indices into the flattened plane."""
+    spatial = len(kernel)
+    flat: Any = 0
+    rest = places.astype(np.int64)
+    offsets = []
+    for k in reversed(kernel):
+        offsets.append(rest % k)
+        rest = rest // k
+    for i, offset in enumerate(reversed(offsets)):
+        start = np.arange(places.shape[places.ndim - spatial + i]) * stride[i] - padding[i]
+        index = start.reshape((-1,) + (1,) * (spatial - 1 - i)) + offset * dilation[i]
+        flat = flat * sizes_in[i] + index
+    return flat
+
+
+def _numbers(value: Any, count: int, name: str, what: str) -> tuple[int, ...]:
+    if hasattr(value, "__index__"):
+        return (value.__index__(),) * count
+    items = tuple(item.__index__() for item in value)
+    if len(items) == 1:
+        return items * count
+    if len(items) != count:
+        word = {1: "one", 2: "two", 3: "three"}[count]
+        start = "must either be omitted, " if what == "stride" else "must either be "
+        raise RuntimeError(f"{name}: {what} {start}a single int, or a tuple of {word} ints")
+    return items
+
+
+def _check_pool_input(input: Tensor, count: int, name: str, what: str = "max") -> None:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    shape = list(input.shape)
+    if input.ndim not in (count + 1, count + 2):
+        if count == 1:
+            if what == "max":
+                raise RuntimeError(
+                    "max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but "
+                    f"got:{shape}"
+                )
+            raise RuntimeError(
+                f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' (while "
+                f"checking arguments for {name})"
+            )
+        raise RuntimeError(f"non-empty {count + 1}D or {count + 2}D (batch mode) tensor expected for input")
+    if 0 in (shape[1:] if input.ndim == count + 2 else shape):
+        raise RuntimeError(
+            f"Expected {count + 1}D or {count + 2}D (batch mode) tensor with optional 0 dim batch size for input, but "
+            f"got:{shape}"
+        )
+
+
+def _max_pool(
+    name: str, count: int, input: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool,
+    return_indices: bool,
+) -> Any:  # fmt: skip
+    _check_pool_input(input, count, name)
+    if input.dtype is dtypes.bool_ or input.is_complex():
+        raise NotImplementedError(f'"{name}" not implemented for \'{input.dtype.scalar_type}\'')
+    kernel = _numbers(kernel, count, name, "kernel_size")
+    empty = stride is None or (isinstance(stride, (list, tuple)) and not stride)
+    stride = kernel if empty else _numbers(stride, count, name, "stride")
+    padding, dilation = _numbers(padding, count, name, "padding"), _numbers(dilation, count, name, "dilation")
+    values, places = apply(max_pool, (input, kernel, stride, padding, dilation, bool(ceil_mode)))
+    if not return_indices:
+        return values
+    sizes_in = tuple(input.shape[-count:])
+    return values, apply(indices_of_places, (places, sizes_in, kernel, stride, padding, dilation))
+
+
+def _declare_max_pool(count: int) -> None:
+    name = f"max_pool{count}d"
+
+    def pool(
+        input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+        ceil_mode: bool = False, return_indices: bool = False,
+    ) -> Any:  # fmt: skip
+        return _max_pool(name, count, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+    def with_indices(
+        input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+        ceil_mode: bool = False, return_indices: bool = True,
+    ) -> Any:  # fmt: skip
+        return _max_pool(name, count, input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+    pool.__name__ = pool.__qualname__ = name
+    pool.__doc__ = f"The maximum over windows of {count} dimension(s); `return_indices` adds where in the plane it stands."
+    with_indices.__name__ = with_indices.__qualname__ = f"{name}_with_indices"
+    with_indices.__doc__ = f"`{name}` with the indices of the maxima."
+    function(name, f"nn.functional.{name}")(pool)
+    names = [f"nn.functional.{name}_with_indices"] + ([f"{name}_with_indices"] if count == 1 else [])
+    function(*names)(with_indices)
+
+
+for _count in (1, 2, 3):
+    _declare_max_pool(_count)
+
+
+# -- average ---------------------------------------------------------------------------------------
+
+
+def _average_shape(
+    input: Meta, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor: Any
+) -> tuple[int, ...]:
+    return _pooled_shape(input, kernel, stride, padding, (1,) * len(kernel), ceil_mode)
+
+
+def _divisors(sizes_in: Any, kernel: Any, stride: Any, padding: Any, sizes: Any, include: bool, divisor: int | None) -> Any:
+    """By what each window's sum is divided: one number, or an array over the output's places."""
+    if divisor is not None:
+        return divisor
+    counts: Any = np.ones((), np.int64)
+    for n, k, s, p, m in zip(sizes_in, kernel, stride, padding, sizes, strict=True):
+        start = np.arange(m) * s - p
+        end = np.minimum(start + k, n + p)
+        if not include:
+            start, end = np.maximum(start, 0), np.minimum(end, n)
+        counts = counts[..., None] * (end - start)
+    return int(counts.flat[0]) if counts.size and (counts == counts.flat[0]).all() else counts
+
+
+@op(promote=KEEP, shape=_average_shape, cost=_windows_cost, node="AvgPool2DBackward")
+def avg_pool(
+    xp: Any, input: Array, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor: Any
+) -> Array:
+    """The mean of each window."""
+    spatial = len(kernel)
+    sizes_in = input.shape[-spatial:]
+    one = (1,) * spatial
+    sizes = [
+        _output_size(n, k, s, p, 1, ceil_mode) for n, k, s, p in zip(sizes_in, kernel, stride, padding, strict=True)
+    ]
+    x = _padded(xp, input, padding, _ends(sizes_in, kernel, stride, padding, one, sizes), 0)
+    total: Any = None
+    for where in _places(kernel, stride, one, sizes):
+        total = x[(..., *where)] if total is None else total + x[(..., *where)]
+    by = _divisors(sizes_in, kernel, stride, padding, sizes, count_include_pad, divisor)
+    if total.dtype.kind in "iu":
+        return total // by
+    return total / (by if isinstance(by, int) else xp.asarray(by.astype(total.dtype)))
+
+
+@avg_pool.gradient("input")
+def _(
+    xp: Any, g: Array, input_meta: Meta, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool,
+    divisor: Any,
+) -> Array:  # fmt: skip
+    spatial = len(kernel)
+    sizes_in, sizes, one = input_meta.shape[-spatial:], g.shape[-spatial:], (1,) * spatial
+    by = _divisors(sizes_in, kernel, stride, padding, sizes, count_include_pad, divisor)
+    share = g / (by if isinstance(by, int) else xp.asarray(by.astype(g.dtype)))
+    high = _ends(sizes_in, kernel, stride, padding, one, sizes)
+    parts = ((where, share) for where in _places(kernel, stride, one, sizes))
+    return _put_back(xp, input_meta.shape, parts, padding, high, g.dtype)
+
+
+def _avg_pool(
+    name: str, count: int, input: Tensor, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, include: bool,
+    divisor: int | None = None,
+) -> Tensor:  # fmt: skip
+    _check_pool_input(input, count, name, "avg")
+    kernel = _numbers(kernel, count, name, "kernel_size")
+    empty = stride is None or (isinstance(stride, (list, tuple)) and not stride)
+    stride = kernel if empty else _numbers(stride, count, name, "stride")
+    padding = _numbers(padding, count, name, "padding")
+    if divisor is not None and divisor == 0:
+        raise RuntimeError("divisor must be not zero")
+    if input.dtype is dtypes.bool_ or (input.dtype is not dtypes.int64 and not input.is_floating_point()):
+        raise NotImplementedError(f'"{name}_out_frame" not implemented for \'{input.dtype.scalar_type}\'')
+    return apply(avg_pool, (input, kernel, stride, padding, bool(ceil_mode), bool(include), divisor))  # type: ignore[no-any-return]
+
+
+@function("avg_pool1d", "nn.functional.avg_pool1d")
+def avg_pool1d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:  # fmt: skip
+    """The mean over windows of one dimension."""
+    return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+@function("nn.functional.avg_pool2d")
+def avg_pool2d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The mean over windows of two dimensions."""
+    return _avg_pool(
+        "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+@function("nn.functional.avg_pool3d")
+def avg_pool3d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The mean over windows of three dimensions."""
+    return _avg_pool(
+        "avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+# -- adaptive --------------------------------------------------------------------------------------
+
+
+def _bounds(size_in: int, size_out: int) -> list[tuple[int, int]]:
+    """First and last-plus-one input place of each output place."""
+    return [(i * size_in // size_out, -(-(i + 1) * size_in // size_out)) for i in range(size_out)]
+
+
+def _averaging(size_in: int, size_out: int) -> np.ndarray[Any, Any]:
+    matrix = np.zeros((size_out, size_in))
+    for row, (start, end) in zip(matrix, _bounds(size_in, size_out), strict=True):
+        row[start:end] = 1 / (end - start)
+    return matrix
+
+
+def _along(xp: Any, x: Array, matrix: np.ndarray[Any, Any], axis: int) -> Array:
+    found = xp.tensordot(x, xp.asarray(matrix.astype(x.dtype)), ((axis,), (1,)))
+    return xp.moveaxis(found, -1, axis)
+
+
+@op(
+    promote=KEEP, shape=lambda input, sizes: (*input.shape[: -len(sizes)], *sizes),
+    node="AdaptiveAvgPool2DBackward",
+)  # fmt: skip
+def adaptive_average(xp: Any, input: Array, sizes: Any) -> Array:
+    """Means over windows that divide each dimension as evenly as can be: a product with a small matrix for each."""
+    spatial = len(sizes)
+    for i, size in enumerate(sizes):
+        axis = input.ndim - spatial + i
+        input = _along(xp, input, _averaging(input.shape[axis], size), axis)
+    return input
+
+
+@adaptive_average.gradient("input")
+def _(xp: Any, g: Array, input_meta: Meta, sizes: Any) -> Array:
+    spatial = len(sizes)
+    for i, size in enumerate(sizes):
+        axis = input_meta.ndim - spatial + i
+        g = _along(xp, g, _averaging(input_meta.shape[axis], size).T, axis)
+    return g
+
+
+def _adaptive_sizes(name: str, count: int, input: Tensor, output_size: Any) -> tuple[int, ...]:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    if hasattr(output_size, "__index__"):
+        output_size = (output_size,) * count
+    output_size = tuple(output_size)
+    if len(output_size) > input.ndim:
+        raise ValueError(
+            f"Input dimension should be at least {len(output_size) + 1}"
+        )
+    if len(output_size) != count:
+        raise RuntimeError(f"{name}: output_size must be {count}")
+    own = tuple(input.shape[-count:])
+    sizes = tuple(n if size is None else int(size) for size, n in zip(output_size, own, strict=True))
+    if any(size < 0 for size in sizes):
+        raise RuntimeError(
+            f"{name}: elements of output_size must be greater than or equal to 0 but received "
+            f"{{{', '.join(map(str, sizes))}}}"
+        )
+    if input.ndim not in (count + 1, count + 2):
+        if count == 1:
+            raise RuntimeError(
+                f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' (while "
+                f"checking arguments for {name})"
+            )
+        raise RuntimeError(f"{name}(): Expected {count + 1}D or {count + 2}D tensor, but got {list(input.shape)}")
+    for i, n in enumerate(own):
+        if n == 0:
+            raise RuntimeError(
+                f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
+                f"{list(input.shape)} with dimension {input.ndim - count + i} being empty"
+            )
+    return sizes
+
+
+def _adaptive_average(name: str, count: int, input: Tensor, output_size: Any) -> Tensor:
+    sizes = _adaptive_sizes(name, count, input, output_size)
+    if not input.is_floating_point():
+        raise NotImplementedError(f'"{name}" not implemented for \'{input.dtype.scalar_type}\'')
+    if count == 2 and sizes == (1, 1):
+        return input.mean((-1, -2), keepdim=True)  # type: ignore[attr-defined,no-any-return]
+    return apply(adaptive_average, (input, sizes))  # type: ignore[no-any-return]
+
+
+@function("adaptive_avg_pool1d", "nn.functional.adaptive_avg_pool1d")
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over windows such that the result has `output_size` places."""
+    return _adaptive_average("adaptive_avg_pool1d", 1, input, output_size)
+
+
+@function("nn.functional.adaptive_avg_pool2d")
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over windows such that the result has `output_size` places; None keeps a dimension."""
+    return _adaptive_average("adaptive_avg_pool2d", 2, input, output_size)
+
+
+@function("nn.functional.adaptive_avg_pool3d")
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over windows such that the result has `output_size` places; None keeps a dimension."""
+    return _adaptive_average("adaptive_avg_pool3d", 3, input, output_size)
+
+
+def _adaptive_index(sizes_in: Any, sizes: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Flat indices into the plane of each output place's window, and which of them are its own (windows differ)."""
+    flat: Any = np.zeros((1,) * 2, np.int64)
+    valid: Any = np.ones((1,) * 2, np.bool_)
+    for n, m in zip(sizes_in, sizes, strict=True):
+        bounds = _bounds(n, m)
+        width = max((end - start for start, end in bounds), default=1)
+        index = np.array([[min(start + i, n - 1) for i in range(width)] for start, _ in bounds]).reshape(m, width)
+        own = np.array([[start + i < end for i in range(width)] for start, end in bounds]).reshape(m, width)
+        flat = (flat[:, None, :, None] * n + index[None, :, None, :]).reshape(flat.shape[0] * m, -1)
+        valid = (valid[:, None, :, None] & own[None, :, None, :]).reshape(valid.shape[0] * m, -1)
+    return flat, valid
+
+
+def _adaptive_max_shape(input: Meta, sizes: Any) -> list[Meta]:
+    shape = (*input.shape[: -len(sizes)], *sizes)
+    return [input.with_shape(shape), meta_of(shape, dtypes.int64, input.device)]
+
+
+@op(promote=KEEP, shape=_adaptive_max_shape, outputs=("values", "indices"), node="AdaptiveMaxPool2DBackward")
+def adaptive_maximum(xp: Any, input: Array, sizes: Any) -> tuple[Array, Array]:
+    """Maxima over windows that divide each dimension as evenly as can be, and where in the plane they stand."""
+    spatial = len(sizes)
+    lead = input.shape[: input.ndim - spatial]
+    flat, valid = _adaptive_index(input.shape[-spatial:], sizes)
+    windows = input.reshape(*lead, math.prod(input.shape[-spatial:]))[..., flat]
+    lowest = -np.inf if input.dtype.kind == "f" else np.iinfo(input.dtype).min
+    windows = xp.where(xp.asarray(valid), windows, xp.asarray(lowest, input.dtype))
+    place = xp.argmax(windows, -1)
+    values = xp.take_along_axis(windows, place[..., None], -1)[..., 0]
+    index = xp.take_along_axis(xp.broadcast_to(xp.asarray(flat), windows.shape), place[..., None], -1)[..., 0]
+    return values.reshape(*lead, *sizes), index.reshape(*lead, *sizes)
+
+
+@adaptive_maximum.gradient("input")
+def _(xp: Any, g: Any, indices: Array, input_meta: Meta, sizes: Any) -> Array:
+    spatial = len(sizes)
+    rows = math.prod(input_meta.shape[:-spatial])
+    plane = math.prod(input_meta.shape[-spatial:])
+    index, cotangent = indices.reshape(rows, -1), g[0].reshape(rows, -1)
+    row = xp.arange(rows)[:, None]
+    if xp is np:
+        result = np.zeros((rows, plane), cotangent.dtype)
+        np.add.at(result, (np.broadcast_to(row, index.shape), index), cotangent)
+    else:
+        result = xp.zeros((rows, plane), cotangent.dtype).at[row, index].add(cotangent)
+    return result.reshape(input_meta.shape)
+
+
+def _adaptive_max(name: str, count: int, input: Tensor, output_size: Any, return_indices: bool) -> Any:
+    sizes = _adaptive_sizes(name, count, input, output_size)
+    values, indices = apply(adaptive_maximum, (input, sizes))
+    return (values, indices) if return_indices else values
+
+
+def _declare_adaptive_max(count: int) -> None:
+    name = f"adaptive_max_pool{count}d"
+
+    def pool(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+        return _adaptive_max(name, count, input, output_size, return_indices)
+
+    def with_indices(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+        return _adaptive_max(name, count, input, output_size, True)
+
+    pool.__name__ = pool.__qualname__ = name
+    pool.__doc__ = "Maxima over windows such that the result has `output_size` places."
+    with_indices.__name__ = with_indices.__qualname__ = f"{name}_with_indices"
+    with_indices.__doc__ = f"`{name}` with the indices of the maxima."
+    function(f"nn.functional.{name}", *([name] if count == 1 else []))(pool)
+    function(f"nn.functional.{name}_with_indices")(with_indices)
+
+
+for _count in (1, 2, 3):
+    _declare_adaptive_max(_count)
+
