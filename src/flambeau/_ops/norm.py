@@ -1,0 +1,470 @@
+"""Normalisation: batch, layer, group, instance, root mean square, local response.
+
+All but the last are one formula over different axes: `(x - mean) / sqrt(var + eps)`, whose gradient is
+`(g' - mean(g') - y mean(g' y)) / sqrt(var + eps)` with `g' = g * weight` (Ioffe and Szegedy 2015, arXiv:1502.03167).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from flambeau._core import dtype as dtypes
+from flambeau._core.declare import KEEP, Array, Meta, Scalar
+from flambeau._core.dispatch import apply, function, op
+from flambeau._core.modes import modes
+from flambeau._core.tensor import Tensor
+from flambeau._core.value import meta_of
+
+
+def _statistics_dtype(input: Meta) -> dtypes.dtype:
+    return dtypes.float32 if input.dtype.itemsize < 4 else input.dtype
+
+
+def _moments(xp: Any, x: Array, axes: Any, eps: Any) -> tuple[Array, Array, Array]:
+    """Centred values, variance, and one over its root; two passes, as one loses digits."""
+    count = math.prod(x.shape[a] for a in axes)
+    mean = x.sum(axes, keepdims=True) / max(count, 1)
+    centred = x - mean
+    var = (centred * centred).sum(axes, keepdims=True) / max(count, 1)
+    return mean, var, 1 / xp.sqrt(var + eps)
+
+
+def _input_gradient(xp: Any, g: Array, normal: Array, rstd: Array, axes: Any) -> Array:
+    """The gradient through mean and variance of normalised values, given the cotangent of those."""
+    count = math.prod(g.shape[a] for a in axes)
+    mean_g = g.sum(axes, keepdims=True) / count
+    mean_gy = (g * normal).sum(axes, keepdims=True) / count
+    return rstd * (g - mean_g - normal * mean_gy)
+
+
+def _per_channel(value: Any, ndim: int) -> Any:
+    return value.reshape(1, -1, *(1,) * (ndim - 2))
+
+
+# -- batch norm ------------------------------------------------------------------------------------
+
+
+def _batch_shape(input: Meta, weight: Any, bias: Any, eps: Any) -> list[Meta]:
+    channels = meta_of((input.shape[1],), _statistics_dtype(input), input.device)
+    return [input, channels, channels, channels]
+
+
+@op(promote=KEEP, shape=_batch_shape, outputs=("output", "mean", "var", "rstd"), node="NativeBatchNormBackward")
+def batch_norm_train(
+    xp: Any, input: Array, weight: Array | None, bias: Array | None, eps: Scalar
+) -> tuple[Array, Array, Array, Array]:
+    """Normalises each channel by its own batch; also the batch's mean, biased variance and 1 / sqrt(var + eps)."""
+    axes = (0, *range(2, input.ndim))
+    mean, var, rstd = _moments(xp, input, axes, eps)
+    scale = rstd if weight is None else rstd * _per_channel(weight, input.ndim)
+    result = (input - mean) * scale
+    if bias is not None:
+        result = result + _per_channel(bias, input.ndim)
+    return result, mean.reshape(-1), var.reshape(-1), rstd.reshape(-1)
+
+
+@batch_norm_train.gradient("input", "weight", "bias")
+def _(
+    xp: Any, g: Any, input: Array, weight: Any, mean: Array, rstd: Array, needs: Any
+) -> tuple[Array | None, Array | None, Array | None]:
+    cotangent = g[0]
+    axes = (0, *range(2, input.ndim))
+    wide = _per_channel(rstd, input.ndim)
+    normal = (input - _per_channel(mean, input.ndim)) * wide
+    to_input = None
+    if "input" in needs:
+        scaled = cotangent if weight is None else cotangent * _per_channel(weight, input.ndim)
+        to_input = _input_gradient(xp, scaled, normal, wide, axes)
+    to_weight = (cotangent * normal).sum(axes) if "weight" in needs else None
+    to_bias = cotangent.sum(axes) if "bias" in needs else None
+    return to_input, to_weight, to_bias
+
+
+@op(promote=KEEP, shape=lambda input, *_: input.shape, node="NativeBatchNormBackward")
+def batch_norm_eval(
+    xp: Any, input: Array, running_mean: Array, running_var: Array, weight: Array | None, bias: Array | None, eps: Scalar
+) -> Array:
+    """Normalises each channel by running statistics."""
+    scale = 1 / xp.sqrt(running_var + eps)
+    if weight is not None:
+        scale = scale * weight
+    result = (input - _per_channel(running_mean, input.ndim)) * _per_channel(scale, input.ndim)
+    return result if bias is None else result + _per_channel(bias, input.ndim)
+
+
+@batch_norm_eval.gradient("input", "weight", "bias")
+def _(
+    xp: Any, g: Array, input: Array, running_mean: Array, running_var: Array, weight: Any, eps: Any, needs: Any
+) -> tuple[Array | None, Array | None, Array | None]:
+    axes = (0, *range(2, g.ndim))
+    rstd = 1 / xp.sqrt(running_var + eps)
+    scale = rstd if weight is None else rstd * weight
+    to_weight = None
+    if "weight" in needs:
+        normal = (input - _per_channel(running_mean, g.ndim)) * _per_channel(rstd, g.ndim)
+        to_weight = (g * normal).sum(axes)
+    return g * _per_channel(scale, g.ndim), to_weight, g.sum(axes) if "bias" in needs else None
+
+
+@op(promote=KEEP, shape=lambda running, *_: running.shape, differentiable=False)
+def running_update(xp: Any, running: Array, batch: Array, momentum: Scalar, correction: float) -> Array:
+    """`(1 - momentum) * running + momentum * correction * batch`."""
+    return (1 - momentum) * running + momentum * (batch * correction).astype(running.dtype)
+
+
+def _check_vector(name: str, tensor: Tensor | None, count: int) -> None:
+    if tensor is not None and tensor.numel() != count:
+        raise RuntimeError(f"{name} should contain {count} elements not {tensor.numel()}")
+
+
+def _batch_norm(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
+    training: bool, momentum: float, eps: float,
+) -> Tensor:  # fmt: skip
+    if not isinstance(input, Tensor):
+        raise TypeError(f"batch_norm(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    channels = input.shape[1] if input.ndim > 1 else 0
+    _check_vector("running_mean", running_mean, channels)
+    if running_mean is None and not training:
+        raise RuntimeError("running_mean must be defined in evaluation mode")
+    _check_vector("running_var", running_var, channels)
+    if running_var is None and not training:
+        raise RuntimeError("running_var must be defined in evaluation mode")
+    _check_vector("weight", weight, channels)
+    _check_vector("bias", bias, channels)
+    if not input.is_floating_point():
+        raise NotImplementedError(f"\"batch_norm\" not implemented for '{input.dtype.scalar_type}'")
+    if not training:
+        return apply(batch_norm_eval, (input, running_mean, running_var, weight, bias, eps))  # type: ignore[no-any-return]
+    result, mean, var, _ = apply(batch_norm_train, (input, weight, bias, eps))
+    count = input.numel() // max(channels, 1)
+    previous, modes.grad = modes.grad, False
+    try:
+        if running_mean is not None:
+            _update(running_mean, mean, momentum, 1.0)
+        if running_var is not None:
+            _update(running_var, var, momentum, count / max(count - 1, 1))
+    finally:
+        modes.grad = previous
+    return result  # type: ignore[no-any-return]
+
+
+def _update(running: Tensor, batch: Tensor, momentum: float, correction: float) -> None:
+    running._write(apply(running_update, (running, batch, momentum, correction))._read())
+
+
+def _check_batch_size(size: Any) -> None:
+    count = size[0] * math.prod(size[2:])
+    if count == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
+
+
+@function("nn.functional.batch_norm")
+def batch_norm(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
+    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-05,
+) -> Tensor:  # fmt: skip
+    """Normalises each channel, by the batch in training (then the running statistics follow), else by those.
+
+    Shape: input `(N, C, *)`, everything else `(C,)`.
+    Raises: ValueError, if training on one value per channel.
+    Source: Ioffe and Szegedy 2015, arXiv:1502.03167.
+    """
+    if training:
+        _check_batch_size(input.size())
+    return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+
+
+@function("batch_norm")
+def torch_batch_norm(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
+    training: bool, momentum: float, eps: float, cudnn_enabled: bool,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.batch_norm` in the order of arguments of `torch.batch_norm`."""
+    return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+
+
+@function("nn.functional.instance_norm")
+def instance_norm(
+    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None,
+    bias: Tensor | None = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-05,
+) -> Tensor:  # fmt: skip
+    """Normalises each channel of each sample.
+
+    Shape: input `(N, C, *)`; weight, bias and running statistics `(C,)`.
+    Source: Ulyanov, Vedaldi and Lempitsky 2016, arXiv:1607.08022.
+    """
+    if use_input_stats and math.prod(input.shape[2:]) == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.size()}")
+    if not use_input_stats and (running_mean is None or running_var is None):
+        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+    batch, channels = input.shape[0], input.shape[1]
+    flat = input.reshape(1, batch * channels, *input.shape[2:])  # type: ignore[attr-defined]
+
+    def repeated(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.repeat(batch)  # type: ignore[attr-defined,no-any-return]
+
+    mean, var = repeated(running_mean), repeated(running_var)
+    result = _batch_norm(flat, repeated(weight), repeated(bias), mean, var, use_input_stats, momentum, eps)
+    if use_input_stats:
+        previous, modes.grad = modes.grad, False
+        try:
+            for running, found in ((running_mean, mean), (running_var, var)):
+                if running is not None:
+                    running.copy_(found.view(batch, channels).mean(0))  # type: ignore[union-attr,attr-defined]
+        finally:
+            modes.grad = previous
+    return result.view(input.shape)  # type: ignore[attr-defined,no-any-return]
+
+
+@function("instance_norm")
+def torch_instance_norm(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
+    use_input_stats: bool, momentum: float, eps: float, cudnn_enabled: bool,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.instance_norm` in the order of arguments of `torch.instance_norm`."""
+    return instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+
+
+# -- layer norm ------------------------------------------------------------------------------------
+
+
+def _check_normalized(input: Meta, shape: Any, text: str = "*, ") -> None:
+    if len(shape) < 1:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
+            f"normalized_shape = {list(shape)}"
+        )
+    if input.ndim < len(shape) or input.shape[input.ndim - len(shape) :] != shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [{text}{', '.join(map(str, shape))}], but "
+            f"got input of size{list(input.shape)}"
+        )
+
+
+def _check_affine(shape: Any, **tensors: Meta | None) -> None:
+    for name, meta in tensors.items():
+        if meta is not None and meta.shape != shape:
+            raise RuntimeError(
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(meta.shape)} "
+                f"and normalized_shape = {list(shape)}"
+            )
+
+
+def _layer_shape(input: Meta, shape: Any, weight: Meta | None, bias: Meta | None, eps: Any) -> list[Meta]:
+    _check_affine(shape, weight=weight, bias=bias)
+    _check_normalized(input, shape)
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f"\"LayerNormKernelImpl\" not implemented for '{input.dtype.scalar_type}'")
+    for meta in (weight, bias):
+        if meta is not None and meta.dtype is not input.dtype and meta.dtype is not dtypes.float32:
+            raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
+    rows = meta_of((*input.shape[: input.ndim - len(shape)], *(1,) * len(shape)), _statistics_dtype(input), input.device)
+    return [input, rows, rows]
+
+
+@op(promote=KEEP, shape=_layer_shape, outputs=("output", "mean", "rstd"), node="NativeLayerNormBackward")
+def layer_norm_op(
+    xp: Any, input: Array, normalized_shape: Any, weight: Array | None, bias: Array | None, eps: Scalar
+) -> tuple[Array, Array, Array]:
+    """Normalises the trailing dimensions; also their mean and 1 / sqrt(var + eps)."""
+    axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
+    mean, _, rstd = _moments(xp, input, axes, eps)
+    result = (input - mean) * rstd
+    if weight is not None:
+        result = result * weight
+    if bias is not None:
+        result = result + bias
+    return result, mean, rstd
+
+
+@layer_norm_op.gradient("input", "weight", "bias")
+def _(
+    xp: Any, g: Any, input: Array, normalized_shape: Any, weight: Any, mean: Array, rstd: Array, needs: Any
+) -> tuple[Array | None, Array | None, Array | None]:
+    cotangent = g[0]
+    own = input.ndim - len(normalized_shape)
+    lead, axes = tuple(range(own)), tuple(range(own, input.ndim))
+    normal = (input - mean) * rstd
+    to_input = None
+    if "input" in needs:
+        to_input = _input_gradient(xp, cotangent if weight is None else cotangent * weight, normal, rstd, axes)
+    to_weight = (cotangent * normal).sum(lead) if "weight" in needs else None
+    to_bias = cotangent.sum(lead) if "bias" in needs else None
+    return to_input, to_weight, to_bias
+
+
+def _sizes(value: Any, name: str) -> tuple[int, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not {type(value).__name__}")
+    return tuple(item.__index__() for item in value)
+
+
+@function("nn.functional.layer_norm", "layer_norm")
+def layer_norm(
+    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05,
+    cudnn_enable: bool = True,
+) -> Tensor:  # fmt: skip
+    """Normalises the trailing dimensions `normalized_shape` of each sample, then scales and shifts.
+
+    Source: Ba, Kiros and Hinton 2016, arXiv:1607.06450.
+    """
+    return apply(layer_norm_op, (input, _sizes(normalized_shape, "layer_norm"), weight, bias, eps))[0]  # type: ignore[no-any-return]
+
+
+def _rms_shape(input: Meta, shape: Any, weight: Meta | None, eps: Any) -> list[Meta]:
+    _check_affine(shape, weight=weight)
+    _check_normalized(input, shape, "*")
+    if not (input.dtype.is_floating_point or input.dtype.is_complex):
+        raise NotImplementedError(f"\"rms_norm\" not implemented for '{input.dtype.scalar_type}'")
+    real = dtypes.float32 if input.dtype.itemsize < 4 else input.dtype.to_real()
+    rows = meta_of((*input.shape[: input.ndim - len(shape)], *(1,) * len(shape)), real, input.device)
+    return [input, rows]
+
+
+@op(promote=KEEP, shape=_rms_shape, outputs=("output", "rstd"), node="MulBackward")
+def rms_norm_op(xp: Any, input: Array, normalized_shape: Any, weight: Array | None, eps: Scalar) -> tuple[Array, Array]:
+    """Divides the trailing dimensions by their root mean square; also one over that root."""
+    axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
+    square = (input * xp.conj(input)).real if input.dtype.kind == "c" else input * input
+    rstd = 1 / xp.sqrt(square.sum(axes, keepdims=True) / math.prod(normalized_shape) + eps)
+    result = input * rstd
+    return result if weight is None else result * weight, rstd
+
+
+@rms_norm_op.gradient("input", "weight")
+def _(
+    xp: Any, g: Any, input: Array, normalized_shape: Any, weight: Any, rstd: Array, needs: Any
+) -> tuple[Array | None, Array | None]:
+    cotangent = g[0]
+    own = input.ndim - len(normalized_shape)
+    lead, axes = tuple(range(own)), tuple(range(own, input.ndim))
+    normal = input * rstd
+    scaled = cotangent if weight is None else cotangent * xp.conj(weight)
+    product = scaled * xp.conj(normal)
+    mean = (product.real if product.dtype.kind == "c" else product).sum(axes, keepdims=True) / math.prod(normalized_shape)
+    to_weight = (cotangent * xp.conj(normal)).sum(lead) if "weight" in needs else None
+    return rstd * (scaled - normal * mean), to_weight
+
+
+@function("nn.functional.rms_norm", "rms_norm")
+def rms_norm(
+    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """Divides the trailing dimensions by their root mean square, then scales.
+
+    Args:
+        eps: added under the root; None takes the epsilon of the input's dtype (of float32 for narrower ones).
+    Source: Zhang and Sennrich 2019, arXiv:1910.07467.
+    """
+    if eps is None:
+        wide = input.dtype.to_real() if input.is_complex() else input.dtype
+        eps = dtypes.finfo(wide if wide.itemsize >= 4 else dtypes.float32).eps
+    return apply(rms_norm_op, (input, _sizes(normalized_shape, "rms_norm"), weight, eps))[0]  # type: ignore[no-any-return]
+
+
+# -- group norm ------------------------------------------------------------------------------------
+
+
+def _group_shape(input: Meta, groups: int, weight: Meta | None, bias: Meta | None, eps: Any) -> list[Meta]:
+    rows = meta_of((input.shape[0], groups, 1), _statistics_dtype(input), input.device)
+    return [input, rows, rows]
+
+
+@op(promote=KEEP, shape=_group_shape, outputs=("output", "mean", "rstd"), node="NativeGroupNormBackward")
+def group_norm_op(
+    xp: Any, input: Array, groups: int, weight: Array | None, bias: Array | None, eps: Scalar
+) -> tuple[Array, Array, Array]:
+    """Normalises groups of channels of each sample; also each group's mean and 1 / sqrt(var + eps)."""
+    rows = input.reshape(input.shape[0], groups, math.prod(input.shape[1:]) // groups)
+    mean, _, rstd = _moments(xp, rows, (2,), eps)
+    result = ((rows - mean) * rstd).reshape(input.shape)
+    if weight is not None:
+        result = result * _per_channel(weight, input.ndim)
+    if bias is not None:
+        result = result + _per_channel(bias, input.ndim)
+    return result, mean, rstd
+
+
+@group_norm_op.gradient("input", "weight", "bias")
+def _(
+    xp: Any, g: Any, input: Array, groups: int, weight: Any, mean: Array, rstd: Array, needs: Any
+) -> tuple[Array | None, Array | None, Array | None]:
+    cotangent = g[0]
+    grouped = (input.shape[0], groups, math.prod(input.shape[1:]) // groups)
+    axes = (0, *range(2, input.ndim))
+    normal = (input.reshape(grouped) - mean) * rstd
+    to_input = None
+    if "input" in needs:
+        scaled = cotangent if weight is None else cotangent * _per_channel(weight, input.ndim)
+        to_input = _input_gradient(xp, scaled.reshape(grouped), normal, rstd, (2,)).reshape(input.shape)
+    to_weight = (cotangent * normal.reshape(input.shape)).sum(axes) if "weight" in needs else None
+    return to_input, to_weight, cotangent.sum(axes) if "bias" in needs else None
+
+
+@function("nn.functional.group_norm", "group_norm")
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05,
+    cudnn_enabled: bool = True,
+) -> Tensor:  # fmt: skip
+    """Normalises `num_groups` groups of channels of each sample.
+
+    Shape: input `(N, C, *)`, weight and bias `(C,)`.
+    Source: Wu and He 2018, arXiv:1803.08494.
+    """
+    if input.ndim < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
+    shape = list(input.shape)
+    if num_groups == 0:
+        raise ZeroDivisionError("integer division or modulo by zero")
+    if num_groups < 0:
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
+    per_group = [shape[0] * shape[1] // num_groups, num_groups, *shape[2:]]
+    if per_group[0] * math.prod(shape[2:]) == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
+    if shape[1] % num_groups:
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{shape} and num_groups={num_groups}"
+        )
+    for name, tensor in (("weight", weight), ("bias", bias)):
+        if tensor is not None and tuple(tensor.shape) != (shape[1],):
+            raise RuntimeError(
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
+                f"shape {list(tensor.shape)} and input of shape {shape}"
+            )
+    if not input.is_floating_point():
+        raise NotImplementedError(f"\"GroupNormKernelImpl\" not implemented for '{input.dtype.scalar_type}'")
+    return apply(group_norm_op, (input, num_groups, weight, bias, eps))[0]  # type: ignore[no-any-return]
+
+
+# -- local response --------------------------------------------------------------------------------
+
+
+@op(promote=KEEP, shape=lambda input, *_: input.shape, node="DivBackward")
+def local_response_op(xp: Any, input: Array, size: int, alpha: Scalar, beta: float, k: Scalar) -> Array:
+    """`input / (k + alpha * mean of squares over neighbouring channels) ** beta`."""
+    padding = [(0, 0)] * input.ndim
+    padding[1] = (size // 2, (size - 1) // 2)
+    squares = xp.pad(input * input, padding)
+    total = sum(squares[:, i : i + input.shape[1]] for i in range(size))
+    return input / (total / size * alpha + k) ** beta
+
+
+@function("nn.functional.local_response_norm")
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 0.0001, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Normalises each element by those at the same place of `size` neighbouring channels.
+
+    Source: Krizhevsky, Sutskever and Hinton 2012.
+    """
+    if input.ndim < 3:
+        raise ValueError(
+            f"Expected 3D or higher dimensionality                          input (got {input.ndim} dimensions)"
+        )
+    if not input.numel():
+        return input
+    return apply(local_response_op, (input, size, alpha, beta, k))  # type: ignore[no-any-return]
+
