@@ -95,6 +95,16 @@ def test_what_is_no_error_passes_unmarked():
     assert notes_of(lambda: Fails(KeyboardInterrupt)(1), KeyboardInterrupt) == []
 
 
+def test_failing_repr_does_not_hide_the_error():
+    class Odd(Fails):
+        def extra_repr(self):
+            raise KeyError("repr")
+
+    with pytest.raises(ValueError, match="as told") as caught:
+        nn.Sequential(Odd())(1)
+    assert caught.value.__notes__ == ["in 0: Odd (describing the call raised KeyError('repr'))"]
+
+
 def test_note_can_be_pickled_without_the_module():
     notes = notes_of(lambda: nn.Sequential(Fails())(1))
     assert pickle.loads(pickle.dumps(notes)) == ["in 0: Fails(), called with 1"]

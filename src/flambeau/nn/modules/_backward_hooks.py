@@ -41,11 +41,8 @@ class BackwardHookFunction(Function):
         # Hooks are told which gradients are absent, so zeros come in only after them.
         ctx.set_materialize_grads(False)
         ctx.properties = [(tensor.shape, tensor.dtype, tensor.device) for tensor in tensors]
-        outputs = tuple(tensor.view_as(tensor) for tensor in tensors)
-        ctx.mark_non_differentiable(
-            *(output for output, tensor in zip(outputs, tensors, strict=True) if not tensor.requires_grad)
-        )
-        return outputs
+        ctx.mark_non_differentiable(*(tensor for tensor in tensors if not tensor.requires_grad))
+        return tensors
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:

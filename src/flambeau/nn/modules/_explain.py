@@ -49,9 +49,12 @@ def note_failure(error: Exception, module: Module, args: tuple[Any, ...], kwargs
         if isinstance(note, Place):
             notes[number] = _seen_from(module, note)
             return
-    rest = f"{describe_module(module)}, called with {describe_inputs(args, kwargs)}"
+    try:
+        rest = f"{describe_module(module)}, called with {describe_inputs(args, kwargs)}"
+        advice = remedy(str(error), module, args, kwargs)
+    except Exception as another:  # such as of an extra_repr; it must not take the place of the first
+        rest, advice = f"{type(module).__name__} (describing the call raised {another!r})", None
     error.add_note(Place(module, "", rest))
-    advice = remedy(str(error), module, args, kwargs)
     if advice is not None:
         error.add_note(advice)
 
@@ -66,9 +69,17 @@ def _seen_from(module: Module, place: Place) -> Place:
 
 
 def _path_to(inner: Module, outer: Module) -> str | None:
-    for name, child in outer.named_modules():
-        if child is inner:
-            return name
+    """The dotted path from one module to another below it; None if there is none."""
+    pending = [("", outer)]
+    seen: set[int] = set()
+    while pending:
+        path, module = pending.pop()
+        if module is inner:
+            return path
+        if id(module) not in seen:
+            seen.add(id(module))
+            children = [(name, child) for name, child in module._modules.items() if child is not None]
+            pending += [(f"{path}.{name}" if path else name, child) for name, child in reversed(children)]
     return None
 
 

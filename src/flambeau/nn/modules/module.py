@@ -64,6 +64,9 @@ __all__ = [
     "register_module_parameter_registration_hook",
 ]
 
+# The name under which other packages import it.
+_EXTRA_STATE_KEY_SUFFIX = _state_dict.EXTRA_STATE_KEY_SUFFIX
+
 T_destination = TypeVar("T_destination", bound=dict[str, Any])
 Dict = TypeVar("Dict", bound=dict[str, Any])  # the same, where the class attribute of that name hides it
 
