@@ -74,6 +74,7 @@ def sequential(torch, log):
     log(named)
     del named[0]
     log(named)
+    log.result(lambda: nn.modules.container.Container(a=nn.Tanh()))
     log.result(lambda: nn.Sequential([nn.Tanh()]))
     log.result(lambda: nn.Sequential(nn.Tanh))
     log.result(lambda: nn.Sequential({"a": nn.Tanh()}))

@@ -217,10 +217,17 @@ def test_empty_parameter_list_is_explained():
     assert list(Plain().parameters()) == []
     assert "Plain.layers" in _unregistered.explain_empty_parameters()
     assert "nn.ModuleList" in _unregistered.explain_empty_parameters()
-    assert list(nn.Linear(2, 2).parameters())
+    layer = nn.Linear(2, 2)
+    assert list(layer.parameters())
     assert _unregistered.explain_empty_parameters() is None
     assert list(nn.ReLU().parameters()) == []
     assert "no parameters" in _unregistered.explain_empty_parameters()
+
+
+def test_frozen_module_is_explained():
+    net = nn.Linear(2, 2).requires_grad_(False)
+    assert [param for param in net.parameters() if param.requires_grad] == []
+    assert _unregistered.explain_empty_parameters() == "every parameter of Linear has requires_grad=False"
 
 
 def test_optimizer_hears_of_what_it_leaves_out():

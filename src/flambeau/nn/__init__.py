@@ -1,6 +1,7 @@
 """Building blocks of networks: modules, parameters, containers."""
 
 from flambeau.nn.modules import (
+    Container,
     Module,
     ModuleDict,
     ModuleList,
@@ -12,6 +13,7 @@ from flambeau.nn.parameter import Buffer, Parameter, UninitializedBuffer, Uninit
 
 __all__ = [
     "Buffer",
+    "Container",
     "Module",
     "ModuleDict",
     "ModuleList",

@@ -148,8 +148,13 @@ def _describe_empty(module: Module) -> str:
 
 
 def explain_empty_parameters() -> str | None:
-    """Why the last `Module.parameters()` of this thread found nothing; None if it found something."""
-    return _listed.empty
+    """Why the parameters that this thread last listed leave nothing to train; None if they do not."""
+    if _listed.empty is not None or not _listed.modules:
+        return _listed.empty
+    module = _listed.modules[-1]()
+    if module is None or any(param.requires_grad for _, param in module.named_parameters()):
+        return None
+    return f"every parameter of {type(module).__name__} has requires_grad=False"
 
 
 def left_out(parameters: Iterable[Tensor]) -> list[str]:
