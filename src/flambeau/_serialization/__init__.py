@@ -1,0 +1,1 @@
+"""PyTorch's file format: the archive, the pickles in it, and tensors as bytes."""
