@@ -192,7 +192,7 @@ def is_lazy(param: Any) -> bool:
     return isinstance(param, UninitializedTensorMixin)
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter, plain=False):
+class UninitializedParameter(UninitializedTensorMixin, Parameter, plain=False):  # type: ignore[misc]
     """A parameter whose shape follows from the first input; the Lazy modules hold them.
 
     Args:
@@ -211,7 +211,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter, plain=False):
         return memo[id(self)]
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
     """A buffer whose shape follows from the first input.
 
     Args:
