@@ -336,6 +336,7 @@ def add_values(a: Value, b: Value) -> Value:
             return (xp.add(arrays[0], arrays[1]),)
 
         call = _add_calls[meta] = Call("add", run, (meta, meta), (meta,), meta.device, dual=True)
+        call.stable = "add"
     return record(call, (a, b))[0]
 
 

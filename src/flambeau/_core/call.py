@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from flambeau._core import xla
+from flambeau._core import store, xla
 from flambeau._core.device import device as Device
+from flambeau._core.statistics import statistics
 from flambeau._core.value import Meta
 
 _ids = itertools.count()
@@ -34,8 +36,8 @@ class Call:
     """
 
     __slots__ = (
-        "cost", "device", "dual", "executables", "id", "inputs", "name", "nbytes", "numbers", "op", "results", "run",
-        "seen", "source", "values",
+        "cost", "device", "dual", "executable", "id", "inputs", "name", "nbytes", "numbers", "op", "results", "run",
+        "source", "stable", "values",
     )  # fmt: skip
 
     def __init__(
@@ -63,8 +65,9 @@ class Call:
         self.dual = dual and all(m.np.kind != "V" and m.np != np.float16 for m in inputs + results)
         self.nbytes = sum(m.nbytes for m in results)
         self.cost = cost if cost is not None else sum(m.numel for m in inputs) + sum(m.numel for m in results)
-        self.seen = 0
-        self.executables: dict[tuple[int, ...], Any] = {}
+        self.executable: Any = None
+        self.source: Any = None
+        self.stable: str | None = None  # set for calls that are not of an operation
         self.values: dict[Any, Any] = {}  # derived calls: gradients, scatters, strides
 
     def __repr__(self) -> str:
@@ -98,18 +101,34 @@ class Call:
             for result, meta in zip(results, self.results, strict=True)
         ]
 
-    def program(self, donate: tuple[int, ...] = ()) -> Callable[..., Any]:
-        """The executable `f(floats, ints, *arrays)`, compiled on first use."""
-        found = self.executables.get(donate)
-        if found is None:
+    def program(self) -> Callable[..., Any]:
+        """The executable `f(floats, ints, *arrays)`: compiled, or loaded from the store, on first use."""
+        if self.executable is None:
+            name = self.stable_name()
+            found = store.load(name)
+            if found is None:
+                started = time.perf_counter()
 
-            def whole(floats: Any, ints: Any, *arrays: Any) -> tuple[Any, ...]:
-                return self.run(jnp, arrays, self.unpack(floats, ints, [0, 0]))
+                def whole(floats: Any, ints: Any, *arrays: Any) -> tuple[Any, ...]:
+                    return self.run(jnp, arrays, self.unpack(floats, ints, [0, 0]))
 
-            specs = [*number_specs(self.numbers.count("f"), self.numbers.count("i")), *map(xla.spec, self.inputs)]
-            found = xla.compile_program(whole, specs, self.device, tuple(i + 2 for i in donate))
-            self.executables[donate] = found
-        return found
+                counts = number_specs(self.numbers.count("f"), self.numbers.count("i"))
+                found = xla.compile_program(whole, [*counts, *map(xla.spec, self.inputs)], self.device)
+                statistics.compiled(self.name, time.perf_counter() - started, 1)
+                store.save(name, found)
+            else:
+                statistics.loaded()
+            self.executable = found
+        return self.executable  # type: ignore[no-any-return]
+
+    def stable_name(self) -> str | None:
+        """What the call computes, in words that mean the same in another process; None where there are none."""
+        if self.stable is None and self.op is not None:
+            self.stable = repr((self.op.name, self.op.body.__name__, self.source.entries, self.source.casts,
+                                str(self.source.compute)))  # fmt: skip
+        if self.stable is None:
+            return None
+        return repr((self.stable, self.inputs, self.results, self.numbers, str(self.device)))
 
 
 def number_specs(floats: int, ints: int) -> list[Any]:

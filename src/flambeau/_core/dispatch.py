@@ -115,6 +115,9 @@ def apply(op: Op, args: Sequence[Any]) -> Any:
     return result if plain else _in_subclass(result, tensors)
 
 
+# Calls remembered for one operation; a program whose shapes never repeat would otherwise grow without bound.
+CALL_LIMIT = 3000
+
 _TENSOR_ROLES = frozenset({"array", "operand", "index"})
 
 
@@ -137,6 +140,8 @@ def _build(
     plain_metas = [None if isinstance(meta, _Static) else meta for meta in metas]
     call = op.build(plain_args, plain_metas)
     if all(value.meta.device is values[0].meta.device for value in values):
+        if len(op.calls) > CALL_LIMIT:
+            op.calls.clear()
         op.calls[tuple(key)] = call
     return call
 

@@ -114,10 +114,13 @@ def _build(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Ca
         return tuple(_fit(xp, gradients.get(i), call.inputs[i]) for i in wanted)
 
     dual = call.dual if linear is not None else not derived and all(rule.dual for rule in rules)
-    return Call(
+    found = Call(
         f"{call.name}.backward", run, tuple(metas), results, call.device,
         numbers=call.numbers, dual=dual, cost=2 * call.cost,
     )  # fmt: skip
+    parent = call.stable_name()
+    found.stable = None if parent is None else repr(("backward", parent, needs, present))
+    return found
 
 
 def _derived(

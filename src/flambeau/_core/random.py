@@ -1,33 +1,24 @@
 """PyTorch's random numbers of the CPU: the same seed gives the same numbers, in NumPy arrays.
 
-A raw is one 32-bit output of MT19937. `docs/random.md` says which raws each draw takes, and what becomes of
-them.
+`docs/random.md` says which raws of the stream each draw takes, and what becomes of them.
 """
 
 from __future__ import annotations
 
 import math
-import os
-import threading
 from collections.abc import Container, Sequence
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from flambeau._core.device import DeviceLike, device
 from flambeau._core.fused import fused_multiply_add, normals_of_sixteen, sixteen_doubles
+from flambeau._core.poisson import poisson_count
+from flambeau._core.stream import Stream
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = int | Sequence[int]
 
-DEFAULT_SEED = 67280421310721
-STATE_BYTES = 5056
-
-_WORDS = 624
-_SMALL = (
-    1500  # up to here NumPy's `random_raw` is quicker than its `integers`, which costs 5 microseconds to call
-)
 _DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 # PyTorch's words for the dtypes in messages: its scalar type, and the C++ type.
 _NAMES = {
@@ -50,29 +41,9 @@ _NAMES = {
 _RANGED = frozenset(_NAMES) - {"complex64", "complex128"}
 _WHOLE = _RANGED - {"uint16", "uint32", "uint64"}
 
-# What `get_state()` returns. `left` counts the words before the next twist, and one more.
-_STATE = np.dtype(
-    [
-        ("seed", "<u8"),
-        ("left", "<i4"),
-        ("seeded", "<i4"),
-        ("next", "<u8"),
-        ("words", "<u8", (_WORDS,)),
-        ("normal_x", "<f8"),
-        ("cached_normal", "<f8"),
-        ("normal_rho", "<f8"),
-        ("has_cached_normal", "<i4"),
-        ("padding", "<i4"),
-        ("cached_float", "<f4"),
-        ("has_cached_float", "<i4"),
-    ]
-)
 
-
-class Generator:
+class Generator(Stream):
     """A stream of random numbers, PyTorch's own on the CPU, with a seed and a state.
-
-    A lock around each draw lets threads share it.
 
     Args:
         device: the device for whose tensors it draws.
@@ -80,131 +51,6 @@ class Generator:
     >>> Generator().manual_seed(0).uniform(2)
     array([0.49625659, 0.7682218 ], dtype=float32)
     """
-
-    def __init__(self, device: DeviceLike = "cpu") -> None:
-        self.device = _device_of(device)
-        self._lock = threading.RLock()
-        self._bits = np.random.MT19937(0)
-        self._integers = np.random.Generator(self._bits).integers
-        self._seeder = np.random.RandomState(self._bits)  # its `seed` is the classic seeding, PyTorch's too
-        self._restart(DEFAULT_SEED)
-
-    def __repr__(self) -> str:
-        return f"<torch._C.Generator object at {id(self):#x}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Generator, (self.device,), self.state_bytes()
-
-    def __setstate__(self, state: Array) -> None:
-        self.set_state_bytes(state)
-
-    # Seeds
-
-    def manual_seed(self, seed: int, /) -> Generator:
-        """Starts the stream of `seed`, from -2**63 to 2**64 - 1; negative ones count from 2**64.
-
-        Only the lowest 32 bits choose the stream, as in PyTorch.
-
-        Raises:
-            RuntimeError: if `seed` is no int.
-            ValueError: if it needs more than 64 bits.
-        """
-        if not isinstance(seed, int) or isinstance(seed, bool):
-            raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
-        if not -(2**63) <= seed < 2**64:
-            raise ValueError(f"Overflow when unpacking long long: a seed has 64 bits, and {seed} needs more")
-        with self._lock:
-            self._restart(seed % 2**64)
-        return self
-
-    def _restart(self, seed: int) -> None:
-        self._seed = seed
-        self._seeder.seed(seed % 2**32)
-        self._cached_normal: float | None = None
-
-    def seed(self) -> int:
-        """Takes a seed from the operating system, and returns it."""
-        seed = int.from_bytes(os.urandom(8), "little")
-        self.manual_seed(seed)
-        return seed
-
-    def initial_seed(self) -> int:
-        """The seed that the stream began with."""
-        return self._seed
-
-    # State
-
-    def state_bytes(self) -> Array:
-        """The state in PyTorch's layout, 5,056 bytes, which PyTorch's `set_state` takes."""
-        state = np.zeros(1, _STATE)
-        with self._lock:
-            inner: Any = self._bits.state["state"]
-            words, position = inner["key"], int(inner["pos"])
-            state["seed"], state["cached_normal"] = self._seed, self._cached_normal or 0.0
-            state["has_cached_normal"] = self._cached_normal is not None
-        # Seeding leaves the seed as first word. A state that has never been drawn from starts at 0, not 624.
-        untouched = position == _WORDS and words[0] == self._seed % 2**32
-        state["left"], state["next"] = _WORDS + 1 - position, 0 if untouched else position
-        state["seeded"], state["words"] = 1, words
-        return state.view(np.uint8)
-
-    def set_state_bytes(self, state: Array) -> Generator:
-        """Goes on from a state that `state_bytes` or PyTorch's `get_state` returned.
-
-        Raises: RuntimeError, if the bytes are not such a state.
-        """
-        if state.dtype != np.uint8:
-            raise TypeError(f"RNG state must be a torch.ByteTensor, and got an array of {state.dtype}")
-        if state.size != STATE_BYTES:
-            raise RuntimeError(
-                f"Expected a CPUGeneratorImplState of size {STATE_BYTES} "
-                f"but found the input RNG state size to be {state.size}"
-            )
-        read = np.ascontiguousarray(state).reshape(-1).view(_STATE)[0]
-        left, following = int(read["left"]), int(read["next"])
-        if read["seeded"] != 1 or not 1 <= left <= _WORDS or following > _WORDS:
-            raise RuntimeError("Invalid mt19937 state: these bytes did not come from Generator.get_state()")
-        inner = {"key": read["words"].astype(np.uint32), "pos": _WORDS if left == 1 else following}
-        with self._lock:
-            self._bits.state = {"bit_generator": "MT19937", "state": inner}
-            self._seed = int(read["seed"])
-            self._cached_normal = float(read["cached_normal"]) if read["has_cached_normal"] else None
-        return self
-
-    def clone_state(self) -> Generator:
-        """A second Generator that goes on from the same state."""
-        return Generator(self.device).set_state_bytes(self.state_bytes())
-
-    # Raws
-
-    def raws(self, count: int) -> Array:
-        """The next `count` raws, uint32."""
-        with self._lock:
-            if count <= _SMALL:
-                return self._bits.random_raw(count).astype(np.uint32)
-            return self._integers(0, 2**32, size=count, dtype=np.uint32)
-
-    def double_raws(self, count: int) -> Array:
-        """`count` pairs of raws, uint64: the first raw of a pair is the high word."""
-        with self._lock:
-            if count <= _SMALL // 2:
-                raws = self._bits.random_raw(2 * count)
-                return raws[::2] << np.uint64(32) | raws[1::2]
-            return self._integers(0, 2**64, size=count, dtype=np.uint64)
-
-    def base_seed(self) -> int:
-        """The seed that `RandomSampler`, and each iterator of a `DataLoader`, takes for itself."""
-        return int(self.double_raws(1)[0]) & (2**63 - 1)
-
-    def unit_floats(self, count: int) -> Array:
-        """float32 in [0, 1) in steps of 2**-24, one raw each."""
-        return (self.raws(count) & np.uint32(2**24 - 1)).astype(np.float32) * np.float32(2.0**-24)
-
-    def unit_doubles(self, count: int) -> Array:
-        """float64 in [0, 1) in steps of 2**-53, two raws each."""
-        return (self.double_raws(count) & np.uint64(2**53 - 1)).astype(np.float64) * 2.0**-53
-
-    # Draws
 
     def uniform(self, shape: Shape, low: float = 0.0, high: float = 1.0, dtype: Any = np.float32) -> Array:
         """Numbers spread evenly over `[low, high)`; `uniform_`, and `rand` with the bounds left out.
@@ -222,6 +68,10 @@ class Generator:
         if low != 0 or high != 1:
             start = wide(low)
             unit = fused_multiply_add(unit, wide(high) - start, start)
+            if high - low < 1e-2 * abs(high) or wide is not dtype.type:
+                # Rounding can reach the upper bound, which is outside; the lower one stands in for it.
+                unit = unit.astype(dtype, copy=False)
+                unit[unit == dtype.type(high)] = dtype.type(low)
         return unit.astype(dtype, copy=False).reshape(shape)
 
     def normal(
@@ -254,10 +104,11 @@ class Generator:
             return (values * std + mean).astype(dtype).reshape(shape)
         of_sixteen = sixteen_doubles if dtype == np.float64 else normals_of_sixteen
         unit = self.unit_doubles if dtype == np.float64 else self.unit_floats
-        with self._lock:
-            uniforms = unit(count)
-            last = unit(16) if count % 16 else None
         whole = count - count % 16
+        in_blocks = dtype.itemsize == 2  # half precision never draws for a last block that is not full
+        with self._lock:
+            uniforms = unit(whole if in_blocks else count)
+            last = unit(16) if count % 16 else None
         values = np.empty(count, uniforms.dtype)
         values[:whole] = of_sixteen(uniforms[:whole], mean, std)
         if last is not None:  # the last sixteen are drawn anew, those that had been filled among them
@@ -345,6 +196,14 @@ class Generator:
         bound = np.uint64(math.ceil(p * 2.0**53))
         return ((self.double_raws(math.prod(shape)) & np.uint64(2**53 - 1)) < bound).reshape(shape)
 
+    def dropout_mask(self, p: float, shape: Shape) -> Array:
+        """Which elements dropout keeps when it drops with probability `p`; the others become zero.
+
+        `F.dropout`, the feature and alpha dropouts draw so too, with the shape of their noise: `(N, C, 1, ...)`
+        for the feature dropouts.
+        """
+        return self.bernoulli_scalar(1.0 - p, shape)
+
     def bernoulli_probs(self, probs: Array) -> Array:
         """True with the probability that stands at the same place of `probs`.
 
@@ -360,12 +219,123 @@ class Generator:
             return self.unit_doubles(probs.size).reshape(probs.shape) < probs
         return self.unit_floats(probs.size).reshape(probs.shape) < probs.astype(np.float32)
 
+    # Distributions that take two raws an element, whatever the dtype
 
-def _device_of(value: DeviceLike) -> device:
-    found = value if isinstance(value, device) else device("cpu" if value is None else value)
-    if found.type == "meta":
-        raise RuntimeError("META device type not an accelerator.")
-    return device("cpu") if found.type == "cpu" else found
+    def exponential(self, shape: Shape, rate: float = 1.0, dtype: Any = np.float32) -> Array:
+        """Waiting times between events that come `rate` times in a unit; `exponential_`.
+
+        Raises: RuntimeError, if `rate` is not positive.
+        """
+        if not rate > 0:
+            raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={rate:g}")
+        shape, dtype = _floating(shape, dtype, "exponential_cpu")
+        return (np.log1p(-self.unit_doubles(math.prod(shape))) * (-1.0 / rate)).astype(dtype).reshape(shape)
+
+    def geometric(self, shape: Shape, p: float, dtype: Any = np.float32) -> Array:
+        """How many trials of chance `p` it takes to succeed; `geometric_`.
+
+        Raises: RuntimeError, if `p` is not between 0 and 1.
+        """
+        if not 0 < p < 1:
+            raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
+        shape = _sizes(shape)
+        with np.errstate(divide="ignore"):
+            trials = np.ceil(np.log(self.unit_doubles(math.prod(shape))) / math.log1p(-p))
+        return trials.astype(dtype).reshape(shape)
+
+    def log_normal(self, shape: Shape, mean: float = 1.0, std: float = 2.0, dtype: Any = np.float32) -> Array:
+        """The exponential of normals with that mean and deviation; `log_normal_`.
+
+        Raises: RuntimeError, if `std` is not positive.
+        """
+        if not std > 0:
+            raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
+        shape, dtype = _floating(shape, dtype, "log_normal_cpu")
+        with self._lock:
+            values = self._normal_pairs(math.prod(shape))
+        with np.errstate(over="ignore"):
+            return np.exp(values * std + mean).astype(dtype).reshape(shape)
+
+    def cauchy(self, shape: Shape, median: float = 0.0, sigma: float = 1.0, dtype: Any = np.float32) -> Array:
+        """Cauchy's distribution about `median`; `cauchy_`.
+
+        Raises: RuntimeError, if `sigma` is not positive.
+        """
+        if not sigma > 0:
+            raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
+        shape, dtype = _floating(shape, dtype, "cauchy_cpu")
+        turns = np.tan(math.pi * (self.unit_doubles(math.prod(shape)) - 0.5))
+        with np.errstate(over="ignore"):
+            return (turns * sigma + median).astype(dtype).reshape(shape)
+
+    def gumbel(self, shape: Shape, dtype: Any = np.float32) -> Array:
+        """Gumbel's distribution as `gumbel_softmax` draws it: minus the logarithm of exponential draws."""
+        return -np.log(self.exponential(shape, 1.0, dtype))
+
+    def multinomial(self, weights: Array, count: int, replacement: bool = False) -> Array:
+        """Indices drawn in proportion to `weights`, `(*, count)` int64; `multinomial`.
+
+        Args:
+            weights: one row, or rows, of floating numbers that are not negative.
+            replacement: whether an index may come more than once.
+
+        Raises: RuntimeError, if a row cannot be drawn from.
+        """
+        _check_weights(weights, count, replacement)
+        if not replacement or count == 1:
+            with np.errstate(divide="ignore"):
+                races = weights / self.exponential(weights.shape, 1.0, weights.dtype)
+            if count == 1:
+                return races.argmax(-1)[..., None].astype(np.int64)
+            return np.argsort(-races, axis=-1, kind="stable")[..., :count]
+        rows = weights.reshape(-1, weights.shape[-1])
+        totals = np.cumsum(rows, axis=-1, dtype=rows.dtype)
+        totals = (totals / totals[:, -1:]).astype(np.float64)
+        totals[:, -1] = 1.0
+        uniforms = self.unit_doubles(len(rows) * count).reshape(len(rows), count)
+        found = [np.searchsorted(*row) for row in zip(totals, uniforms, strict=True)]
+        return np.array(found, np.int64).reshape(*weights.shape[:-1], count)
+
+    def poisson(self, rates: Array) -> Array:
+        """How many events come in a unit of time, if `rates` come on average; `poisson`.
+
+        How many raws an element takes depends on its values, so they are drawn one after the other.
+
+        Raises: RuntimeError, if a rate is negative.
+        """
+        _check_known("poisson_cpu", rates.dtype, _DIGITS)
+        if not bool((rates >= 0).all()):
+            raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+        with self._lock:
+            counts = [
+                poisson_count(rate, self._unit_double) for rate in rates.astype(np.float64).ravel().tolist()
+            ]
+        return np.array(counts, np.float64).astype(rates.dtype).reshape(rates.shape)
+
+    def _unit_double(self) -> float:
+        return float(self.unit_doubles(1)[0])
+
+
+def _floating(shape: Shape, dtype: Any, kernel: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    dtype = np.dtype(dtype)
+    _check_known(kernel, dtype, _DIGITS)
+    return _sizes(shape), dtype
+
+
+def _check_weights(weights: Array, count: int, replacement: bool) -> None:
+    if not 1 <= weights.ndim <= 2:
+        raise RuntimeError("prob_dist must be 1 or 2 dim")
+    if weights.dtype.name not in _DIGITS:
+        name = _NAMES.get(weights.dtype.name, (weights.dtype.name,))[0]
+        raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {name}")
+    if count <= 0:
+        raise RuntimeError("cannot sample n_sample <= 0 samples")
+    if not replacement and count > weights.shape[-1]:
+        raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
+    if not bool(((weights >= 0) & (weights < np.inf)).all()):
+        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+    if not bool((weights.astype(np.float64).sum(-1) > 0).all()):
+        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
 
 
 def _sizes(shape: Shape) -> tuple[int, ...]:

@@ -23,6 +23,8 @@ class Statistics:
         self.run_seconds = 0.0
         self.compile_seconds: collections.Counter[str] = collections.Counter()
         self.compiles: collections.Counter[str] = collections.Counter()
+        self.from_store = 0
+        self.problems: list[str] = []
 
     def flushed(
         self, reason: str, calls: int, tier: int, seconds: float, plan: Any, position: Callable[[], Any]
@@ -38,6 +40,16 @@ class Statistics:
         with self._lock:
             self.compiles[name] += 1
             self.compile_seconds[name] += seconds
+
+    def loaded(self) -> None:
+        with self._lock:
+            self.from_store += 1
+
+    def problem(self, text: str) -> None:
+        """Something that went wrong and was got around; shown by `inspect.engine()`."""
+        with self._lock:
+            self.problems.append(text)
+            del self.problems[:-20]
 
 
 statistics = Statistics()

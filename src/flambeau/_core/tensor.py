@@ -85,6 +85,7 @@ class Tensor:
     def _make_subclass(cls: type, data: Tensor, require_grad: bool = False, **_: Any) -> Any:
         """A tensor of class `cls` on the storage of `data`, without its history."""
         result = data._alias(cls)
+        result._untracked = False
         if require_grad:
             result.requires_grad_(True)
         return result
@@ -684,6 +685,8 @@ def scatter_call(call: Call) -> Call:
             f"{call.name}.scatter", run, (base, view), (base,), call.device, numbers=call.numbers, dual=call.dual
         )
         found.values["linear"] = transpose
+        parent = call.stable_name()
+        found.stable = None if parent is None else repr(("scatter", parent))
     return found  # type: ignore[no-any-return]
 
 

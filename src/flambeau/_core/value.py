@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ META = Device("meta")
 class Meta:
     """Shape, dtype and device of a value; one object for each combination."""
 
-    __slots__ = ("device", "dtype", "np", "numel", "shape", "tracked")
+    __slots__ = ("__weakref__", "device", "dtype", "np", "numel", "shape", "tracked")
 
 
     shape: tuple[int, ...]
@@ -52,7 +53,8 @@ class Meta:
         return meta_of(shape, self.dtype, self.device)
 
 
-_metas: dict[tuple[tuple[int, ...], DType, Device], Meta] = {}
+# Weak: shapes that a program has left behind are forgotten.
+_metas: weakref.WeakValueDictionary[tuple[tuple[int, ...], DType, Device], Meta] = weakref.WeakValueDictionary()
 
 
 def meta_of(shape: tuple[int, ...], dtype: DType, device: Device = CPU) -> Meta:

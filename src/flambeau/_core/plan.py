@@ -1,0 +1,233 @@
+"""Plans: what was learnt about one structure of trace, and the pieces it is cut into when it is compiled.
+
+A long segment is cut where its sequence of calls repeats, so that equal pieces (layer after layer, parameter after
+parameter) share one executable and compile time stays nearly flat in depth.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+
+from flambeau._core import store, xla
+from flambeau._core.call import Call, number_specs
+from flambeau._core.statistics import statistics
+from flambeau._core.value import Meta
+
+# A program has at most this many calls: compile time grows faster than their number.
+PROGRAM_LIMIT = 300
+# The longest stretch of calls that is looked at for a repetition.
+LONGEST_PERIOD = 60
+# Up to this cost (elements touched) NumPy is quicker than the call of an executable.
+TINY_COST = 4_000
+# A segment of no more than this many tiny calls never repays a compile.
+SMALL_SEGMENT = 3
+
+
+@dataclass(slots=True)
+class Step:
+    """One call of a segment: its first output's slot, its inputs' slots, and where its numbers start."""
+
+    first: int
+    call: Call
+    inputs: tuple[int, ...]
+    floats: int
+    ints: int
+    free: tuple[int, ...] = ()  # slots nobody needs after this step
+
+
+class Piece:
+    """A stretch of steps that is one program; `inputs` and `outputs` are slots of the whole segment."""
+
+    def __init__(self, steps: Sequence[Step], kept: set[int], donatable: set[int], meta_of_slot: Callable[[int], Meta]) -> None:
+        first, last = steps[0], steps[-1]
+        self.steps = steps
+        self.floats = (first.floats, last.floats + last.call.numbers.count("f"))
+        self.ints = (first.ints, last.ints + last.call.numbers.count("i"))
+        made = {step.first + i for step in steps for i in range(len(step.call.results))}
+        self.inputs = tuple(dict.fromkeys(i for step in steps for i in step.inputs if i not in made))
+        self.outputs = tuple(sorted(made & kept))
+        # Inputs whose memory an output can take over: dead afterwards, and of an output's shape and dtype.
+        wanted = [meta_of_slot(slot) for slot in self.outputs]
+        donate = []
+        for number, slot in enumerate(self.inputs):
+            meta = meta_of_slot(slot)
+            if slot in donatable and meta.numel and meta in wanted:
+                wanted.remove(meta)
+                donate.append(number)
+        self.donate = tuple(donate)
+        self.metas = tuple(meta_of_slot(slot) for slot in self.inputs)
+        local = {slot: i for i, slot in enumerate(self.inputs)}
+        for step in steps:
+            for i in range(len(step.call.results)):
+                local[step.first + i] = len(local)
+        self._body = [
+            (step.call, tuple(local[i] for i in step.inputs), local[step.first], step.floats - first.floats, step.ints - first.ints)
+            for step in steps
+        ]  # fmt: skip
+        self._results = tuple(local[slot] for slot in self.outputs)
+        # Equal pieces of any segment have equal keys and share their executable.
+        self.key = (
+            tuple((call.id, inputs, where) for call, inputs, where, _, _ in self._body),
+            self.metas, self._results, self.donate,
+        )  # fmt: skip
+        self.device = steps[0].call.device
+
+    def function(self, floats: Any, ints: Any, *arrays: Any) -> list[Any]:
+        """The piece as one function of arrays, for JAX to trace."""
+        slots: dict[int, Any] = dict(enumerate(arrays))
+        for call, inputs, where, first_float, first_int in self._body:
+            results = call.run(jnp, [slots[i] for i in inputs], call.unpack(floats, ints, [first_float, first_int]))
+            for number, (result, meta) in enumerate(zip(results, call.results, strict=True)):
+                slots[where + number] = jnp.asarray(result, meta.np)
+        return [slots[i] for i in self._results]
+
+    def compile(self) -> Callable[..., Any]:
+        """The executable: from memory, from the store, or compiled now."""
+        program = _programs.get(self.key)
+        if program is not None:
+            return program  # type: ignore[no-any-return]
+        name = self._stable_name()
+        program = store.load(name)
+        if program is None:
+            started = time.perf_counter()
+            specs = [
+                *number_specs(self.floats[1] - self.floats[0], self.ints[1] - self.ints[0]), *map(xla.spec, self.metas)
+            ]  # fmt: skip
+            program = xla.compile_program(self.function, specs, self.device, tuple(i + 2 for i in self.donate))
+            statistics.compiled("segment", time.perf_counter() - started, len(self.steps))
+            store.save(name, program)
+        else:
+            statistics.loaded()
+        with _programs_lock:
+            if len(_programs) > 4096:
+                _programs.clear()
+            return _programs.setdefault(self.key, program)  # type: ignore[no-any-return]
+
+    def _stable_name(self) -> str | None:
+        """The piece's structure in words that mean the same in another process; None if something has none."""
+        words = [call.stable_name() for call, *_ in self._body]
+        if any(word is None for word in words):
+            return None
+        wiring = [(inputs, where) for _, inputs, where, _, _ in self._body]
+        return repr((words, wiring, self.metas, self._results, self.donate, str(self.device)))
+
+
+_programs: dict[Any, Any] = {}
+_programs_lock = threading.Lock()
+
+
+class Plan:
+    """How a structure runs: its steps, what is alive, and its pieces once they are compiled."""
+
+    def __init__(self, calls: list[Call], key: Sequence[int], leaves: tuple[Meta, ...], alive: tuple[int, ...]) -> None:
+        self.leaves, self.alive = leaves, alive
+        self.steps = _steps(calls, key, alive)
+        self.seen = 0
+        self.future: Future[Any] | None = None
+        self.programs: list[tuple[Piece, Any]] | None = None
+        self.device = calls[0].device
+        needed = [step.call for step in self.steps]
+        self.worthwhile = len(needed) > SMALL_SEGMENT or any(call.cost > TINY_COST or not call.dual for call in needed)
+        self.cost = sum(call.cost for call in needed)
+        # Seconds a run took, lowest seen: call by call, and compiled.
+        self.seconds_by_call = self.seconds_compiled = float("inf")
+
+    def pieces(self, dead: Sequence[int]) -> list[Piece]:
+        """The segment as programs; `dead` are the leaves nobody else holds."""
+        metas: dict[int, Meta] = {-1 - i: meta for i, meta in enumerate(self.leaves)}
+        for step in self.steps:
+            for i, meta in enumerate(step.call.results):
+                metas[step.first + i] = meta
+        groups = _cut([step.call.id for step in self.steps])
+        last_use: dict[int, int] = {}
+        for number, (start, end) in enumerate(groups):
+            for step in self.steps[start:end]:
+                for slot in step.inputs:
+                    last_use[slot] = number
+        alive = set(self.alive)
+        dead_slots = {-1 - i for i in dead}
+        pieces = []
+        for number, (start, end) in enumerate(groups):
+            kept = alive | {slot for slot, last in last_use.items() if last > number}
+            donatable = {
+                slot for slot, last in last_use.items()
+                if last == number and slot not in alive and (slot >= 0 or slot in dead_slots)
+            }  # fmt: skip
+            pieces.append(Piece(self.steps[start:end], kept, donatable, metas.__getitem__))
+        return pieces
+
+    def compile(self, dead: Sequence[int]) -> list[tuple[Piece, Any]]:
+        return [(piece, piece.compile()) for piece in self.pieces(dead)]
+
+
+def _steps(calls: list[Call], key: Sequence[int], alive: tuple[int, ...]) -> list[Step]:
+    """The calls whose results matter, in order, with what they read and what may be dropped after them."""
+    steps, floats, ints, slot, position = [], 0, 0, 0, 0
+    for call in calls:
+        inputs = tuple(key[position + 1 : position + 1 + len(call.inputs)])
+        position += 1 + len(call.inputs)
+        steps.append(Step(slot, call, inputs, floats, ints))
+        if call.numbers:
+            floats += call.numbers.count("f")
+            ints += call.numbers.count("i")
+        slot += len(call.results)
+    needed, kept = set(alive), set(alive)
+    useful: list[Step] = []
+    for step in reversed(steps):
+        outputs = range(step.first, step.first + len(step.call.results))
+        if any(output in needed for output in outputs):
+            # Last use in program order is first use in this direction.
+            step.free = tuple(i for i in {*step.inputs, *outputs} if i not in kept)
+            kept.update(step.free)
+            needed.update(step.inputs)
+            useful.append(step)
+    return useful[::-1]
+
+
+def _cut(ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Ranges of at most `PROGRAM_LIMIT` steps, ending where the sequence of ids repeats if it does."""
+    total = len(ids)
+    if total <= PROGRAM_LIMIT:
+        return [(0, total)]
+    groups: list[tuple[int, int]] = []
+    plain = start = 0
+    while start < total:
+        period, repeats = _repetition(ids, start)
+        if period * repeats < 2 * PROGRAM_LIMIT // 3:
+            start += 1
+            if start - plain == PROGRAM_LIMIT:
+                groups.append((plain, start))
+                plain = start
+            continue
+        if start > plain:
+            groups.append((plain, start))
+        per_piece = max(PROGRAM_LIMIT // (2 * period), 1) * period
+        end = start + period * repeats
+        while start < end:
+            stop = min(start + per_piece, end)
+            groups.append((start, stop))
+            start = stop
+        plain = start
+    if start > plain:
+        groups.append((plain, start))
+    return groups
+
+
+def _repetition(ids: Sequence[int], start: int) -> tuple[int, int]:
+    """The period and number of repeats of the longest repetition that begins at `start`."""
+    best = (1, 1)
+    for period in range(1, min(LONGEST_PERIOD, (len(ids) - start) // 2) + 1):
+        end = start + period
+        while end < len(ids) and ids[end] == ids[end - period]:
+            end += 1
+        repeats = (end - start) // period
+        if repeats > 1 and period * repeats > best[0] * best[1]:
+            best = (period, repeats)
+    return best
