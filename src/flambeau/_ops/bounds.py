@@ -1,0 +1,62 @@
+"""Index tensors that must lie within a dimension: checked on the host when recorded, so that the user's own line raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from flambeau._core.tensor import Tensor
+from flambeau._core.value import META, Value
+
+
+def index_range(value: Value) -> tuple[int, int] | None:
+    """The least and the greatest of an index's values; None where there are none to look at.
+
+    Found once for each value, since the same index often serves again. A computed index is flushed for it on the CPU;
+    on an accelerator that would stall the device, so there operations fill in NaN for what is out of range.
+    """
+    found = value.__dict__.get("index_range", False)
+    if found is not False:
+        return found  # type: ignore[no-any-return]
+    device = value.meta.device
+    if device is META or (value.trace is not None and device.type != "cpu"):
+        return None
+    if not value.meta.numel:
+        result = None
+    else:
+        array = value.numpy()
+        result = int(array.min()), int(array.max())
+    value.__dict__["index_range"] = result
+    return result
+
+
+def check_index(
+    index: Tensor, size: int, low: int, message: Callable[[int], Exception], note: str = ""
+) -> None:
+    """Raises `message(index)` for the first of an index's values that is not in `range(low, size)`."""
+    value = index._read()
+    found = index_range(value)
+    if found is None or (found[0] >= low and found[1] < size):
+        return
+    array = value.numpy()
+    at = int(np.argmax(((array < low) | (array >= size)).reshape(-1)))
+    error = message(int(array.reshape(-1)[at]))
+    where = tuple(int(i) for i in np.unravel_index(at, array.shape))
+    if array.ndim:
+        error.add_note(f"It stands at {list(where)} of the index tensor.")
+    if note:
+        error.add_note(note)
+    raise error
+
+
+def out_of_bounds(dim: int, size: int, kind: type[Exception] = IndexError, prefix: str = "") -> Any:
+    """PyTorch's usual message, as a function of the offending index."""
+
+    def message(index: int) -> Exception:
+        if not size and kind is IndexError:
+            return IndexError("index is out of bounds for dimension with size 0")
+        return kind(f"{prefix}index {index} is out of bounds for dimension {dim} with size {size}")
+
+    return message
