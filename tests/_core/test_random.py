@@ -25,6 +25,14 @@ def same(ours, theirs):
     np.testing.assert_array_equal(ours.astype(array(theirs).dtype), array(theirs))
 
 
+def near(ours, theirs):
+    """Equal but for the last places of NumPy's logarithms and the C library's."""
+    assert ours.dtype == DTYPES[str(theirs.dtype).removeprefix("torch.")].np
+    tolerance = {torch.float64: 4e-15, torch.float32: 1e-6}.get(theirs.dtype, torch.finfo(theirs.dtype).eps)
+    expected = theirs.double().numpy()
+    np.testing.assert_allclose(ours.astype(np.float64), expected, rtol=tolerance, atol=tolerance)
+
+
 def same_state(ours, theirs):
     np.testing.assert_array_equal(ours.state_bytes(), theirs.get_state().numpy())
 
@@ -94,10 +102,9 @@ def test_bernoulli_of_probabilities(size, dtype):
 def test_normal(size, dtype):
     ours, theirs = both()
     for mean, std in ((0, 1), (1.7, 0.3)):
-        found = ours.normal(size, mean, std, DTYPES[dtype].np).astype(np.float64)
+        found = ours.normal(size, mean, std, DTYPES[dtype].np)
         expected = torch.empty(size, dtype=getattr(torch, dtype)).normal_(mean, std, generator=theirs)
-        tolerance = {"float64": 1e-15, "float32": 1e-6}.get(dtype, torch.finfo(expected.dtype).eps)
-        np.testing.assert_allclose(found, expected.double().numpy(), rtol=tolerance, atol=tolerance)
+        near(found, expected)
     same_state(ours, theirs)
 
 
@@ -126,3 +133,69 @@ def test_seeds_that_are_refused(seed):
         torch.Generator().manual_seed(seed)
     with pytest.raises(expected.type, match=f"^{expected.value}"):
         Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("exponential", (1.7,)), ("geometric", (0.3,)), ("log_normal", (1.0, 0.5)), ("cauchy", (1.0, 2.0))],
+)
+def test_distribution(size, dtype, name, arguments):
+    ours, theirs = both()
+    found = getattr(ours, name)(size, *arguments, dtype=DTYPES[dtype].np)
+    expected = getattr(torch.empty(size, dtype=getattr(torch, dtype)), f"{name}_")(
+        *arguments, generator=theirs
+    )
+    near(found, expected)
+    same_state(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(7,), (3, 5), (2, 1000)])
+@pytest.mark.parametrize(("count", "replacement"), [(1, False), (3, False), (1, True), (9, True)])
+def test_multinomial(dtype, shape, count, replacement):
+    ours, theirs = both()
+    weights = torch.rand(shape, generator=torch.Generator().manual_seed(1)).to(getattr(torch, dtype))
+    expected = torch.multinomial(weights, count, replacement, generator=theirs)
+    as_numpy = weights.double().numpy().astype(DTYPES[dtype].np)
+    same(ours.multinomial(as_numpy, count, replacement), expected)
+    same_state(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_poisson(dtype):
+    ours, theirs = both()
+    rates = torch.tensor([0, 0.5, 3, 9.9, 10, 30, 100, 1000] * 20, dtype=getattr(torch, dtype))
+    same(
+        ours.poisson(rates.double().numpy().astype(DTYPES[dtype].np)), torch.poisson(rates, generator=theirs)
+    )
+    same_state(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("function", [torch.dropout, lambda *a: torch.native_dropout(*a)[0]])
+def test_dropout_mask(dtype, function):
+    ours = Generator().manual_seed(7)
+    torch.manual_seed(7)
+    kept = function(torch.ones(1000, dtype=getattr(torch, dtype)), 0.3, True) != 0
+    same(ours.dropout_mask(0.3, 1000), kept)
+    same_state(ours, torch.default_generator)
+
+
+@pytest.mark.parametrize(
+    "function", [torch.nn.functional.dropout2d, torch.nn.functional.feature_alpha_dropout]
+)
+def test_feature_dropout_mask(function):
+    ours = Generator().manual_seed(7)
+    torch.manual_seed(7)
+    values = function(torch.full((20, 30, 2, 2), 2.0), 0.3, True)
+    mask = ours.dropout_mask(0.3, (20, 30, 1, 1))
+    same(np.broadcast_to(mask, values.shape), values > 1)
+    same_state(ours, torch.default_generator)
+
+
+def test_base_seed_is_that_of_samplers_and_loaders():
+    ours, theirs = both()
+    assert ours.base_seed() == torch.empty((), dtype=torch.int64).random_(generator=theirs).item()
+    same_state(ours, theirs)

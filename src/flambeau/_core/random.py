@@ -68,11 +68,11 @@ class Generator(Stream):
         if low != 0 or high != 1:
             start = wide(low)
             unit = fused_multiply_add(unit, wide(high) - start, start)
-            if high - low < 1e-2 * abs(high) or wide is not dtype.type:
-                # Rounding can reach the upper bound, which is outside; the lower one stands in for it.
-                unit = unit.astype(dtype, copy=False)
-                unit[unit == dtype.type(high)] = dtype.type(low)
-        return unit.astype(dtype, copy=False).reshape(shape)
+        unit = unit.astype(dtype, copy=False)
+        if low != 0 or high != 1 or dtype.itemsize == 2:
+            # Rounding can reach the upper bound, which is outside; the lower one stands in for it.
+            unit[unit == dtype.type(high)] = dtype.type(low)
+        return unit.reshape(shape)
 
     def normal(
         self,
@@ -199,8 +199,7 @@ class Generator(Stream):
     def dropout_mask(self, p: float, shape: Shape) -> Array:
         """Which elements dropout keeps when it drops with probability `p`; the others become zero.
 
-        `F.dropout`, the feature and alpha dropouts draw so too, with the shape of their noise: `(N, C, 1, ...)`
-        for the feature dropouts.
+        The alpha and feature dropouts draw so too, with the shape of their noise: `(N, C, 1, ...)` for the latter.
         """
         return self.bernoulli_scalar(1.0 - p, shape)
 
@@ -289,7 +288,8 @@ class Generator(Stream):
                 return races.argmax(-1)[..., None].astype(np.int64)
             return np.argsort(-races, axis=-1, kind="stable")[..., :count]
         rows = weights.reshape(-1, weights.shape[-1])
-        totals = np.cumsum(rows, axis=-1, dtype=rows.dtype)
+        wide = np.float64 if rows.dtype == np.float64 else np.float32
+        totals = np.cumsum(rows, axis=-1, dtype=wide)
         totals = (totals / totals[:, -1:]).astype(np.float64)
         totals[:, -1] = 1.0
         uniforms = self.unit_doubles(len(rows) * count).reshape(len(rows), count)
