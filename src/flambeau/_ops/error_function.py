@@ -1,0 +1,75 @@
+"""The error function in NumPy and JAX.
+
+NumPy has none. On JAX it is XLA's own; on NumPy these are rational approximations with an error of about one unit in the
+last place of float64.
+
+Source: Cody 1969, Rational Chebyshev approximations for the error function, Mathematics of Computation 23.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# Coefficients from the highest power down; each pair is numerator and denominator on one interval.
+_SMALL = (
+    [1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3],
+    [1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3],
+)
+_MIDDLE = (
+    [
+        2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1,
+        2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3,
+    ],
+    [
+        1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
+        3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3,
+    ],
+)  # fmt: skip
+_LARGE = (
+    [
+        1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
+        1.60837851487422766e-2, 6.58749161529837803e-4,
+    ],
+    [1.0, 2.56852019228982242e0, 1.87295284992346725e0, 5.27905102951428412e-1, 6.05183413124413191e-2, 2.33520497626869185e-3],
+)  # fmt: skip
+
+
+def _ratio(pair: Any, x: Any) -> Any:
+    top, bottom = (np.full_like(x, coefficients[0]) for coefficients in pair)
+    for coefficient in pair[0][1:]:
+        top = top * x + coefficient
+    for coefficient in pair[1][1:]:
+        bottom = bottom * x + coefficient
+    return top / bottom
+
+
+def _erf_numpy(x: Any) -> Any:
+    wide = np.asarray(x)
+    size = np.abs(wide)
+    result = np.sign(wide) * np.ones_like(wide)
+    small = size <= 0.46875
+    middle = (size > 0.46875) & (size <= 4)
+    if small.any():
+        part = wide[small]
+        result[small] = part * _ratio(_SMALL, part * part)
+    if middle.any():
+        part = size[middle]
+        result[middle] = np.sign(wide[middle]) * (1 - np.exp(-part * part) * _ratio(_MIDDLE, part))
+    large = (size > 4) & (size < 6)
+    if large.any():
+        part = size[large]
+        square = 1 / (part * part)
+        tail = np.exp(-part * part) / part * (1 / np.sqrt(np.pi) - square * _ratio(_LARGE, square))
+        result[large] = np.sign(wide[large]) * (1 - tail)
+    return np.where(np.isnan(wide), wide, result)
+
+
+def erf_values(xp: Any, x: Any) -> Any:
+    """The error function, elementwise, for floating arrays."""
+    if xp is np:
+        return _erf_numpy(np.atleast_1d(x)).reshape(np.shape(x)).astype(x.dtype, copy=False)
+    from jax import lax
+
+    return lax.erf(x)
