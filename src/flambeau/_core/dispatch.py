@@ -800,7 +800,7 @@ def _write_outs(out: Any, result: Any, name: str) -> Any:
     if isinstance(result, (tuple, list)):
         for target, item in zip(out, result, strict=True):
             write_out(target, item, name)
-        return type(result)(*out) if hasattr(result, "_fields") else tuple(out)
+        return type(result)(out) if isinstance(result, tuple) else tuple(out)
     return write_out(out, result, name)
 
 
