@@ -4,7 +4,7 @@ from typing import Any
 
 from flambeau._core.dtype import float32
 from flambeau._core.tensor import Tensor
-from flambeau._ops.creation import zeros, zeros_like
+from flambeau._ops.factory import zeros, zeros_like
 from flambeau._ops.optim import adam_step
 from flambeau.optim.optimizer import (
     Group,

@@ -1,5 +1,6 @@
 """Tools beside the networks: `flambeau.utils.data` feeds them."""
 
 from flambeau.utils import data as data
+from flambeau.utils import hooks as hooks
 
-__all__ = ["data"]
+__all__ = ["data", "hooks"]

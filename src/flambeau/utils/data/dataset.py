@@ -3,12 +3,13 @@
 import bisect
 import itertools
 import math
+import operator
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+from flambeau._core.random import Generator, default_generator
 from flambeau._core.tensor import Tensor
-from flambeau._ops.random import Generator, default_generator, randperm
 
 __all__ = [
     "ChainDataset",
@@ -233,7 +234,7 @@ def random_split(
             "Sum of input lengths does not equal the length of the input dataset! "
             f"(they sum to {sum(lengths)}, and the dataset has {total} samples)"
         )
-    order = randperm(sum(lengths), generator=generator).tolist()  # type: ignore[arg-type]
+    order = (generator or default_generator).randperm(operator.index(sum(lengths))).tolist()
     parts, start = [], 0
     for length in lengths:
         parts.append(Subset(dataset, order[start : start + length]))  # type: ignore[misc]

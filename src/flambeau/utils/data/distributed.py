@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from flambeau._ops.random import Generator, randperm
+from flambeau._core.random import Generator
 from flambeau.utils.data.dataset import Dataset
 from flambeau.utils.data.sampler import Sampler
 
@@ -58,7 +58,7 @@ class DistributedSampler(Sampler[_T_co]):
         count = len(self.dataset)  # type: ignore[arg-type]
         if self.shuffle:
             generator = Generator().manual_seed(self.seed + self.epoch)
-            indices = randperm(count, generator=generator).tolist()
+            indices = generator.randperm(count).tolist()
         else:
             indices = list(range(count))
         if not self.drop_last and indices:

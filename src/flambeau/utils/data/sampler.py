@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, Generic, TypeVar
 
-from flambeau._core.dtype import float64, int64
-from flambeau._ops.creation import as_tensor, empty
-from flambeau._ops.random import Generator, multinomial, randint, randperm
+from flambeau._core.dtype import float64
+from flambeau._core.random import Generator, default_generator
+from flambeau._ops.construct import as_tensor
 
 __all__ = [
     "BatchSampler",
@@ -25,7 +25,7 @@ _CHUNK = 32
 
 def draw_seed(generator: Generator | None = None) -> int:
     """A seed from the generator (the default one for None): one draw of a 63-bit number."""
-    return int(empty((), dtype=int64).random_(generator=generator).item())
+    return (generator or default_generator).base_seed()
 
 
 class Sampler(Generic[_T_co]):
@@ -99,15 +99,14 @@ class RandomSampler(Sampler[int]):
     def _with_replacement(self, generator: Generator) -> Iterator[int]:
         limit, count = len(self.data_source), self.num_samples
         for start in range(0, count, _CHUNK):
-            size = (min(_CHUNK, count - start),)
-            yield from randint(high=limit, size=size, dtype=int64, generator=generator).tolist()
+            yield from generator.randint(0, limit, min(_CHUNK, count - start)).tolist()
 
     def _by_permutations(self, generator: Generator) -> Iterator[int]:
         limit, count = len(self.data_source), self.num_samples
         for _ in range(count // limit):
-            yield from randperm(limit, generator=generator).tolist()
+            yield from generator.randperm(limit).tolist()
         # Drawn even when nothing is left over, as PyTorch does: later draws from the generator depend on it.
-        yield from randperm(limit, generator=generator).tolist()[: count % limit]
+        yield from generator.randperm(limit).tolist()[: count % limit]
 
     def __len__(self) -> int:
         return self.num_samples
@@ -123,7 +122,7 @@ class SubsetRandomSampler(Sampler[int]):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        for place in randperm(len(self.indices), generator=self.generator).tolist():
+        for place in (self.generator or default_generator).randperm(len(self.indices)).tolist():
             yield self.indices[place]
 
     def __len__(self) -> int:
@@ -163,8 +162,9 @@ class WeightedRandomSampler(Sampler[int]):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        chosen = multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator)
-        yield from chosen.tolist()
+        generator = self.generator or default_generator
+        weights = self.weights._host_array()
+        yield from generator.multinomial(weights, self.num_samples, self.replacement).tolist()
 
     def __len__(self) -> int:
         return self.num_samples

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from flambeau._core.declare import registry
 from flambeau._core.dtype import float64
 from flambeau._core.tensor import Tensor
-from flambeau._ops.creation import as_tensor, from_numpy, tensor
-from flambeau._ops.shape import stack
+from flambeau._ops.construct import as_tensor, from_numpy, tensor
 
 __all__ = ["collate", "default_collate", "default_collate_fn_map", "default_convert"]
 
@@ -119,7 +119,7 @@ def _is_named_tuple(value: Any) -> bool:
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Tensor:
     try:
-        return stack(list(batch), 0)
+        return registry["stack"](list(batch), 0)  # type: ignore[no-any-return]
     except RuntimeError as error:
         if "equal size" in str(error):
             error.add_note(_unequal_hint)

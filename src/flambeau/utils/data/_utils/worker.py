@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from flambeau._ops.random import default_generator
+from flambeau._core.random import default_generator
 from flambeau.utils.data.dataset import Dataset
 
 __all__ = ["Worker", "WorkerInfo", "get_worker_info"]
@@ -110,11 +110,11 @@ def copy_dataset(dataset: Any) -> Any:
 
 
 def _get_states() -> tuple[Any, Any, Any]:
-    return default_generator.get_state(), random.getstate(), np.random.get_state(legacy=False)
+    return default_generator.state_bytes(), random.getstate(), np.random.get_state(legacy=False)
 
 
 def _set_states(states: tuple[Any, Any, Any]) -> None:
-    default_generator.set_state(states[0])
+    default_generator.set_state_bytes(states[0])
     random.setstate(states[1])
     np.random.set_state(states[2])
 
