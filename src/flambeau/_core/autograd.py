@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from flambeau._core.call import Call
 from flambeau._core.gradient import backward_call, saving
+from flambeau._core.handles import RemovableHandle
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import describe_line, local, record
@@ -31,25 +33,6 @@ FREED = (
     "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
     "after calling backward."
 )
-
-
-class RemovableHandle:
-    """Removes a hook again: `handle.remove()`, or at the end of a `with` block."""
-
-    _ids = itertools.count()
-
-    def __init__(self, hooks: dict[int, Any], *, extra_dict: Any = None) -> None:
-        self.id = next(RemovableHandle._ids)
-        self._hooks = hooks
-
-    def remove(self) -> None:
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
 
 
 class Node:
@@ -84,7 +67,7 @@ class Node:
     def register_hook(self, fn: Callable[..., Any]) -> RemovableHandle:
         """Calls `fn(grad_inputs, grad_outputs)` after this node ran."""
         if self.hooks is None:
-            self.hooks = {}
+            self.hooks = OrderedDict()
         handle = RemovableHandle(self.hooks)
         self.hooks[handle.id] = fn
         return handle
@@ -92,7 +75,7 @@ class Node:
     def register_prehook(self, fn: Callable[..., Any]) -> RemovableHandle:
         """Calls `fn(grad_outputs)` before this node runs."""
         if self.prehooks is None:
-            self.prehooks = {}
+            self.prehooks = OrderedDict()
         handle = RemovableHandle(self.prehooks)
         self.prehooks[handle.id] = fn
         return handle
@@ -100,7 +83,7 @@ class Node:
     def hooks_of_output(self, index: int) -> dict[int, Any]:
         if self.tensor_hooks is None:
             self.tensor_hooks = {}
-        return self.tensor_hooks.setdefault(index, {})
+        return self.tensor_hooks.setdefault(index, OrderedDict())
 
     def retain(self, index: int, reference: Any) -> None:
         if self.retained is None:
@@ -728,7 +711,7 @@ def register_tensor_hook(tensor: Tensor, hook: Callable[..., Any]) -> RemovableH
         hooks = tensor._node.hooks_of_output(tensor._index)
     else:
         if tensor._hooks is None:
-            tensor._hooks = {}
+            tensor._hooks = OrderedDict()
         hooks = tensor._hooks
         accumulator(tensor).tensor_hooks = {0: hooks}
     handle = RemovableHandle(hooks)
@@ -742,7 +725,7 @@ def register_post_hook(tensor: Tensor, hook: Callable[..., Any]) -> RemovableHan
     if tensor._node is not None:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
     if tensor._post_hooks is None:
-        tensor._post_hooks = {}
+        tensor._post_hooks = OrderedDict()
     handle = RemovableHandle(tensor._post_hooks)
     tensor._post_hooks[handle.id] = hook
     return handle
