@@ -126,6 +126,7 @@ def test_worker_init_fn_may_write_the_workers_share_into_its_dataset():
     assert run(actual) == run(expected)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*")
 def test_making_an_iterator_draws_one_seed_and_workers_draw_the_order_as_well():
     for workers in (0, 2):
         numbers = []
