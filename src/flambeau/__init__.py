@@ -1,25 +1,26 @@
-"""PyTorch's API on JAX and XLA."""
+"""PyTorch's way of defining and training neural networks, on JAX and XLA.
 
-from flambeau import _ops, version
+>>> import flambeau as torch
+>>> layer = torch.nn.Linear(3, 2)
+>>> layer(torch.ones(4, 3)).shape
+torch.Size([4, 2])
+"""
+
+from flambeau import _ops, version  # noqa: F401  (the operations attach themselves to Tensor)
+from flambeau._core import device as _devices
+from flambeau._core import dtype as _dtypes
 from flambeau._core.declare import public as _public
 from flambeau._core.device import device, get_default_device, set_default_device
 from flambeau._core.dtype import (
-    ALIASES as _ALIASES,
-    DTYPES as _DTYPES,
     can_cast,
-    channels_last,
-    channels_last_3d,
-    contiguous_format,
     dtype,
     finfo,
     get_default_dtype,
     iinfo,
     layout,
     memory_format,
-    preserve_format,
     promote_types,
     set_default_dtype,
-    strided,
 )
 from flambeau._core.format import set_printoptions
 from flambeau._core.modes import (
@@ -30,12 +31,44 @@ from flambeau._core.modes import (
     no_grad,
     set_grad_enabled,
 )
+from flambeau._core.random import Generator, default_generator
+from flambeau._core.settings import (
+    are_deterministic_algorithms_enabled,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
+    get_num_threads,
+    is_deterministic_algorithms_warn_only_enabled,
+    set_float32_matmul_precision,
+    set_num_interop_threads,
+    set_num_threads,
+    use_deterministic_algorithms,
+)
 from flambeau._core.size import Size
 from flambeau._core.tensor import Tensor
 
-globals().update(_DTYPES)
-globals().update(_ALIASES)
+globals().update(_dtypes.DTYPES)
+globals().update(_dtypes.ALIASES)
+globals().update(_dtypes._CONSTANTS)
 globals().update(_public(""))
-from flambeau import autograd, nn  # noqa: E402
+
+from flambeau import (  # noqa: E402
+    autograd,
+    backends,
+    cuda,
+    fft,
+    inspect,
+    linalg,
+    nn,
+    optim,
+    return_types,
+    serialization,
+    special,
+    utils,
+)
 from flambeau.as_torch import as_torch, install_as_torch  # noqa: E402
+from flambeau.serialization import load, save  # noqa: E402
 from flambeau.version import __version__  # noqa: E402
+
+from math import e, inf, nan, pi  # noqa: E402
+
+newaxis = None

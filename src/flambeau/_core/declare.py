@@ -223,6 +223,8 @@ class Op:
         self.differentiable: bool = options.pop("differentiable", True)
         self.guards: tuple[str, ...] | None = options.pop("guards", None)
         self.out: bool = options.pop("out", False)
+        # Whether the first tensor may be a number, as in `torch.mul(2, x)`.
+        self.accepts_numbers: bool = options.pop("numbers", False)
         self.view: bool = options.pop("view", False)
         self.check: Any = options.pop("check", None)
         self.cost: Any = options.pop("cost", None)

@@ -632,6 +632,15 @@ def _apply_or_decline(op: Op, args: Sequence[Any]) -> Any:
     return apply(op, args)
 
 
+def _apply_with_number(op: Op, args: Sequence[Any]) -> Any:
+    """For the operations whose first operand may be a number, which then becomes a tensor beside the second."""
+    first, second = args[0], args[1]
+    if type(first) in _NUMBERS:
+        like = second._meta if isinstance(second, Tensor) else None
+        first = constant(first, dtypes.scalar_dtype(first), like)
+    return apply(op, (first, *args[1:]))
+
+
 def _public_function(declared: Op, name: str | None = None, slow: Callable[..., Any] = apply) -> Callable[..., Any]:
     """A function with the signature of the operation, which hands its arguments to `slow` unless all is as usual."""
     parameters = []
@@ -644,6 +653,8 @@ def _public_function(declared: Op, name: str | None = None, slow: Callable[..., 
         parameters.append(inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None))
     signature = inspect.Signature(parameters)
     public_name = name or (declared.name if declared.name.isidentifier() else declared.body.__name__)
+    if declared.accepts_numbers and slow is apply:
+        slow = _apply_with_number
     scope: dict[str, Any] = {"_op": declared, "_write_out": _write_outs, "_apply": slow} | _FAST_SCOPE
     source = _source_of(public_name, declared, parameters, names, scope)
     exec(source, scope)  # noqa: S102

@@ -39,6 +39,11 @@ def product(xp: Any, a: Array, b: Array) -> Array:
     return xp.matmul(a, b)
 
 
+def rows(a: Any) -> Any:
+    """An array or tensor as a matrix: all dimensions but the last become one."""
+    return a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
+
+
 def transposed(xp: Any, a: Array) -> Array:
     return xp.swapaxes(a, -1, -2)
 
@@ -139,10 +144,10 @@ def _matmul_shape(input: Meta, other: Meta) -> tuple[int, ...]:
     if len(b) == 1 and len(a) == 2:
         return _mv_shape(input, other)
     if len(a) <= 2 and len(b) <= 2 or (len(a) == 1 or len(b) <= 2 and len(a) > 2):
-        rows = a if len(a) == 2 else (1, a[0]) if len(a) == 1 else (math.prod(a[:-1]), a[-1])
-        columns = b[-2:] if len(b) > 1 else (b[0], 1)
-        if rows[1] != columns[0]:
-            raise cannot_multiply(rows, columns)
+        left = a if len(a) == 2 else (1, a[0]) if len(a) == 1 else (math.prod(a[:-1]), a[-1])
+        right = b[-2:] if len(b) > 1 else (b[0], 1)
+        if left[1] != right[0]:
+            raise cannot_multiply(left, right)
     elif a[-1] != b[-2 if len(b) > 1 else 0]:
         batch = math.prod(broadcast_shapes(a[:-2], b[:-2]))
         raise RuntimeError(
@@ -183,7 +188,7 @@ def matmul(xp: Any, input: Array, other: Array) -> Array:
     """
     if other.ndim <= 2 and input.ndim > 2:
         # One large product instead of many small ones.
-        flat = product(xp, input.reshape(-1, input.shape[-1]), other)
+        flat = product(xp, rows(input), other)
         return flat.reshape(input.shape[:-1] + other.shape[1:])
     return product(xp, input, other)
 
@@ -195,7 +200,7 @@ def _(xp: Any, g: Array, other: Array, input_meta: Meta) -> Array:
     if input_meta.ndim == 1:
         return product(xp, g[..., None, :], adjoint(xp, other))[..., 0, :]
     if other.ndim == 2 and g.ndim > 2:
-        return product(xp, g.reshape(-1, g.shape[-1]), adjoint(xp, other)).reshape(input_meta.shape)
+        return product(xp, rows(g), adjoint(xp, other)).reshape(input_meta.shape)
     return product(xp, g, adjoint(xp, other))
 
 
@@ -204,10 +209,10 @@ def _(xp: Any, g: Array, input: Array, other_meta: Meta) -> Array:
     if input.ndim == 1:
         return xp.conj(input)[:, None] * g[..., None, :] if other_meta.ndim > 1 else xp.conj(input) * g
     if other_meta.ndim == 1:
-        flat = adjoint(xp, input.reshape(-1, input.shape[-1]))
+        flat = adjoint(xp, rows(input))
         return product(xp, flat, g.reshape(-1, 1))[:, 0]
     if other_meta.ndim == 2 and input.ndim > 2:
-        return product(xp, adjoint(xp, input.reshape(-1, input.shape[-1])), g.reshape(-1, g.shape[-1]))
+        return product(xp, adjoint(xp, rows(input)), rows(g))
     return product(xp, adjoint(xp, input), g)
 
 
@@ -221,13 +226,13 @@ def _linear_shape(input: Meta, weight: Meta, bias: Meta | None) -> tuple[int, ..
         )
     if weight.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D")
-    rows = (math.prod(input.shape[:-1]), input.shape[-1])
+    sides = (math.prod(input.shape[:-1]), input.shape[-1])
     if weight.ndim == 1:
         if bias is not None:
             raise RuntimeError("linear(): a weight of one dimension takes no bias")
         return _matmul_shape(input, weight)
-    if rows[1] != weight.shape[1]:
-        raise cannot_multiply(rows, weight.shape[::-1])
+    if sides[1] != weight.shape[1]:
+        raise cannot_multiply(sides, weight.shape[::-1])
     if input.dtype is not weight.dtype:
         if bias is not None:
             raise RuntimeError(
@@ -241,7 +246,7 @@ def _linear_shape(input: Meta, weight: Meta, bias: Meta | None) -> tuple[int, ..
             raise RuntimeError(
                 f"self and mat2 must have the same dtype, but got {bias.dtype.scalar_type} and {weight.dtype.scalar_type}"
             )
-        out = (rows[0], weight.shape[0])
+        out = (sides[0], weight.shape[0])
         if bias.shape not in ((weight.shape[0],), (1,), (), (1, weight.shape[0]), out):
             raise RuntimeError(
                 f"The expanded size of the tensor ({weight.shape[0]}) must match the existing size "
@@ -269,7 +274,7 @@ def linear(xp: Any, input: Array, weight: Array, bias: Array | None = None) -> A
     Raises: RuntimeError, if `in_features` or the dtypes differ.
     """
     # Two dimensions: XLA and BLAS are fastest there.
-    flat = input.reshape(-1, input.shape[-1])
+    flat = rows(input)
     found = product(xp, flat, weight.T)
     if bias is not None:
         found = found + bias
@@ -280,24 +285,24 @@ def linear(xp: Any, input: Array, weight: Array, bias: Array | None = None) -> A
 def _(xp: Any, g: Array, weight: Array, input_meta: Meta) -> Array:
     if weight.ndim == 1:
         return g[..., None] * xp.conj(weight)
-    flat = product(xp, g.reshape(-1, g.shape[-1]), xp.conj(weight) if weight.dtype.kind == "c" else weight)
+    flat = product(xp, rows(g), xp.conj(weight) if weight.dtype.kind == "c" else weight)
     return flat.reshape(input_meta.shape)
 
 
 @linear.gradient("weight")
 def _(xp: Any, g: Array, input: Array, weight_meta: Meta) -> Array:
-    flat = input.reshape(-1, input.shape[-1])
+    flat = rows(input)
     flat = xp.conj(flat) if flat.dtype.kind == "c" else flat
     if weight_meta.ndim == 1:
         return product(xp, flat.T, g.reshape(-1, 1))[:, 0]
-    return product(xp, g.reshape(-1, g.shape[-1]).T, flat)
+    return product(xp, rows(g).T, flat)
 
 
 @linear.gradient("bias")
 def _(xp: Any, g: Array, bias_meta: Meta) -> Array:
     if bias_meta.ndim == 2 and bias_meta.shape[0] != 1:
         return g.reshape(bias_meta.shape)
-    flat = g.reshape(-1, g.shape[-1])
+    flat = rows(g)
     if bias_meta.numel == 1 and g.shape[-1] != 1:
         return flat.sum().reshape(bias_meta.shape)
     return flat.sum(0).reshape(bias_meta.shape)
@@ -478,6 +483,9 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     """`beta * input + alpha * outer(vec1, vec2)`."""
     result = outer.function(vec1, vec2)  # type: ignore[attr-defined]
     _expandable(input, tuple(result.shape))
+    if result.dtype is dtypes.bool_ and isinstance(alpha, (int, bool)) and isinstance(beta, (int, bool)):
+        result = result.logical_and(bool(alpha)) if not alpha else result  # type: ignore[attr-defined]
+        return result if not beta else result.logical_or(input)  # type: ignore[attr-defined,no-any-return]
     if not (result.is_floating_point() or result.is_complex()) and not input.is_floating_point():
         if isinstance(alpha, float) or isinstance(beta, float):
             raise RuntimeError("For integral input tensors, argument beta must not be a floating point number.")
@@ -514,5 +522,5 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
             "inner() the last dimension must match on both input tensors but got shapes "
             f"{list(input.shape)} and {list(other.shape)}"
         )
-    found = input.reshape(-1, input.shape[-1]) @ other.reshape(-1, other.shape[-1]).transpose(0, 1)
+    found = rows(input) @ rows(other).transpose(0, 1)
     return found.reshape(*input.shape[:-1], *other.shape[:-1])

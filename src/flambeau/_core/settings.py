@@ -1,0 +1,68 @@
+"""Process-wide settings that PyTorch code makes: determinism, threads, precision."""
+
+from __future__ import annotations
+
+import os
+
+from flambeau._core.trace import engine
+
+_warn_only = False
+_precision = "highest"
+_threads = {"intra": os.cpu_count() or 1, "inter": os.cpu_count() or 1}
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Makes the same script give the same bits on each run.
+
+    What a segment is run by (NumPy, call by call, compiled) then depends on how often its structure was seen alone, and
+    waits for a compile where need be.
+    """
+    global _warn_only
+    if not isinstance(mode, bool):
+        raise TypeError(f"use_deterministic_algorithms(): argument 'mode' must be bool, not {type(mode).__name__}")
+    engine.deterministic = mode
+    _warn_only = bool(warn_only)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    return engine.deterministic
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    return _warn_only
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """"highest", "high" or "medium"; on the CPU all are float32."""
+    global _precision
+    if precision not in ("highest", "high", "medium"):
+        raise RuntimeError(f"float32_matmul_precision must be one of 'highest', 'high', 'medium', but got {precision!r}")
+    _precision = precision
+
+
+def get_float32_matmul_precision() -> str:
+    return _precision
+
+
+def set_num_threads(num: int) -> None:
+    """Notes the number that `get_num_threads` gives back: XLA sizes its own pool of threads when it starts."""
+    if not isinstance(num, int):
+        raise TypeError(f"set_num_threads expects an int, but got {type(num).__name__}")
+    if num <= 0:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    _threads["intra"] = num
+
+
+def get_num_threads() -> int:
+    return _threads["intra"]
+
+
+def set_num_interop_threads(num: int) -> None:
+    """Notes the number that `get_num_interop_threads` gives back; see `set_num_threads`."""
+    if num <= 0:
+        raise RuntimeError("set_num_interop_threads expects a positive integer")
+    _threads["inter"] = num
+
+
+def get_num_interop_threads() -> int:
+    return _threads["inter"]
