@@ -100,7 +100,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 @function("nn.functional.hardtanh_")
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """`hardtanh` in place."""
-    return hardtanh(input, min_val, max_val, True)
+    return hardtanh(input, min_val, max_val)
 
 
 @function("nn.functional.relu6")
@@ -132,7 +132,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 @function("nn.functional.leaky_relu_")
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """`leaky_relu` in place."""
-    return _leaky_relu(True, input, negative_slope)
+    return _leaky_relu(False, input, negative_slope)
 
 
 def _check_prelu(name: str, input: Meta, weight: Meta) -> None:
@@ -212,11 +212,11 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 @function("nn.functional.threshold_")
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """`threshold` in place."""
-    return _threshold(True, input, threshold, value)
+    return _threshold(False, input, threshold, value)
 
 
 @op(
-    "hardshrink", "Tensor.hardshrink", "nn.functional.hardshrink", promote=KEEP, shape=same, pointwise=True,
+    "hardshrink", "Tensor.hardshrink", "nn.functional.hardshrink", out=True, promote=KEEP, shape=same, pointwise=True,
     dtypes=supports("hf", "hardshrink_cpu"),
 )  # fmt: skip
 def hardshrink(xp: Any, input: Array, lambd: Scalar = 0.5) -> Array:
@@ -241,7 +241,7 @@ def _(xp: Any, g: Array, input: Array, lambd: Any) -> Array:
     return xp.where((input >= -lambd) & (input <= lambd), 0, g)
 
 
-@function("nn.functional.softshrink")
+@function("nn.functional.softshrink", out=True)
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """`input` moved towards zero by `lambd`; 0 between `-lambd` and `lambd`."""
     if lambd < 0:
@@ -323,7 +323,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 @function("nn.functional.elu_")
 def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`elu` in place."""
-    return _elu(True, input, alpha, 1.0, 1.0)
+    return _elu(False, input, alpha, 1.0, 1.0)
 
 
 @function("nn.functional.selu")
@@ -344,7 +344,7 @@ def top_level_selu(input: Tensor) -> Tensor:
 @function("selu_", "nn.functional.selu_")
 def selu_(input: Tensor) -> Tensor:
     """`selu` in place."""
-    return selu(input, True)
+    return selu(input)
 
 
 @op(promote=KEEP, shape=lambda input, *_: input.shape, pointwise=True, dtypes=supports("hf", "elu_cpu"), node="CeluBackward")
@@ -381,10 +381,10 @@ def top_level_celu(input: Tensor, alpha: float = 1.0) -> Tensor:
 @function("celu_", "nn.functional.celu_")
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`celu` in place."""
-    return celu(input, alpha, True)
+    return celu(input, alpha)
 
 
-@op("nn.functional.softplus", promote=KEEP, shape=same, pointwise=True, dtypes=supports("hf", "softplus_cpu"), node="SoftplusBackward")
+@op("nn.functional.softplus", out=True, promote=KEEP, shape=same, pointwise=True, dtypes=supports("hf", "softplus_cpu"), node="SoftplusBackward")
 def softplus(xp: Any, input: Array, beta: Scalar = 1, threshold: Scalar = 20) -> Array:
     """`log(1 + exp(beta * input)) / beta`; `input` itself where `beta * input` exceeds `threshold`."""
     scaled = input * beta
@@ -402,7 +402,7 @@ def _log_sigmoid(xp: Any, x: Any) -> Any:
     return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.abs(x)))
 
 
-@op("nn.functional.logsigmoid", promote=KEEP, shape=same, pointwise=True, dtypes=supports("hf", "log_sigmoid_cpu"), node="LogSigmoidBackward")
+@op("nn.functional.logsigmoid", out=True, promote=KEEP, shape=same, pointwise=True, dtypes=supports("hf", "log_sigmoid_cpu"), node="LogSigmoidBackward")
 def logsigmoid(xp: Any, input: Array) -> Array:
     """`log(sigmoid(input))`, exact for large negative elements."""
     return _log_sigmoid(xp, input)
@@ -427,7 +427,7 @@ def _check_gelu(name: str, input: Meta, approximate: str) -> None:
     supports("hf", "GeluKernelImpl")(name, input)
 
 
-@op("nn.functional.gelu", promote=KEEP, shape=lambda input, *_: input.shape, pointwise=True, dtypes=_check_gelu)
+@op("nn.functional.gelu", out=True, promote=KEEP, shape=lambda input, *_: input.shape, pointwise=True, dtypes=_check_gelu)
 def gelu(xp: Any, input: Array, *, approximate: str = "none") -> Array:
     """`input` times the probability that a standard normal number is below it.
 
@@ -606,4 +606,4 @@ def rrelu_(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
 ) -> Tensor:
     """`rrelu` in place."""
-    return _rrelu(input, lower, upper, training, True)
+    return _rrelu(input, lower, upper, training, False)

@@ -12,7 +12,7 @@ from flambeau._core import dtype as dtypes
 from flambeau._core import xla
 from flambeau._core.declare import RAW, Array, Sizes, broadcast_shapes
 from flambeau._core.device import device as Device
-from flambeau._core.dispatch import apply, check_writable, function, op, write
+from flambeau._core.dispatch import apply, constant, function, op
 from flambeau._core.dtype import dtype as DType
 from flambeau._core.function import Function
 from flambeau._core.strides import channels_last_strides, is_contiguous, preserved
@@ -52,6 +52,8 @@ def to_dtype(input: Tensor, dtype: DType) -> Tensor:
     """`input` itself if it has this dtype already, a converted copy otherwise."""
     if input._meta.dtype is dtype:
         return input
+    if dtype.np is None:
+        raise RuntimeError(f"{dtype} has no values here: NumPy and XLA lack it. Use torch.complex64.")
     if input._meta.dtype.is_complex and not dtype.is_complex and dtype is not dtypes.bool_:
         warnings.warn(
             "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=3
@@ -350,20 +352,15 @@ def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
         if not isinstance(src, (bool, int, float, complex, np.generic)):
             raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
         src = _number_tensor(src, input)
-    check_writable(input)
-    if src is input:
-        return input
     _check_copy(input._meta.shape, src._meta.shape)
     if src._meta.device is not input._meta.device:
         src = to_device(src, input._meta.device)
     if input.requires_grad or (input._base is not None and input._base.requires_grad):
-        return write(input, apply(copy_over, (input, src)), "copy_")
-    return write(input, apply(copy_of, (src, input._meta.shape, input._meta.dtype)), "copy_")
+        return apply(copy_over, (input, src))  # type: ignore[no-any-return]
+    return apply(copy_of, (src, input._meta.shape, input._meta.dtype))  # type: ignore[no-any-return]
 
 
 def _number_tensor(number: Any, like: Tensor) -> Tensor:
-    from flambeau._core.dispatch import constant
-
     return constant(np.asarray(number), dtypes.scalar_dtype(number), like._meta)
 
 

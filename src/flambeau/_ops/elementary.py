@@ -325,7 +325,7 @@ def angle(xp: Any, input: Array) -> Array:
 angle.gradient("input")(_angle_gradient)
 
 conj_physical = unary(
-    "conj_physical", lambda xp, x: xp.conj(x), lambda xp, g: xp.conj(g), "The conjugate, stored as such.", promote=RAW,
+    "conj_physical", lambda xp, x: xp.conj(x), lambda xp, g: xp.conj(g), "The conjugate, stored as such.", promote=RAW, shape=lambda input: input,
     node="ConjPhysicalBackward0",
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core.declare import FLOATING, KEEP, PROMOTE, Array, Operand, Scalar, broadcast
-from flambeau._core.dispatch import apply, constant, function, op
+from flambeau._core.dispatch import apply, constant, function, op, write_out
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import META, Meta, Value
 from flambeau._ops.supported import kind, result_type, supports
@@ -41,7 +41,7 @@ def _check_difference(name: str, input: Any, other: Any, alpha: Any = 1) -> None
     _check_alpha(name, input, other, alpha)
 
 
-@op("add", "Tensor.add", "Tensor.add_", out=True, promote=PROMOTE, shape=broadcast, dtypes=_check_alpha)
+@op("add", "Tensor.add", "Tensor.add_", out=True, promote=PROMOTE, shape=broadcast, dtypes=_check_alpha, numbers=True)
 def add(xp: Any, input: Array, other: Operand, *, alpha: Scalar = 1) -> Array:
     """`input + alpha * other`, with broadcasting and type promotion.
 
@@ -64,7 +64,7 @@ def _(xp: Any, g: Array, alpha: Scalar) -> Array:
 
 @op(
     "sub", "subtract", "Tensor.sub", "Tensor.sub_", "Tensor.subtract", "Tensor.subtract_",
-    out=True, promote=PROMOTE, shape=broadcast, dtypes=_check_difference,
+    out=True, promote=PROMOTE, shape=broadcast, dtypes=_check_difference, numbers=True,
 )  # fmt: skip
 def sub(xp: Any, input: Array, other: Operand, *, alpha: Scalar = 1) -> Array:
     """`input - alpha * other`, with broadcasting and type promotion."""
@@ -102,7 +102,7 @@ def _(g: Array) -> Array:
 
 @op(
     "mul", "multiply", "Tensor.mul", "Tensor.mul_", "Tensor.multiply", "Tensor.multiply_",
-    out=True, promote=PROMOTE, shape=broadcast,
+    out=True, promote=PROMOTE, shape=broadcast, numbers=True,
 )  # fmt: skip
 def mul(xp: Any, input: Array, other: Operand) -> Array:
     """`input * other`, with broadcasting and type promotion."""
@@ -121,7 +121,7 @@ def _(xp: Any, g: Array, input: Array) -> Array:
 
 @op(
     "true_divide", "Tensor.true_divide", "Tensor.true_divide_",
-    out=True, promote=FLOATING, shape=broadcast, node="DivBackward0",
+    out=True, promote=FLOATING, shape=broadcast, node="DivBackward0", numbers=True,
 )  # fmt: skip
 def true_divide(xp: Any, input: Array, other: Operand) -> Array:
     """`input / other`; integers give the default dtype."""
@@ -264,10 +264,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
 
 def as_operand(input: Any, like: Any) -> Any:
     """A number that stands where a tensor is declared, as a tensor on the device of the other operand."""
-    if isinstance(input, Tensor) or not isinstance(input, (bool, int, float, complex)):
+    if isinstance(input, Tensor) or not isinstance(like, Tensor) or not isinstance(input, (bool, int, float, complex)):
         return input
-    meta = like._meta if isinstance(like, Tensor) else None
-    return constant(np.asarray(input), dtypes.scalar_dtype(input), meta)
+    return constant(np.asarray(input), dtypes.scalar_dtype(input), like._meta)
 
 
 @op(
@@ -442,20 +441,48 @@ def pow(input: Any, exponent: Any) -> Tensor:
     return pow_of_number.function(input, exponent)  # type: ignore[no-any-return]
 
 
-@function("float_power", "Tensor.float_power", "Tensor.float_power_", out=True)
-def float_power(input: Any, exponent: Any) -> Tensor:
-    """`input ** exponent` in float64, or complex128 for complex operands."""
+def _wide(input: Any, exponent: Any) -> Any:
     is_complex = any(
         each.is_complex() if isinstance(each, Tensor) else isinstance(each, complex) for each in (input, exponent)
     )
-    wide = dtypes.complex128 if is_complex else dtypes.float64
+    return dtypes.complex128 if is_complex else dtypes.float64
+
+
+def _float_power(input: Any, exponent: Any) -> Tensor:
+    wide = _wide(input, exponent)
 
     def widened(each: Any) -> Any:
         if isinstance(each, Tensor):
             return each.to(wide)  # type: ignore[attr-defined]
-        return complex(each) if is_complex else float(each)
+        return complex(each) if wide.is_complex else float(each)
 
     return pow(widened(input), widened(exponent))
+
+
+@function("float_power", "Tensor.float_power")
+def float_power(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
+    """`input ** exponent` in float64, or complex128 for complex operands."""
+    result = _float_power(input, exponent)
+    if out is None:
+        return result
+    if out.dtype is not result.dtype:
+        raise RuntimeError(
+            f"the output given to float_power has dtype {out.dtype.scalar_type} but the operation's result requires "
+            f"dtype {result.dtype.scalar_type}"
+        )
+    return write_out(out, result, "float_power")
+
+
+@function("Tensor.float_power_")
+def float_power_(input: Tensor, exponent: Any) -> Tensor:
+    """`float_power` in place, for tensors that are wide enough."""
+    wide = _wide(input, exponent)
+    if input.dtype is not wide:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {input.dtype.scalar_type} but the operation's result requires "
+            f"dtype {wide.scalar_type}"
+        )
+    return _float_power(input, exponent)
 
 
 # -- fused products --------------------------------------------------------------------------------
