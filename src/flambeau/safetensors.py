@@ -216,7 +216,7 @@ def _check(tensors: dict[str, Tensor]) -> None:
 
 def _tensors(data: bytes, device: str | int) -> dict[str, Tensor]:
     where = Device(device)
-    return {name: _tensor(name, entry, where) for name, entry in sorted(deserialize(data))}
+    return {name: _tensor(name, entry, where) for name, entry in sorted(deserialize(data))}  # type: ignore[no-untyped-call]
 
 
 def _tensor(name: str, entry: dict[str, Any], where: Device) -> Tensor:

@@ -78,13 +78,11 @@ def rebuild_tensor_v3(
     return rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks)
 
 
-def rebuild_parameter(data: Tensor, requires_grad: bool, backward_hooks: Any) -> Parameter:
+def rebuild_parameter(data: Tensor, requires_grad: bool, backward_hooks: Any) -> Any:
     return Parameter(data, requires_grad)
 
 
-def rebuild_parameter_with_state(
-    data: Tensor, requires_grad: bool, backward_hooks: Any, state: Any
-) -> Parameter:
+def rebuild_parameter_with_state(data: Tensor, requires_grad: bool, backward_hooks: Any, state: Any) -> Any:
     parameter = Parameter(data, requires_grad)
     set_state(parameter, state)
     return parameter

@@ -67,7 +67,7 @@ class _Naming:
     def _reduce_tensor(self, tensor: Tensor) -> Any:
         attributes = user_attributes(tensor)
         if type(tensor) is Parameter:
-            args = (tensor.detach(), tensor.requires_grad, OrderedDict())
+            args: tuple[Any, ...] = (tensor.detach(), tensor.requires_grad, OrderedDict())
             if attributes:
                 return names.rebuild_parameter_with_state, (*args, attributes)
             return names.rebuild_parameter, args
@@ -86,7 +86,8 @@ class _Naming:
         kind = names.STORAGE_TYPE_OF.get(piece.dtype)
         count = first.numel if kind is not None else first.numel * piece.dtype.itemsize
         storage = _StorageReference(("storage", kind or names.UNTYPED, number, piece.location, count))
-        args = (storage, piece.offset, piece.size, piece.stride, tensor.requires_grad, OrderedDict())
+        hooks: OrderedDict[int, Any] = OrderedDict()
+        args = (storage, piece.offset, piece.size, piece.stride, tensor.requires_grad, hooks)
         if kind is None:
             return names.rebuild_tensor_v3, (*args, piece.dtype)
         return names.rebuild_tensor_v2, args

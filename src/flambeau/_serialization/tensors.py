@@ -70,7 +70,7 @@ def _offset_in_storage(tensor: Tensor, stride: tuple[int, ...]) -> int | None:
     if not indices.size:
         return 0
     offset = int(indices.reshape(-1)[0])
-    expected = np.int64(offset)
+    expected: Any = np.int64(offset)
     for dim, step in enumerate(stride):
         line = np.arange(indices.shape[dim]) * step
         expected = expected + line.reshape(-1, *(1,) * (indices.ndim - dim - 1))

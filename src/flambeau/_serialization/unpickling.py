@@ -46,13 +46,14 @@ class _Opcodes(dict[int, Callable[[Any], None]]):
         raise Refused(f"Unsupported operand {code}")
 
 
-class WeightsUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
-    """An unpickler that makes and calls nothing but the types and functions in `names.KNOWN` and in `safe`.
+# The one written in Python, whose operations can be taken out one by one and checked where they act.
+_PythonUnpickler: Any = pickle._Unpickler
 
-    It is the one written in Python, whose operations can be taken out one by one and checked where they act.
-    """
 
-    dispatch = _Opcodes(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+class WeightsUnpickler(_PythonUnpickler):  # type: ignore[misc]
+    """An unpickler that makes and calls nothing but what stands in `names.KNOWN` and in `safe`."""
+
+    dispatch = _Opcodes(_PythonUnpickler.dispatch)
     for _code in (
         *(pickle.INST, pickle.OBJ, pickle.NEWOBJ_EX, pickle.EXT1, pickle.EXT2, pickle.EXT4),
         *(pickle.NEXT_BUFFER, pickle.READONLY_BUFFER),
@@ -177,13 +178,13 @@ def globals_of(data: bytes) -> Iterator[tuple[str, str]]:
     memo: dict[int, Any] = {}
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name == "GLOBAL":
-            module, _, name = argument.partition(" ")
+            module, _, name = str(argument).partition(" ")
             yield modern_name(module, name)
         elif opcode.name == "STACK_GLOBAL":
             yield modern_name(strings[-2], strings[-1])
         elif opcode.name in ("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"):
             memo[len(memo) if argument is None else argument] = strings[-1] if strings else None
         elif opcode.name in ("GET", "BINGET", "LONG_BINGET"):
-            strings.append(memo.get(argument))
+            strings.append(memo.get(argument or 0))
         elif opcode.stack_after:
             strings.append(argument)

@@ -66,7 +66,8 @@ class Adam(Optimizer):
             if foreach and not capturable:
                 raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
             check_single_element(lr)
-        if not lr >= 0.0:  # so written for nan's sake
+        # So written for nan's sake.
+        if not lr >= 0.0:  # type: ignore[operator]
             raise ValueError(f"Invalid learning rate: {lr}")
         if not eps >= 0.0:
             raise ValueError(f"Invalid epsilon value: {eps}")
@@ -132,7 +133,7 @@ class Adam(Optimizer):
 
 def _check_betas(betas: tuple[float | Tensor, float | Tensor], foreach_without_capture: bool) -> None:
     for index in (0, 1):
-        if not 0.0 <= betas[index] < 1.0:
+        if not 0.0 <= betas[index] < 1.0:  # type: ignore[operator]
             raise ValueError(f"Invalid beta parameter at index {index}: {betas[index]}")
     if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
         raise ValueError("betas must be either both floats or both Tensors")

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from flambeau._core.dtype import float32
+from flambeau._core.handles import RemovableHandle
 from flambeau._core.modes import enable_grad, no_grad
 from flambeau._core.tensor import Tensor
 from flambeau._ops.construct import tensor
-from flambeau._core.handles import RemovableHandle
 from flambeau.nn.modules._unregistered import explain_empty_parameters, left_out
 from flambeau.optim import _state_dict
 

@@ -57,11 +57,11 @@ class SGD(Optimizer):
         fused: bool | None = None,
     ) -> None:
         check_single_element(lr)
-        if lr < 0.0:
+        if lr < 0.0:  # type: ignore[operator]
             raise ValueError(f"Invalid learning rate: {lr}")
         if momentum < 0.0:
             raise ValueError(f"Invalid momentum value: {momentum}")
-        if weight_decay < 0.0:
+        if weight_decay < 0.0:  # type: ignore[operator]
             raise ValueError(f"Invalid weight_decay value: {weight_decay}")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")

@@ -66,10 +66,10 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
-        return tuple(tensor[index] for tensor in self.tensors)
+        return tuple(tensor[index] for tensor in self.tensors)  # type: ignore[index]
 
     def __len__(self) -> int:
-        return self.tensors[0].size(0)
+        return self.tensors[0].shape[0]
 
 
 class StackDataset(Dataset[Any]):
@@ -178,7 +178,7 @@ class ChainDataset(IterableDataset[Any]):
             yield from _as_stream(dataset)
 
     def __len__(self) -> int:
-        return sum(len(_as_stream(dataset)) for dataset in self.datasets)  # type: ignore[arg-type]
+        return sum(len(_as_stream(dataset)) for dataset in self.datasets)  # type: ignore[arg-type, misc]
 
 
 def _as_stream(dataset: Dataset[Any]) -> IterableDataset[Any]:
@@ -234,10 +234,11 @@ def random_split(
             "Sum of input lengths does not equal the length of the input dataset! "
             f"(they sum to {sum(lengths)}, and the dataset has {total} samples)"
         )
-    order = (generator or default_generator).randperm(operator.index(sum(lengths))).tolist()
+    count = operator.index(sum(lengths))  # type: ignore[arg-type]
+    order = (generator or default_generator).randperm(count).tolist()
     parts, start = [], 0
     for length in lengths:
-        parts.append(Subset(dataset, order[start : start + length]))  # type: ignore[misc]
+        parts.append(Subset(dataset, order[start : start + length]))
         start += length  # type: ignore[assignment]
     return parts
 

@@ -140,15 +140,15 @@ def collate_numpy_array_fn(batch: Any, *, collate_fn_map: CollateMap | None = No
 
 
 def collate_numpy_scalar_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Tensor:
-    return from_numpy(np.asarray(batch))
+    return from_numpy(np.asarray(batch))  # type: ignore[no-any-return]
 
 
 def collate_float_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Tensor:
-    return tensor(batch, dtype=float64)
+    return tensor(batch, dtype=float64)  # type: ignore[no-any-return]
 
 
 def collate_int_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Tensor:
-    return tensor(batch)
+    return tensor(batch)  # type: ignore[no-any-return]
 
 
 def collate_str_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
