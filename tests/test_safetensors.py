@@ -1,6 +1,7 @@
 """Safetensors files, against the safetensors package's functions for PyTorch."""
 
 import inspect
+import json
 import os
 
 import pytest
@@ -116,12 +117,15 @@ def test_models_with_tied_weights_go_both_ways(tmp_path):
             assert other.first.weight.tolist() == model.first.weight.tolist()
 
 
-def test_the_bytes_of_a_tied_model_are_those_of_the_package(tmp_path):
+def test_the_header_and_the_values_of_a_tied_model_are_those_of_the_package(tmp_path):
     files = []
     for library, package in BOTH:
         library.manual_seed(0)
         package.save_model(tied(library), str(tmp_path / library.__name__))
-        files.append((tmp_path / library.__name__).read_bytes())
+        data = (tmp_path / library.__name__).read_bytes()
+        end = 8 + int.from_bytes(data[:8], "little")
+        # The package writes the metadata in an order that differs from run to run.
+        files.append((json.loads(data[8:end]), data[end:]))
     assert files[0] == files[1]
 
 

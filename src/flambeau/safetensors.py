@@ -166,7 +166,7 @@ def _pieces(tensors: dict[str, Tensor], metadata: dict[str, str] | None) -> list
     _check(tensors)
     order = list(_TAGS)
     ordered = sorted(tensors.items(), key=lambda item: (order.index(item[1].dtype), item[0]))
-    header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
     values, position = [], 0
     for name, tensor in ordered:
         data = np.ascontiguousarray(tensor.detach()._host_array()).tobytes()
