@@ -21,6 +21,7 @@ class Modes(threading.local):
         self.anomaly = False
         self.anomaly_check_nan = True
         self.saved_hooks: list[tuple[Any, Any]] = []
+        self.hooks_refused = ""  # the message with which `saved_tensors_hooks` is refused
 
 
 modes = Modes()
