@@ -102,4 +102,10 @@ def _define(name: str, fields: tuple[str, ...]) -> type[StructSequence]:
 
 
 all_return_types: list[type[StructSequence]] = [_define(name, tuple(text.split())) for name, text in _FIELDS.items()]
-globals().update({each.__name__: each for each in all_return_types})
+_by_name = {each.__name__: each for each in all_return_types}
+globals().update(_by_name)
+
+
+def named_result(name: str, items: Sequence[Any]) -> Any:
+    """The results of the function `name` under their names: `torch.return_types.<name>(items)`."""
+    return _by_name[name](items)
