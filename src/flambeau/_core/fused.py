@@ -14,21 +14,26 @@ def fused_multiply_add(values: Array, factor: Any, addend: Any) -> Array:
     """`values * factor + addend`, rounded once, as the processor's own instruction rounds it."""
     if values.dtype == np.float32:
         # Products of float32 are exact in float64, and so is nearly every such sum.
-        return (values.astype(np.float64) * np.float64(factor) + np.float64(addend)).astype(np.float32)
-    product = values * factor
-    low = _product_error(values, factor, product)
-    total = product + addend
-    # The error of the sum (Knuth), to which that of the product is added before the last rounding.
-    back = total - product
-    error = (product - (total - back)) + (addend - back)
-    return total + (error + low)
+        wide: Array = values.astype(np.float64) * np.float64(factor) + np.float64(addend)
+        with np.errstate(over="ignore"):
+            return wide.astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        product: Array = values * factor
+        total = product + addend
+        # The error of the sum (Knuth), to which that of the product is added before the last rounding.
+        back = total - product
+        error = (product - (total - back)) + (addend - back)
+        fused: Array = total + (error + _product_error(values, factor, product))
+    # Infinite and very large numbers have no such errors to add.
+    return np.where(np.isfinite(fused), fused, total)
 
 
 def _product_error(a: Array, b: Any, product: Array) -> Array:
     """What the float64 `product` of a and b lacks (Dekker 1971)."""
     a_high, a_low = _halves(a)
     b_high, b_low = _halves(np.float64(b))
-    return ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+    error: Array = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+    return error
 
 
 def _halves(value: Any) -> tuple[Any, Any]:
@@ -37,16 +42,23 @@ def _halves(value: Any) -> tuple[Any, Any]:
     return high, value - high
 
 
-# PyTorch's AVX2 and AVX-512 builds take logarithm, sine and cosine of float32 normals from Cephes' polynomials
-# (Moshier 1989, logf, sinf and cosf), each step a fused multiply-add. NumPy's own functions differ in the last bits.
+# On processors with AVX2 PyTorch takes logarithm, sine and cosine of float32 normals from Cephes' polynomials
+# (Moshier 1989: logf, sinf, cosf), each step a fused multiply-add. NumPy's own differ in the last bits.
 _LOG = (
     *(7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1),
     *(-1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1),
 )
 _SINE = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
 _COSINE = (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
-_LOG_2 = (np.float64(np.float32(-2.12194440e-4)), np.float32(0.693359375))  # the small part, and the exact one
-_QUARTER_PI = (np.float32(0.78515625), np.float32(2.4187564849853515625e-4), np.float32(3.77489497744594108e-8))
+_LOG_2 = (
+    np.float64(np.float32(-2.12194440e-4)),
+    np.float32(0.693359375),
+)  # the small part, and the exact one
+_QUARTER_PI = (
+    np.float32(0.78515625),
+    np.float32(2.4187564849853515625e-4),
+    np.float32(3.77489497744594108e-8),
+)
 
 _BLOCK = 1024  # runs of sixteen at a time, so that all between stays in the processor's cache
 
@@ -142,4 +154,4 @@ def sixteen_doubles(uniforms: Array, mean: float, std: float) -> Array:
     radius = np.sqrt(-2.0 * np.log(1.0 - runs[:, :8]))
     angle = 2.0 * math.pi * runs[:, 8:]
     values = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()
-    return values if mean == 0 and std == 1 else values * std + mean
+    return values if mean == 0 and std == 1 else fused_multiply_add(values, std, mean)

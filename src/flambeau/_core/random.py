@@ -95,13 +95,14 @@ class Generator(Stream):
         if dtype.kind == "c":
             # Half of the variance goes to each part.
             pairs = self.normal((*shape, 2), 0.0, std * math.sqrt(0.5), _part(dtype), contiguous)
-            return _as_complex(pairs, dtype) + dtype.type(mean)
+            shifted: Array = _as_complex(pairs, dtype) + dtype.type(mean)
+            return shifted
         _check_known("normal_kernel_cpu", dtype, _DIGITS)
         count = math.prod(shape)
         if count < 16 or not contiguous:
             with self._lock:
                 values = self._normal_pairs(count)
-            return (values * std + mean).astype(dtype).reshape(shape)
+            return fused_multiply_add(values, std, mean).astype(dtype).reshape(shape)
         of_sixteen = sixteen_doubles if dtype == np.float64 else normals_of_sixteen
         unit = self.unit_doubles if dtype == np.float64 else self.unit_floats
         whole = count - count % 16
@@ -114,6 +115,29 @@ class Generator(Stream):
         if last is not None:  # the last sixteen are drawn anew, those that had been filled among them
             values[-16:] = of_sixteen(last, mean, std)
         return values.astype(dtype, copy=False).reshape(shape)
+
+    def normal_of(self, mean: Array | float, std: Array | float) -> Array:
+        """Normals with a mean and a deviation for each element; `torch.normal`.
+
+        One of the two is an array, whose dtype the result has. They broadcast.
+
+        Raises: RuntimeError, if an element of `std` is negative.
+        """
+        like = mean if isinstance(mean, np.ndarray) else std
+        assert isinstance(like, np.ndarray)
+        if isinstance(std, np.ndarray):
+            if not bool((std >= 0).all()):
+                raise RuntimeError("normal expects all elements of std >= 0.0")
+        elif not std >= 0:
+            raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
+        shape = np.broadcast_shapes(np.shape(mean), np.shape(std))
+        values: Any
+        if isinstance(std, np.ndarray):
+            values = self.normal(shape, dtype=like.dtype) * std
+        else:
+            values = self.normal(shape, 0.0, std, like.dtype)
+        total: Array = values + (mean if isinstance(mean, np.ndarray) else like.dtype.type(mean))
+        return total
 
     def _normal_pairs(self, count: int) -> Array:
         """Standard normals two by two, float64; one that is left over waits for the next call."""
@@ -176,10 +200,11 @@ class Generator(Stream):
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
         _check_permutation(n, dtype)
-        # A list swaps ten times as fast as an array.
-        partners = (self.raws(max(n - 1, 0)) % np.arange(n, 1, -1, dtype=np.uint32)).astype(np.int64)
-        partners += np.arange(len(partners))
-        order = list(range(n))
+        steps = np.arange(max(n - 1, 0))
+        partners = (self.raws(len(steps)) % np.arange(n, 1, -1, dtype=np.uint32)).astype(np.int64) + steps
+        if n > 1000:
+            return _swapped_at_once(partners).astype(dtype, copy=False)
+        order = list(range(n))  # a list swaps ten times as fast as an array
         for i, j in enumerate(partners.tolist()):
             order[i], order[j] = order[j], order[i]
         return np.array(order, dtype)
@@ -199,7 +224,7 @@ class Generator(Stream):
     def dropout_mask(self, p: float, shape: Shape) -> Array:
         """Which elements dropout keeps when it drops with probability `p`; the others become zero.
 
-        The alpha and feature dropouts draw so too, with the shape of their noise: `(N, C, 1, ...)` for the latter.
+        The alpha and feature dropouts draw so too; the latter's noise has the shape `(N, C, 1, ...)`.
         """
         return self.bernoulli_scalar(1.0 - p, shape)
 
@@ -227,7 +252,7 @@ class Generator(Stream):
         """
         if not rate > 0:
             raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={rate:g}")
-        shape, dtype = _floating(shape, dtype, "exponential_cpu")
+        shape, dtype = _floating(shape, dtype, "Exponential")
         return (np.log1p(-self.unit_doubles(math.prod(shape))) * (-1.0 / rate)).astype(dtype).reshape(shape)
 
     def geometric(self, shape: Shape, p: float, dtype: Any = np.float32) -> Array:
@@ -237,7 +262,8 @@ class Generator(Stream):
         """
         if not 0 < p < 1:
             raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
-        shape = _sizes(shape)
+        shape, dtype = _sizes(shape), np.dtype(dtype)
+        _check_known("geometric_cpu", dtype, _WHOLE - {"bool"})
         with np.errstate(divide="ignore"):
             trials = np.ceil(np.log(self.unit_doubles(math.prod(shape))) / math.log1p(-p))
         return trials.astype(dtype).reshape(shape)
@@ -249,11 +275,12 @@ class Generator(Stream):
         """
         if not std > 0:
             raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
-        shape, dtype = _floating(shape, dtype, "log_normal_cpu")
+        shape, dtype = _sizes(shape), np.dtype(dtype)
+        _check_known("log_normal_cpu", dtype, _DIGITS)
         with self._lock:
             values = self._normal_pairs(math.prod(shape))
         with np.errstate(over="ignore"):
-            return np.exp(values * std + mean).astype(dtype).reshape(shape)
+            return np.exp(fused_multiply_add(values, std, mean)).astype(dtype).reshape(shape)
 
     def cauchy(self, shape: Shape, median: float = 0.0, sigma: float = 1.0, dtype: Any = np.float32) -> Array:
         """Cauchy's distribution about `median`; `cauchy_`.
@@ -262,14 +289,22 @@ class Generator(Stream):
         """
         if not sigma > 0:
             raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
-        shape, dtype = _floating(shape, dtype, "cauchy_cpu")
+        shape, dtype = _floating(shape, dtype, "Cauchy")
         turns = np.tan(math.pi * (self.unit_doubles(math.prod(shape)) - 0.5))
         with np.errstate(over="ignore"):
-            return (turns * sigma + median).astype(dtype).reshape(shape)
+            return fused_multiply_add(turns, sigma, median).astype(dtype).reshape(shape)
 
     def gumbel(self, shape: Shape, dtype: Any = np.float32) -> Array:
         """Gumbel's distribution as `gumbel_softmax` draws it: minus the logarithm of exponential draws."""
-        return -np.log(self.exponential(shape, 1.0, dtype))
+        values: Array = -np.log(self.exponential(shape, 1.0, dtype))
+        return values
+
+    def rrelu_slopes(self, inputs: Array, lower: float, upper: float) -> Array:
+        """What `rrelu` multiplies `inputs` by in training: one if above zero, and else a draw."""
+        slopes = np.ones(inputs.shape, inputs.dtype)
+        low = ~(inputs > 0)
+        slopes[low] = fused_multiply_add(self.unit_doubles(int(low.sum())), upper - lower, lower)
+        return slopes
 
     def multinomial(self, weights: Array, count: int, replacement: bool = False) -> Array:
         """Indices drawn in proportion to `weights`, `(*, count)` int64; `multinomial`.
@@ -283,7 +318,8 @@ class Generator(Stream):
         _check_weights(weights, count, replacement)
         if not replacement or count == 1:
             with np.errstate(divide="ignore"):
-                races = weights / self.exponential(weights.shape, 1.0, weights.dtype)
+                waiting: Any = self.exponential(weights.shape, 1.0, weights.dtype)
+                races: Array = weights / waiting
             if count == 1:
                 return races.argmax(-1)[..., None].astype(np.int64)
             return np.argsort(-races, axis=-1, kind="stable")[..., :count]
@@ -316,9 +352,15 @@ class Generator(Stream):
         return float(self.unit_doubles(1)[0])
 
 
-def _floating(shape: Shape, dtype: Any, kernel: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _floating(shape: Shape, dtype: Any, law: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     dtype = np.dtype(dtype)
-    _check_known(kernel, dtype, _DIGITS)
+    if dtype.name not in _DIGITS:
+        # PyTorch names the dtype in a way of its own for each of the two.
+        name = _NAMES.get(dtype.name, (dtype.name, dtype.name))[law == "Cauchy"]
+        raise RuntimeError(
+            f"{law} distribution is a continuous probability distribution. "
+            f"dtype must be a floating point but you specified {name}"
+        )
     return _sizes(shape), dtype
 
 
@@ -358,7 +400,7 @@ def _check_known(kernel: str, dtype: np.dtype[Any], known: Container[str]) -> No
 
 def _check_bounds(low: float, high: float, dtype: np.dtype[Any]) -> None:
     _check_known("check_uniform_bounds", dtype, _DIGITS)
-    largest = float(ml_dtypes.finfo(dtype).max)
+    largest = _largest_float(dtype)
     for name, value in (("from", low), ("to", high)):
         if not -largest <= value <= largest:
             raise RuntimeError(f"{name} is out of bounds for {_NAMES[dtype.name][1]}")
@@ -373,6 +415,11 @@ def _check_bounds(low: float, high: float, dtype: np.dtype[Any]) -> None:
         )
 
 
+def _largest_float(dtype: np.dtype[Any]) -> float:
+    limits: Any = ml_dtypes.finfo
+    return float(limits(dtype).max)
+
+
 def _largest_whole(dtype: np.dtype[Any]) -> int:
     if dtype == np.bool_:
         return 1
@@ -385,13 +432,43 @@ def _check_whole_bounds(low: int, high: int, dtype: np.dtype[Any]) -> None:
     if dtype == np.bool_:
         smallest, largest = 0, 1
     elif dtype.name in _DIGITS:
-        largest = int(ml_dtypes.finfo(dtype).max)
+        largest = int(_largest_float(dtype))
         smallest = -largest
     else:
         smallest, largest = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
     for name, value in (("from", low), ("to - 1", high - 1)):
         if not smallest <= value <= largest:
             raise RuntimeError(f"{name} is out of bounds for {_NAMES[dtype.name][1]}")
+
+
+def _swapped_at_once(partners: Array) -> Array:
+    """0, 1, ..., len(partners) after place i and place `partners[i] >= i` were swapped, for each i in turn.
+
+    What lies in a place changes only when it is the partner of a swap, and then becomes what lay in place i
+    at step i. So each value is found by following such steps backwards, all of them together.
+    """
+    n = len(partners) + 1
+    partners = np.append(partners, n - 1)
+    steps = np.arange(n)
+    moving = steps[partners != steps]
+    # What lies in place i at step i: what the last swap with it brought, or i itself.
+    source = steps.copy()
+    source[partners[moving]] = moving  # of several the last one stays
+    while True:
+        further = source[source]
+        if np.array_equal(further, source):
+            break
+        source = further
+    # Place i ends with what lay in its partner: what the swap before this one brought there, or the partner.
+    by_partner, step = np.divmod(np.sort(partners[moving] * n + moving), n)
+    again = by_partner[1:] == by_partner[:-1]
+    order = partners
+    order[step] = by_partner
+    order[step[1:][again]] = source[step[:-1][again]]
+    still = np.ones(n, np.bool_)
+    still[moving] = False
+    order[still] = source[still]
+    return order
 
 
 def _check_permutation(n: int, dtype: np.dtype[Any]) -> None:

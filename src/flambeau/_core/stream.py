@@ -125,7 +125,7 @@ class Stream:
         left, following = int(read["left"]), int(read["next"])
         if read["seeded"] != 1 or not 1 <= left <= _WORDS or following > _WORDS:
             raise RuntimeError("Invalid mt19937 state: these bytes did not come from Generator.get_state()")
-        inner = {"key": read["words"].astype(np.uint32), "pos": _WORDS if left == 1 else following}
+        inner: Any = {"key": read["words"].astype(np.uint32), "pos": _WORDS if left == 1 else following}
         with self._lock:
             self._bits.state = {"bit_generator": "MT19937", "state": inner}
             self._seed = int(read["seed"])
