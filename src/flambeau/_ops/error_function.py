@@ -73,3 +73,21 @@ def erf_values(xp: Any, x: Any) -> Any:
     from jax import lax
 
     return lax.erf(x)
+
+
+def _erfcx_positive(x: Any) -> Any:
+    """`exp(x**2) * erfc(x)` for x of at least 0."""
+    small = np.exp(np.minimum(x, 1) ** 2) * (1 - _erf_numpy(np.minimum(x, 1)))
+    middle = _ratio(_MIDDLE, np.clip(x, 0.4, 4))
+    large = np.maximum(x, 4)
+    inverse = 1 / (large * large)
+    tail = (1 / np.sqrt(np.pi) - inverse * _ratio(_LARGE, inverse)) / large
+    return np.where(x <= 0.46875, small, np.where(x <= 4, middle, tail))
+
+
+def erfcx_values(x: Any) -> Any:
+    """`exp(x**2) * erfc(x)` in NumPy."""
+    size = np.abs(np.atleast_1d(x))
+    positive = _erfcx_positive(size)
+    found = np.where(np.atleast_1d(x) < 0, 2 * np.exp(size * size) - positive, positive)
+    return np.where(np.isnan(x), x, found.reshape(np.shape(x)))
