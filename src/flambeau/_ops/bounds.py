@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from flambeau._core.tensor import Tensor
 from flambeau._core.value import META, Value
 
 
@@ -33,10 +32,9 @@ def index_range(value: Value) -> tuple[int, int] | None:
 
 
 def check_index(
-    index: Tensor, size: int, low: int, message: Callable[[int], Exception], note: str = ""
+    value: Value, size: int, low: int, message: Callable[[int], Exception], note: str = ""
 ) -> None:
     """Raises `message(index)` for the first of an index's values that is not in `range(low, size)`."""
-    value = index._read()
     found = index_range(value)
     if found is None or (found[0] >= low and found[1] < size):
         return

@@ -220,7 +220,7 @@ def expand_masks(input: Tensor, indices: dict[int, Tensor]) -> list[Tensor | Non
             size = shape[dim]
             if input._meta.numel or not size:
                 note = "" if dim == ordinal else f"It indexes dimension {dim} of a tensor of shape {list(shape)}."
-                check_index(index, size, -size, out_of_bounds(ordinal, size), note)
+                check_index(index._read(), size, -size, out_of_bounds(ordinal, size), note)
             found[dim] = _on_device(index, input)
             ordinal += 1
         else:
@@ -412,7 +412,8 @@ def take_entries(input: Tensor, indices: dict[int, Tensor]) -> Tensor:
     """`input` at index tensors and masks: a copy."""
     if len(indices) == 1:
         ((dim, only),) = indices.items()
-        if only._meta.dtype is dtypes.bool_ and not (modes.grad and input.requires_grad) and input._meta.device.type == "cpu":
+        tracked = modes.grad and input.requires_grad
+        if only._meta.dtype is dtypes.bool_ and not tracked and input._meta.device.type == "cpu":
             # The host has to look at the mask anyway, so it can just as well pick the entries.
             _check_mask(only._meta.shape, input._meta.shape, dim)
             mask = only._host_array()
@@ -592,11 +593,10 @@ def _parse_indices(name: str, input: Tensor, indices: Any) -> list[Tensor | None
     by_dim: dict[int, Tensor] = {}
     dim = 0
     for number, each in enumerate(indices):
-        if not isinstance(each, Tensor) and each is not None:
+        if not isinstance(each, Tensor):
             raise TypeError(f"expected Tensor as element {number} in argument 0, but got {type(each).__name__}")
-        if each is not None:
-            by_dim[dim] = each
-        dim += len(each._meta.shape) if each is not None and each._meta.dtype in MASK_DTYPES else 1
+        by_dim[dim] = each
+        dim += len(each._meta.shape) if each._meta.dtype in MASK_DTYPES else 1
     if dim > len(input._meta.shape):
         raise IndexError(f"too many indices for tensor of dimension {len(input._meta.shape)} (got {dim})")
     return expand_masks(input, by_dim)
