@@ -152,8 +152,8 @@ class Generator(Stream):
                     values += (radius * math.cos(turn), radius * math.sin(turn))
             else:
                 both = self.unit_doubles(2 * pairs).reshape(pairs, 2)
-                radius, turn = np.sqrt(-2.0 * np.log1p(-both[:, 1])), 2.0 * math.pi * both[:, 0]
-                values += np.stack([radius * np.cos(turn), radius * np.sin(turn)], 1).ravel().tolist()
+                radii, turns = np.sqrt(-2.0 * np.log1p(-both[:, 1])), 2.0 * math.pi * both[:, 0]
+                values += np.stack([radii * np.cos(turns), radii * np.sin(turns)], 1).ravel().tolist()
         if count:
             self._cached_normal = values.pop() if len(values) > count else None
         return np.array(values, np.float64)
@@ -321,11 +321,12 @@ class Generator(Stream):
                 waiting: Any = self.exponential(weights.shape, 1.0, weights.dtype)
                 races: Array = weights / waiting
             if count == 1:
-                return races.argmax(-1)[..., None].astype(np.int64)
-            return np.argsort(-races, axis=-1, kind="stable")[..., :count]
+                return races.argmax(-1, keepdims=True)
+            order: Array = np.argsort(-races, axis=-1, kind="stable")[..., :count]
+            return order
         rows = weights.reshape(-1, weights.shape[-1])
         wide = np.float64 if rows.dtype == np.float64 else np.float32
-        totals = np.cumsum(rows, axis=-1, dtype=wide)
+        totals: Any = np.cumsum(rows, axis=-1, dtype=wide)
         totals = (totals / totals[:, -1:]).astype(np.float64)
         totals[:, -1] = 1.0
         uniforms = self.unit_doubles(len(rows) * count).reshape(len(rows), count)
