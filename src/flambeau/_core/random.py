@@ -49,7 +49,7 @@ class Generator(Stream):
         device: the device for whose tensors it draws.
 
     >>> Generator().manual_seed(0).uniform(2)
-    array([0.49625659, 0.7682218 ], dtype=float32)
+    array([0.4962566, 0.7682218], dtype=float32)
     """
 
     def uniform(self, shape: Shape, low: float = 0.0, high: float = 1.0, dtype: Any = np.float32) -> Array:
@@ -321,7 +321,8 @@ class Generator(Stream):
                 waiting: Any = self.exponential(weights.shape, 1.0, weights.dtype)
                 races: Array = weights / waiting
             if count == 1:
-                return races.argmax(-1, keepdims=True)
+                first: Array = races.argmax(-1, keepdims=True)
+                return first
             order: Array = np.argsort(-races, axis=-1, kind="stable")[..., :count]
             return order
         rows = weights.reshape(-1, weights.shape[-1])
