@@ -573,6 +573,9 @@ def function(*names: str, out: bool = False) -> Callable[[Callable[..., Any]], C
 
     def wrap(body: Callable[..., Any]) -> Callable[..., Any]:
         public = _with_out(body, names[0].rpartition(".")[2] if names else body.__name__) if out else body
+        signature = inspect.signature(public)
+        if "dim" in signature.parameters and any(not name.startswith("nn.") for name in names):
+            public = accept_numpy_names(public, signature)
         _publish(names, public)
         return public
 
@@ -669,7 +672,7 @@ def _public_function(declared: Op, name: str | None = None, slow: Callable[..., 
 
 _FAST_SCOPE: dict[str, Any] = {
     "_Tensor": Tensor, "_local": local, "_modes": modes, "_run_fast": run_fast, "_as_view": _as_view,
-    "_preserved": stride_rules.preserved,
+    "_preserved": stride_rules.preserved, "_all": all,
 }  # fmt: skip
 
 
@@ -740,7 +743,7 @@ def _fast_path(declared: Op, scope: dict[str, Any]) -> str:
             conditions.append(f"({p.name} is None or {test})" if p.optional else test)
             key.append(p.name)
         elif p.role in ("dims", "sizes"):
-            test = f"({p.name}.__class__ is tuple and all([i.__class__ is int for i in {p.name}]))"
+            test = f"({p.name}.__class__ is tuple and _all([i.__class__ is int for i in {p.name}]))"
             conditions.append(f"({p.name} is None or {test})" if p.optional else test)
             key.append(p.name)
         else:
