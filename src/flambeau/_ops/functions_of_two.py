@@ -9,12 +9,12 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core import return_types
-from flambeau._core.declare import FLOATING, KEEP, PROMOTE, Array, Operand, broadcast
+from flambeau._core.declare import FLOATING, KEEP, PROMOTE, RAW, Array, Operand, broadcast
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
 from flambeau._ops.pointwise import as_operand
-from flambeau._ops.supported import kind, supports
+from flambeau._ops.supported import kind, result_type, supports
 
 # -- logarithms of sums ----------------------------------------------------------------------------
 
@@ -123,12 +123,23 @@ def _() -> None:
 
 
 @op(
-    "nextafter", "Tensor.nextafter", "Tensor.nextafter_", out=True, promote=PROMOTE, shape=broadcast,
-    dtypes=supports("hf", "nextafter_cpu"), differentiable=False,
+    "nextafter", "Tensor.nextafter", "Tensor.nextafter_", out=True, promote=RAW, shape=broadcast,
+    result=result_type, dtypes=supports("hf", "nextafter_cpu"),
 )  # fmt: skip
-def nextafter_values(xp: Any, input: Array, other: Array) -> Array:
+def nextafter(xp: Any, input: Array, other: Array) -> Array:
     """The next number after `input` in the direction of `other`."""
-    return xp.nextafter(input, other)
+    dtype = xp.promote_types(input.dtype, other.dtype)
+    return xp.nextafter(input.astype(dtype), other.astype(dtype))
+
+
+@nextafter.gradient("input")
+def _(xp: Any, g: Array, input: Array, other: Array) -> Array:
+    return xp.where(input == other, 0, g)
+
+
+@nextafter.gradient("other")
+def _() -> None:
+    return None
 
 
 # -- powers of two ---------------------------------------------------------------------------------

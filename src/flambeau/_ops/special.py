@@ -125,7 +125,26 @@ def _polygamma(n: int, x: Any) -> Any:
     if n == 1:
         return _trigamma(x)
     sign = 1.0 if n % 2 else -1.0
-    return sign * math.factorial(n) * jss.zeta(n + 1.0, x)
+    return sign * math.factorial(n) * _zeta(n + 1.0, x)
+
+
+def _zeta(x: Any, q: Any) -> Any:
+    """Hurwitz's zeta; below zero, where JAX's is not defined, the first terms are added up to the first positive one."""
+    import jax.numpy as jnp
+    from jax import lax
+
+    x, q = jnp.broadcast_arrays(jnp.asarray(x, q.dtype), q)
+    steps = jnp.where(jnp.isfinite(q), jnp.clip(jnp.ceil(-q), 0, 10_000), 0)
+
+    def add(k: Any, total: Any) -> Any:
+        return total + jnp.where(k < steps, jnp.power(q + k, -x), 0)
+
+    first = lax.fori_loop(0, jnp.max(steps, initial=0).astype(int), add, jnp.zeros_like(q))
+    found = first + jss.zeta(x, q + steps)
+    at_pole = (q <= 0) & (q == jnp.floor(q))
+    undefined = (x < 1) | ((q < 0) & (x != jnp.floor(x)))
+    found = jnp.where(at_pole, jnp.inf, jnp.where(undefined, jnp.nan, found))
+    return jnp.where(x < 1, jnp.nan, jnp.where(x == 1, jnp.inf, found))
 
 
 def _trigamma(x: Any) -> Any:
@@ -238,12 +257,12 @@ def _(xp: Any, g: Array, input: Array, other: Array) -> Array:
 @op(promote=FLOATING, shape=broadcast, dtypes=_real("zeta_cpu", half=False), node="SpecialZetaBackward0")
 def zeta_values(input: Array, other: Operand) -> Array:
     """Hurwitz's zeta function."""
-    return jss.zeta(input, other)
+    return _zeta(input, other)
 
 
 @zeta_values.gradient("other")
 def _(g: Array, input: Array, other: Array) -> Array:
-    return g * -input * jss.zeta(input + 1, other)
+    return g * -input * _zeta(input + 1, other)
 
 
 @function("special.zeta", out=True)
