@@ -18,13 +18,13 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.dtype import dtype as DType
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
-from flambeau._ops.supported import kind, refuses, supports
+from flambeau._ops.supported import refuses, supports
 
 LN2, LN10 = math.log(2), math.log(10)
 
 # PyTorch has an in-place function beside the method for some names only.
 _TOP_LEVEL_IN_PLACE = frozenset(
-    "abs acos acosh arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil cos cosh deg2rad erf erfc exp "
+    "acos acosh arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil cos cosh deg2rad erf erfc exp "
     "exp2 expm1 fix floor frac i0 log log10 log1p log2 neg negative rad2deg reciprocal rsqrt sigmoid sin sinc sinh sqrt "
     "square tan tanh trunc conj_physical".split()
 )
@@ -37,7 +37,10 @@ def names_of(*names: str) -> list[str]:
         if "." in name:
             paths.append(name)
             continue
-        paths += [name, f"Tensor.{name}", f"Tensor.{name}_"]
+        paths.append(name)
+        if name in ("abs", "absolute"):  # their in-place forms refuse complex tensors
+            continue
+        paths += [f"Tensor.{name}", f"Tensor.{name}_"]
         if name in _TOP_LEVEL_IN_PLACE:
             paths.append(f"{name}_")
     return paths
@@ -83,7 +86,7 @@ def sign_values(xp: Any, x: Any) -> Any:
     if x.dtype.kind == "b":
         return x
     if x.dtype.kind == "c":
-        size = abs(x)
+        size = xp.abs(x)
         return xp.where(size == 0, 0, x / xp.where(size == 0, 1, size)).astype(x.dtype)
     if x.dtype.kind == "f":
         return xp.where(x == 0, xp.zeros((), x.dtype), xp.where(xp.isnan(x), xp.zeros((), x.dtype), xp.sign(x)))
@@ -103,9 +106,19 @@ neg = unary(
     ),
 )  # fmt: skip
 abs = unary(
-    "abs absolute", lambda xp, x: xp.abs(x), lambda xp, g, input: g * sign_values(xp, input),
+    "abs absolute Tensor.abs Tensor.absolute", lambda xp, x: xp.abs(x), lambda xp, g, input: g * sign_values(xp, input),
     "The absolute value; of complex numbers, the modulus.", promote=KEEP, result=_real, dtypes=supports("ihfc", "abs_cpu"),
 )  # fmt: skip
+
+
+@function("abs_", "Tensor.abs_", "Tensor.absolute_")
+def abs_(input: Tensor) -> Tensor:
+    """`abs` in place; a complex tensor cannot hold its own modulus."""
+    if input.is_complex():
+        raise RuntimeError("In-place abs is not supported for complex tensors.")
+    return abs.function(input)  # type: ignore[attr-defined,no-any-return]
+
+
 sign = unary(
     "sign", sign_values, zero, "-1, 0 or 1 as the element is negative, zero or positive.", promote=KEEP,
     dtypes=refuses(
@@ -330,7 +343,28 @@ conj_physical = unary(
 )  # fmt: skip
 
 
+@op(promote=RAW, view=True, shape=lambda input: input, node="ConjBackward")
+def conjugate_view(xp: Any, input: Array) -> Array:
+    """The conjugate as a view: writing to it writes the conjugate to the base."""
+    return xp.conj(input)
+
+
+@conjugate_view.strides
+def _(shape: Any, stride: Any) -> Any:
+    return stride
+
+
+@conjugate_view.scatter
+def _(xp: Any, base: Array, value: Array) -> Array:
+    return xp.conj(value)
+
+
+@conjugate_view.gradient("input")
+def _(xp: Any, g: Array) -> Array:
+    return xp.conj(g)
+
+
 @function("conj", "Tensor.conj")
 def conj(input: Tensor) -> Tensor:
-    """The conjugate; a real tensor is its own."""
-    return apply(conj_physical, (input,)) if input.is_complex() else input  # type: ignore[no-any-return]
+    """The conjugate, on the same storage; a real tensor is its own."""
+    return apply(conjugate_view, (input,)) if input.is_complex() else input  # type: ignore[no-any-return]
