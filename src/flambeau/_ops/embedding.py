@@ -24,7 +24,8 @@ NO_PADDING = -1
 def _check_indices(name: str, indices: Meta) -> None:
     if indices.dtype not in _TABLE_DTYPES:
         raise RuntimeError(
-            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
+            "but got "
             f"torch.{indices.dtype.scalar_type}Tensor instead (while checking arguments for {name})"
         )
 
@@ -104,7 +105,9 @@ def _canonical_padding(padding_idx: int | None, rows: int) -> int:
 def _renorm_rows(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
     """Scales the rows that are looked up and longer than `max_norm` down to it, in place."""
     if modes.grad and weight.requires_grad and not weight.is_leaf:
-        raise RuntimeError("embedding: max_norm rescales the weight in place; give it a leaf, or weight.clone().")
+        raise RuntimeError(
+            "embedding: max_norm rescales the weight in place; give it a leaf, or weight.clone()."
+        )
     _noted_rows(indices._read(), weight._meta.shape[0])
     table = weight._host_array()
     rows = np.unique(indices._host_array())
@@ -151,7 +154,8 @@ def embedding(
     for name, value, position in (("indices", input, 2), ("weight", weight, 1)):
         if not isinstance(value, Tensor):
             raise TypeError(
-                f"embedding(): argument '{name}' (position {position}) must be Tensor, not {type(value).__name__}"
+                f"embedding(): argument '{name}' (position {position}) must be Tensor, not "
+                f"{type(value).__name__}"
             )
     padding = _canonical_padding(padding_idx, weight._meta.shape[0] if weight._meta.shape else 0)
     if max_norm is not None:
@@ -291,7 +295,8 @@ def embedding_bag(
     """
     if weight._meta.dtype in _TABLE_DTYPES and input._meta.tracked:
         warnings.warn(
-            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is "
+            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, "
+            "...)` is "
             "deprecated, and should now be `embedding_bag(input, weight, ...)`.",
             stacklevel=2,
         )
@@ -307,7 +312,8 @@ def embedding_bag(
     if weights is not None:
         if mode != "sum":
             raise NotImplementedError(
-                "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
+                "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for "
+                "mode='sum' (got "
                 f"mode='{mode}'). Please open a feature request on GitHub."
             )
         if weights._meta.dtype is not weight._meta.dtype:
@@ -337,13 +343,15 @@ def _flat_bags(
     shape = input._meta.shape
     if weights is not None and weights._meta.shape != shape:
         raise ValueError(
-            f"embedding_bag: If per_sample_weights ({weights.shape}) is not None, then it must have the same shape as the "
+            f"embedding_bag: If per_sample_weights ({weights.shape}) is not None, then it must have the same "
+            "shape as the "
             f"input ({input.shape})"
         )
     if len(shape) == 2:
         if offsets is not None:
             raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed "
+                "length "
                 "sequences. However, found offsets of type <class 'torch.Tensor'>"
             )
         starts = np.arange(0, input._meta.numel, shape[1]) if shape[1] else np.zeros(shape[0], np.int64)
@@ -363,7 +371,8 @@ def _checked_offsets(starts: np.ndarray[Any, Any], count: int, include_last: boo
         raise RuntimeError("include_last_offset: numBags should be at least 1")
     if starts.size and starts[0] != 0:
         raise RuntimeError(
-            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got "
+            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position "
+            "0. However, got "
             f"{starts[0]}"
         )
     if starts.size and starts[-1] > count:

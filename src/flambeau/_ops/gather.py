@@ -48,12 +48,16 @@ def combined(xp: Any, array: Array, key: Any, values: Any, how: str) -> Array:
     """The array with values added ("sum") to the elements under a key, or "prod", "amax", "amin"."""
     if xp is np:
         result = np.array(array)
-        {"sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}[how].at(result, key, values)
+        {"sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}[how].at(
+            result, key, values
+        )
         return result
     if array.dtype == bool:
         how = {"sum": "amax", "prod": "amin"}.get(how, how)
     place = array.at[key]
-    return {"sum": place.add, "prod": place.multiply, "amax": place.max, "amin": place.min}[how](values, mode="drop")
+    return {"sum": place.add, "prod": place.multiply, "amax": place.max, "amin": place.min}[how](
+        values, mode="drop"
+    )
 
 
 def _flat(xp: Any, *arrays: Any) -> list[Any]:
@@ -101,7 +105,8 @@ def _gathered_shape(input: Meta, dim: int, index: Meta, sparse_grad: bool) -> Me
         for axis, (own, limit) in enumerate(zip(_sizes(index), _sizes(input), strict=True)):
             if axis != dim and own > limit:
                 raise RuntimeError(
-                    f"Size does not match at dimension {axis} expected index {list(index.shape)} to be no larger than "
+                    f"Size does not match at dimension {axis} expected index {list(index.shape)} to be no "
+                    "larger than "
                     f"self {list(input.shape)} apart from dimension {dim}"
                 )
     return input.with_shape(index.shape)
@@ -121,7 +126,8 @@ def _scattered_shape(input: Meta, dim: int, index: Meta, src: Any, *_: Any) -> M
     if not isinstance(src, Meta):
         if not fits:
             raise RuntimeError(
-                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension "
+                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart "
+                "from dimension "
                 f"{dim}"
             )
         return input
@@ -130,7 +136,8 @@ def _scattered_shape(input: Meta, dim: int, index: Meta, src: Any, *_: Any) -> M
         raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
     if not fits or any(n > limit for n, limit in zip(own, _sizes(src), strict=True)):
         raise RuntimeError(
-            f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {dim} "
+            f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from "
+            f"dimension {dim} "
             f"and to be no larger size than src {list(src.shape)}"
         )
     return input
@@ -184,7 +191,9 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     """
     if dim is None:
         return registry["gather"](  # type: ignore[no-any-return]
-            registry["reshape"](input, (-1,)), 0, _wrapped(registry["reshape"](indices, (-1,)), input._meta.numel)
+            registry["reshape"](input, (-1,)),
+            0,
+            _wrapped(registry["reshape"](indices, (-1,)), input._meta.numel),
         )
     own, wanted = input._meta, indices._meta
     if own.ndim != wanted.ndim:
@@ -193,7 +202,9 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"{own.ndim} dimensions for input, and {wanted.ndim} dimensions for indices"
         )
     if wanted.dtype is not dtypes.int64:
-        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {wanted.dtype.scalar_type}")
+        raise RuntimeError(
+            f"torch.take_along_dim(): dtype of indices should be Long but got {wanted.dtype.scalar_type}"
+        )
     dim = canonical_dim(dim, own.ndim)
     without = (*own.shape[:dim], wanted.shape[dim], *own.shape[dim + 1 :])
     index_shape = broadcast_shapes(without, wanted.shape)
@@ -316,7 +327,9 @@ def scatter(
             [5., 0.]])
     """
     if not isinstance(index, Tensor):
-        raise TypeError(f"scatter(): argument 'index' (position 2) must be Tensor, not {type(index).__name__}")
+        raise TypeError(
+            f"scatter(): argument 'index' (position 2) must be Tensor, not {type(index).__name__}"
+        )
     source = value if src is None else src
     if source is None:
         raise TypeError('scatter() missing 1 required positional arguments: "src"')
@@ -331,7 +344,8 @@ def scatter(
         return apply(scatter_source, (input, dim, index, source))  # type: ignore[no-any-return]
     if not isinstance(value if src is None else src, (bool, int, float, complex)):
         warnings.warn(
-            "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch "
+            "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a "
+            "future PyTorch "
             "release. Use torch.scatter_reduce instead for more reduction options.",
             UserWarning, stacklevel=2,
         )  # fmt: skip
@@ -435,7 +449,15 @@ def scatter_reduce(
 
 @scatter_reduce.gradient("input", "src")
 def _(
-    xp: Any, g: Array, input: Array, dim: int, index: Array, src: Array, reduce: str, include_self: bool, output: Array
+    xp: Any,
+    g: Array,
+    input: Array,
+    dim: int,
+    index: Array,
+    src: Array,
+    reduce: str,
+    include_self: bool,
+    output: Array,
 ) -> Any:
     if not index.size:
         return g, xp.zeros(src.shape, g.dtype)

@@ -54,8 +54,12 @@ def _select(input: Tensor, dim: int, index: int, shown: int | None = None) -> Te
     """Entry `index` of `dim`; `shown` is the dimension's number in messages."""
     size = input._meta.shape[dim]
     if not -size <= index < size:
-        raise out_of_bounds(dim if shown is None else shown, size, IndexError)(index) if size else IndexError(
-            f"index {index} is out of bounds for dimension {dim if shown is None else shown} with size 0"
+        raise (
+            out_of_bounds(dim if shown is None else shown, size, IndexError)(index)
+            if size
+            else IndexError(
+                f"index {index} is out of bounds for dimension {dim if shown is None else shown} with size 0"
+            )
         )
     return select_view.function(input, dim, index + size if index < 0 else index)  # type: ignore[no-any-return]
 
@@ -74,7 +78,9 @@ def _item_as_tensor(item: Any) -> Any:
     if isinstance(item, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{type(item).__name__}'")
     if isinstance(item, np.ndarray) or (
-        not isinstance(item, (dict, set, frozenset)) and hasattr(item, "__len__") and hasattr(item, "__getitem__")
+        not isinstance(item, (dict, set, frozenset))
+        and hasattr(item, "__len__")
+        and hasattr(item, "__getitem__")
     ):
         array = np.asarray(_plain(item))
         if array.dtype.kind in "US":
@@ -107,12 +113,18 @@ def _as_items(index: Any) -> tuple[Any, ...]:
         return index
     if isinstance(index, (list, range)) and len(index) < 32:
         for item in index:
-            if item is None or item is Ellipsis or isinstance(item, (Tensor, list, tuple, range, np.ndarray, slice, str)):
+            if (
+                item is None
+                or item is Ellipsis
+                or isinstance(item, (Tensor, list, tuple, range, np.ndarray, slice, str))
+            ):
                 if isinstance(item, str):
                     raise TypeError(f"new(): invalid data type '{type(item).__name__}'")
                 warnings.warn(
-                    "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch "
-                    "2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, "
+                    "Using a non-tuple sequence for multidimensional indexing is deprecated and will be "
+                    "changed in pytorch "
+                    "2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as "
+                    "tensor index, "
                     "x[torch.tensor(seq)], which will result either in an error or a different result",
                     UserWarning, stacklevel=3,
                 )  # fmt: skip
@@ -208,18 +220,25 @@ def expand_masks(input: Tensor, indices: dict[int, Tensor]) -> list[Tensor | Non
         if dtype in MASK_DTYPES:
             if dtype is dtypes.uint8:
                 warnings.warn(
-                    "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+                    "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool "
+                    "instead.",
                     UserWarning, stacklevel=4,
                 )  # fmt: skip
             _check_mask(own, shape, dim)
             found += [None] * (dim + len(own) - len(found))
             for i, positions in enumerate(np.nonzero(index._host_array())):
-                found[dim + i] = from_array(positions, meta_of(positions.shape, dtypes.int64, input._meta.device))
+                found[dim + i] = from_array(
+                    positions, meta_of(positions.shape, dtypes.int64, input._meta.device)
+                )
             ordinal += len(own)
         elif dtype in INDEX_DTYPES:
             size = shape[dim]
             if input._meta.numel or not size:
-                note = "" if dim == ordinal else f"It indexes dimension {dim} of a tensor of shape {list(shape)}."
+                note = (
+                    ""
+                    if dim == ordinal
+                    else f"It indexes dimension {dim} of a tensor of shape {list(shape)}."
+                )
                 check_index(index._read(), size, -size, out_of_bounds(ordinal, size), note)
             found[dim] = _on_device(index, input)
             ordinal += 1
@@ -232,7 +251,8 @@ def _check_mask(mask: Sequence[int], shape: Sequence[int], dim: int) -> None:
     for i, size in enumerate(mask):
         if size != shape[dim + i]:
             raise IndexError(
-                f"The shape of the mask {list(mask)} at index {i} does not match the shape of the indexed tensor "
+                f"The shape of the mask {list(mask)} at index {i} does not match the shape of the indexed "
+                "tensor "
                 f"{list(shape)} at index {dim + i}"
             )
 
@@ -257,7 +277,11 @@ def _key(indices: Sequence[Any]) -> Any:
     return tuple([slice(None) if index is None else index for index in indices])
 
 
-@op(promote=RAW, node="IndexBackward", shape=lambda input, indices: input.with_shape(indexed_shape(input, indices)))
+@op(
+    promote=RAW,
+    node="IndexBackward",
+    shape=lambda input, indices: input.with_shape(indexed_shape(input, indices)),
+)
 def index(xp: Any, input: Array, indices: Indices) -> Array:
     """The entries of `input` at integer positions, which broadcast together."""
     if xp is np:
@@ -276,7 +300,11 @@ def put(xp: Any, base: Array, indices: Sequence[Any], values: Array, accumulate:
     if xp is not np:
         if not accumulate:
             return base.at[key].set(values, mode="drop")
-        return base.at[key].max(values, mode="drop") if base.dtype == bool else base.at[key].add(values, mode="drop")
+        return (
+            base.at[key].max(values, mode="drop")
+            if base.dtype == bool
+            else base.at[key].add(values, mode="drop")
+        )
     result = np.array(base)
     if not accumulate:
         result[key] = values
@@ -308,10 +336,13 @@ def add_rows(target: Any, rows: Any, values: Any) -> None:
 def _put_shape(input: Meta, indices: Sequence[Meta | None], values: Meta, accumulate: bool) -> Meta:
     wanted = indexed_shape(input, indices)
     own = values.shape
-    matches = len(own) <= len(wanted) and all(a in (b, 1) for a, b in zip(own[::-1], wanted[::-1], strict=False))
+    matches = len(own) <= len(wanted) and all(
+        a in (b, 1) for a, b in zip(own[::-1], wanted[::-1], strict=False)
+    )
     if not matches:
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(own)} cannot be broadcast to indexing result of shape "
+            f"shape mismatch: value tensor of shape {list(own)} cannot be broadcast to indexing result of "
+            "shape "
             f"{list(wanted)}"
         )
     return input
@@ -449,7 +480,8 @@ def _single(self: Tensor, index: Any) -> Any:
 
 def _no_dimensions() -> IndexError:
     return IndexError(
-        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
+        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to "
+        "convert a 0-dim "
         "tensor to a number"
     )
 
@@ -514,15 +546,19 @@ def _check_expandable(value: Meta, shape: tuple[int, ...]) -> None:
     own = value.shape
     if len(own) > len(shape):
         raise RuntimeError(
-            f"expand(torch.{value.dtype.scalar_type}Tensor{{{list(own)}}}, size={list(shape)}): the number of sizes "
-            f"provided ({len(shape)}) must be greater or equal to the number of dimensions in the tensor ({len(own)})"
+            f"expand(torch.{value.dtype.scalar_type}Tensor{{{list(own)}}}, size={list(shape)}): the number "
+            "of sizes "
+            f"provided ({len(shape)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(own)})"
         )
     offset = len(shape) - len(own)
     for i in reversed(range(len(own))):
         if own[i] not in (1, shape[i + offset]):
             raise RuntimeError(
-                f"The expanded size of the tensor ({shape[i + offset]}) must match the existing size ({own[i]}) at "
-                f"non-singleton dimension {i + offset}.  Target sizes: {list(shape)}.  Tensor sizes: {list(own)}"
+                f"The expanded size of the tensor ({shape[i + offset]}) must match the existing size "
+                f"({own[i]}) at "
+                f"non-singleton dimension {i + offset}.  Target sizes: {list(shape)}.  Tensor sizes: "
+                f"{list(own)}"
             )
 
 
@@ -549,7 +585,8 @@ def _put(input: Tensor, indices: list[Tensor | None], values: Tensor, accumulate
     if values._meta.dtype is not input._meta.dtype:
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, got "
-            f"{input._meta.dtype.scalar_type} for the destination and {values._meta.dtype.scalar_type} for the source."
+            f"{input._meta.dtype.scalar_type} for the destination and {values._meta.dtype.scalar_type} for "
+            "the source."
         )
     if values._meta.device is not input._meta.device and not values._meta.shape:
         values = _on_device(values, input)
@@ -588,13 +625,16 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 def _parse_indices(name: str, input: Tensor, indices: Any) -> list[Tensor | None]:
     if not isinstance(indices, (tuple, list)):
         raise TypeError(
-            f"{name}(): argument 'indices' (position 1) must be tuple of Tensors, not {type(indices).__name__}"
+            f"{name}(): argument 'indices' (position 1) must be tuple of Tensors, not "
+            f"{type(indices).__name__}"
         )
     by_dim: dict[int, Tensor] = {}
     dim = 0
     for number, each in enumerate(indices):
         if not isinstance(each, Tensor):
-            raise TypeError(f"expected Tensor as element {number} in argument 0, but got {type(each).__name__}")
+            raise TypeError(
+                f"expected Tensor as element {number} in argument 0, but got {type(each).__name__}"
+            )
         by_dim[dim] = each
         dim += len(each._meta.shape) if each._meta.dtype in MASK_DTYPES else 1
     if dim > len(input._meta.shape):
@@ -602,4 +642,14 @@ def _parse_indices(name: str, input: Tensor, indices: Any) -> list[Tensor | None
     return expand_masks(input, by_dim)
 
 
-__all__ = ["add_rows", "as_number", "expand_masks", "filled", "getitem", "index", "put", "setitem", "take_entries"]
+__all__ = [
+    "add_rows",
+    "as_number",
+    "expand_masks",
+    "filled",
+    "getitem",
+    "index",
+    "put",
+    "setitem",
+    "take_entries",
+]

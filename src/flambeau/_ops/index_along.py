@@ -54,14 +54,22 @@ def _selected_shape(input: Meta, dim: int, index: Meta) -> Meta:
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     if not input.shape:
         if index.numel != 1:
-            raise RuntimeError("index_select(): Index to scalar can have only 1 value, got " f"{index.numel} value(s)")
+            raise RuntimeError(
+                f"index_select(): Index to scalar can have only 1 value, got {index.numel} value(s)"
+            )
         return input
     return input.with_shape((*input.shape[:dim], index.numel, *input.shape[dim + 1 :]))
 
 
 def _check_selected(input: Value, dim: int, index: Value) -> None:
     size = _size(input.meta, dim)
-    check_index(index, size, 0, lambda found: IndexError("index out of range in self"), _range_note(input.meta, dim, size))
+    check_index(
+        index,
+        size,
+        0,
+        lambda found: IndexError("index out of range in self"),
+        _range_note(input.meta, dim, size),
+    )
 
 
 def _range_note(meta: Meta, dim: int, size: int) -> str:
@@ -69,7 +77,9 @@ def _range_note(meta: Meta, dim: int, size: int) -> str:
     return f"{where} takes indices from 0 to {size - 1}."
 
 
-@op("index_select", "Tensor.index_select", out=True, promote=RAW, shape=_selected_shape, check=_check_selected)
+@op(
+    "index_select", "Tensor.index_select", out=True, promote=RAW, shape=_selected_shape, check=_check_selected
+)
 def index_select(xp: Any, input: Array, dim: int, index: Index) -> Array:
     """The slices of `input` along `dim` that a vector of indices names, as a copy.
 
@@ -97,30 +107,37 @@ def _check_source(name: str, input: Meta, dim: int, index: Meta, source: Meta) -
     dim = canonical_dim(dim, input.ndim)
     if index.ndim > 1:
         raise IndexError(
-            f"{name}(): Index is supposed to be a vector, but got dim: {index.ndim} with type: {index.dtype.scalar_type} "
+            f"{name}(): Index is supposed to be a vector, but got dim: {index.ndim} with type: "
+            f"{index.dtype.scalar_type} "
             f"and size: {list(index.shape)}"
         )
     if index.dtype not in INDEX_DTYPES:
-        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index but got: {index.dtype.scalar_type}")
+        raise RuntimeError(
+            f"{name}(): Expected dtype int32/int64 for index but got: {index.dtype.scalar_type}"
+        )
     if source.dtype is not input.dtype:
         raise RuntimeError(
-            f"{name}(): self ({input.dtype.scalar_type}) and source ({source.dtype.scalar_type}) must have the same scalar "
+            f"{name}(): self ({input.dtype.scalar_type}) and source ({source.dtype.scalar_type}) must have "
+            "the same scalar "
             "type"
         )
     if source.ndim and dim >= source.ndim:
         raise RuntimeError(
-            f"{name}(): Indexing dim {dim} is out of bounds of the source tensor with shape {list(source.shape)}"
+            f"{name}(): Indexing dim {dim} is out of bounds of the source tensor with shape "
+            f"{list(source.shape)}"
         )
     size = source.shape[dim] if source.shape else 1
     if index.numel != size:
         raise RuntimeError(
-            f"{name}(): Number of indices ({index.numel}) should be equal to source.size(dim): ({size}), for dim: {dim}"
+            f"{name}(): Number of indices ({index.numel}) should be equal to source.size(dim): ({size}), for "
+            f"dim: {dim}"
         )
     own = input.shape[:dim] + input.shape[dim + 1 :]
     other = source.shape[:dim] + source.shape[dim + 1 :]
     if own != other:
         raise RuntimeError(
-            "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
+            "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
+            "self.shape = "
             f"{list(input.shape)} source.shape = {list(source.shape)}"
         )
 
@@ -135,7 +152,15 @@ def _check_added(input: Value, dim: int, index: Value, *_: Any) -> None:
     check_index(index, size, 0, out_of_bounds(canonical_dim(dim, input.meta.ndim), size, RuntimeError))
 
 
-@op("index_add", "Tensor.index_add", "Tensor.index_add_", out=True, promote=KEEP, shape=_added_shape, check=_check_added)
+@op(
+    "index_add",
+    "Tensor.index_add",
+    "Tensor.index_add_",
+    out=True,
+    promote=KEEP,
+    shape=_added_shape,
+    check=_check_added,
+)
 def index_add(xp: Any, input: Array, dim: int, index: Index, source: Array, *, alpha: Scalar = 1) -> Array:
     """`input` with `alpha` times the slices of `source` added at the indices along `dim`.
 
@@ -170,7 +195,9 @@ def _copied_shape(input: Meta, dim: int, index: Meta, source: Meta) -> Meta:
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index should have dimension 1 or 0 (got {index.ndim})")
     if not source.shape and index.numel != 1:
-        raise IndexError(f"{name}(): When source is scalar, index should have one element (got {index.numel})")
+        raise IndexError(
+            f"{name}(): When source is scalar, index should have one element (got {index.numel})"
+        )
     if source.shape and input.shape and source.ndim != input.ndim:
         raise IndexError(
             f"{name}(): When source and destination are not scalars, their dimensionality must match. Source "
@@ -180,7 +207,8 @@ def _copied_shape(input: Meta, dim: int, index: Meta, source: Meta) -> Meta:
         raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {index.dtype.scalar_type}")
     if source.dtype is not input.dtype:
         raise RuntimeError(
-            f"{name}(): self and source expected to have the same dtype, but got (self) {input.dtype.scalar_type} and "
+            f"{name}(): self and source expected to have the same dtype, but got (self) "
+            f"{input.dtype.scalar_type} and "
             f"(source) {source.dtype.scalar_type}"
         )
     own = input.shape[:dim] + input.shape[dim + 1 :]
@@ -188,12 +216,14 @@ def _copied_shape(input: Meta, dim: int, index: Meta, source: Meta) -> Meta:
     if own != other:
         raise RuntimeError(
             f"{name}(): Source/destination tensor must have same slice shapes. Destination slice shape: "
-            f"{' '.join(map(str, own))} at dimension {dim} and source slice shape: {' '.join(map(str, other))} at "
+            f"{' '.join(map(str, own))} at dimension {dim} and source slice shape: "
+            f"{' '.join(map(str, other))} at "
             "dimension 0."
         )
     if source.shape and index.numel != source.shape[dim]:
         raise IndexError(
-            f"{name}(): Number of indices ({index.numel}) should be equal to source.size(dim) ({source.shape[dim]})"
+            f"{name}(): Number of indices ({index.numel}) should be equal to source.size(dim) "
+            f"({source.shape[dim]})"
         )
     return input
 
@@ -204,7 +234,15 @@ def _check_copied(input: Value, dim: int, index: Value, source: Value) -> None:
     check_index(index, size, 0, message)
 
 
-@op("index_copy", "Tensor.index_copy", "Tensor.index_copy_", out=True, promote=RAW, shape=_copied_shape, check=_check_copied)
+@op(
+    "index_copy",
+    "Tensor.index_copy",
+    "Tensor.index_copy_",
+    out=True,
+    promote=RAW,
+    shape=_copied_shape,
+    check=_check_copied,
+)
 def index_copy(xp: Any, input: Array, dim: int, index: Index, source: Array) -> Array:
     """`input` with the slices of `source` in place of those at the indices along `dim`."""
     line = _line(xp, input)
@@ -237,7 +275,8 @@ def _filled_shape(input: Meta, dim: int, index: Meta, value: Any) -> Meta:
         raise RuntimeError("Index has to be a vector/scalar")
     if isinstance(value, Meta) and value.shape:
         raise RuntimeError(
-            f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+            f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} "
+            "dimension(s)."
         )
     is_complex = value.dtype.is_complex if isinstance(value, Meta) else value is complex
     if is_complex and not input.dtype.is_complex:
@@ -270,7 +309,9 @@ def _(xp: Any, g: Array, dim: int, index: Array) -> Array:
 @function("index_fill", "Tensor.index_fill", "Tensor.index_fill_")
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """`input` with a number, or a 0-d tensor's value, in the slices at the indices along `dim`."""
-    if not isinstance(value, Tensor) and not (isinstance(value, complex) and not input._meta.dtype.is_complex):
+    if not isinstance(value, Tensor) and not (
+        isinstance(value, complex) and not input._meta.dtype.is_complex
+    ):
         value = as_number(value, input._meta.dtype)
     return apply(fill_slices, (input, dim, index, value))  # type: ignore[no-any-return]
 
@@ -290,7 +331,13 @@ def _reduced_shape(input: Meta, dim: int, index: Meta, source: Meta, reduce: str
 def _check_reduced(input: Value, dim: int, index: Value, *_: Any) -> None:
     warnings.warn("index_reduce() is in beta and the API may change at any time.", UserWarning, stacklevel=5)
     size = _size(input.meta, dim)
-    check_index(index, size, 0, lambda found: IndexError("index out of range in self"), _range_note(input.meta, dim, size))
+    check_index(
+        index,
+        size,
+        0,
+        lambda found: IndexError("index out of range in self"),
+        _range_note(input.meta, dim, size),
+    )
 
 
 @op(
@@ -312,7 +359,15 @@ def index_reduce(
 
 @index_reduce.gradient("input", "source")
 def _(
-    xp: Any, g: Array, input: Array, dim: int, index: Array, source: Array, reduce: str, include_self: bool, output: Array
+    xp: Any,
+    g: Array,
+    input: Array,
+    dim: int,
+    index: Array,
+    source: Array,
+    reduce: str,
+    include_self: bool,
+    output: Array,
 ) -> Any:
     key = _key(dim, input.ndim, _vector(xp, index))
     lines = [_line(xp, array) for array in (g, input, source, output)]

@@ -30,7 +30,8 @@ def _filled_shape(input: Meta, mask: Meta, value: Any) -> Meta:
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {name}")
     if isinstance(value, Meta) and value.shape:
         raise RuntimeError(
-            f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+            f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} "
+            "dimension(s)."
         )
     # PyTorch names the mask's size first.
     return input.with_shape(broadcast_shapes(mask.shape, input.shape))
@@ -73,9 +74,12 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             for name, ok in ((type(mask).__name__, isinstance(mask, Tensor)), (type(value).__name__, False))
         )
         raise TypeError(
-            f"masked_fill() received an invalid combination of arguments - got ({got}), but expected one of:\n"
-            " * (Tensor mask, Tensor value)\n      didn't match because some of the arguments have invalid types: "
-            f"({marked})\n * (Tensor mask, Number value)\n      didn't match because some of the arguments have invalid "
+            f"masked_fill() received an invalid combination of arguments - got ({got}), but expected one "
+            "of:\n"
+            " * (Tensor mask, Tensor value)\n      didn't match because some of the arguments have invalid "
+            "types: "
+            f"({marked})\n * (Tensor mask, Number value)\n      didn't match because some of the arguments "
+            "have invalid "
             f"types: ({marked})\n"
         )
     return apply(fill_masked, (input, mask, value))  # type: ignore[no-any-return]
@@ -91,7 +95,8 @@ def _scattered_shape(input: Meta, mask: Meta, source: Meta) -> Meta:
         )
     if source.dtype is not input.dtype:
         raise RuntimeError(
-            f"masked_scatter: expected self and source to have same dtypes but got{input.dtype.scalar_type} and "
+            f"masked_scatter: expected self and source to have same dtypes but got{input.dtype.scalar_type} "
+            "and "
             f"{source.dtype.scalar_type}"
         )
     return input.with_shape(broadcast_shapes(mask.shape, input.shape))
@@ -135,7 +140,9 @@ def _(xp: Any, g: Array, mask: Array, source_meta: Meta) -> Array:
         return zeros.reshape(source_meta.shape)
     mask = xp.broadcast_to(mask, g.shape)
     values = xp.where(mask, g, xp.zeros((), g.dtype)).reshape(-1)
-    return combined(xp, zeros, _order(xp, mask, source_meta.numel).reshape(-1), values, "sum").reshape(source_meta.shape)
+    return combined(xp, zeros, _order(xp, mask, source_meta.numel).reshape(-1), values, "sum").reshape(
+        source_meta.shape
+    )
 
 
 # -- masked_select ---------------------------------------------------------------------------------
@@ -162,7 +169,9 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     tensor([1, 3])
     """
     if not isinstance(mask, Tensor):
-        raise TypeError(f"masked_select(): argument 'mask' (position 2) must be Tensor, not {type(mask).__name__}")
+        raise TypeError(
+            f"masked_select(): argument 'mask' (position 2) must be Tensor, not {type(mask).__name__}"
+        )
     if mask._meta.dtype is not dtypes.bool_:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     size = broadcast_shapes(mask._meta.shape, input._meta.shape)
@@ -180,7 +189,9 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 
 def _out_of_range(count: int) -> Any:
-    return lambda index: IndexError(f"out of range: tried to access index {index} on a tensor of {count} elements.")
+    return lambda index: IndexError(
+        f"out of range: tried to access index {index} on a tensor of {count} elements."
+    )
 
 
 def _taken_shape(input: Meta, index: Meta) -> Meta:
