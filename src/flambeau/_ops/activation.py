@@ -6,10 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import KEEP, Array, Op, Scalar, broadcast, canonical_dim, registry, same
+from flambeau._core.declare import KEEP, Array, Op, Scalar, canonical_dim, same
 from flambeau._core.dispatch import apply, function, in_place, op
-from flambeau._core.tensor import Tensor
+from flambeau._core.random import Generator, default_generator
+from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import Meta
 from flambeau._ops.elementary import sigmoid_values
 from flambeau._ops.error_function import erf_values
@@ -574,15 +577,34 @@ def _(xp: Any, g: Array, input: Array, dim: int) -> Array:
 # -- randomized ------------------------------------------------------------------------------------
 
 
-def _rrelu(input: Tensor, lower: float, upper: float, training: bool, inplace: bool) -> Tensor:
+@op(promote=KEEP, shape=same, pointwise=True, node="RreluWithNoiseBackward")
+def with_slopes(xp: Any, input: Array, slopes: Array) -> Array:
+    """Each element times its slope."""
+    return input * slopes
+
+
+@with_slopes.gradient("input")
+def _(g: Array, slopes: Array) -> Array:
+    return g * slopes
+
+
+def _rrelu(
+    input: Tensor, lower: float, upper: float, training: bool, inplace: bool, generator: Generator | None = None
+) -> Tensor:
     if lower > upper:
         raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, but got {lower} and {upper}")
+    supports("hf", "rrelu_with_noise_out_cpu" if training else "leaky_relu_cpu")("rrelu", input._meta)
     if not training:
         return _leaky_relu(inplace, input, (lower + upper) / 2)
-    # Slopes are drawn for all elements that are not positive; the others keep a slope of 1.
-    slopes = registry["rrelu_slopes"](input, lower, upper)
-    result = input * slopes  # type: ignore[operator]
-    return input.copy_(result) if inplace else result  # type: ignore[attr-defined,no-any-return]
+    # PyTorch draws one slope for each element that is not positive, in order.
+    values = input.detach()._host_array()
+    slopes = np.ones(values.shape, values.dtype)
+    negative = values <= 0
+    slopes[negative] = (generator or default_generator).uniform(int(negative.sum()), lower, upper, np.float64)
+    return _with_slopes(inplace, input, from_array(slopes, input._meta))
+
+
+_with_slopes = _either(with_slopes, "rrelu_")
 
 
 @function("nn.functional.rrelu")
@@ -598,7 +620,7 @@ def top_level_rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
 ) -> Tensor:
     """`leaky_relu` whose slope is random in training."""
-    return _rrelu(input, lower, upper, training, False)
+    return _rrelu(input, lower, upper, training, False, generator)
 
 
 @function("rrelu_", "nn.functional.rrelu_")
@@ -606,4 +628,4 @@ def rrelu_(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
 ) -> Tensor:
     """`rrelu` in place."""
-    return _rrelu(input, lower, upper, training, False)
+    return _rrelu(input, lower, upper, training, False, generator)

@@ -406,22 +406,10 @@ def is_nonzero(input: Tensor) -> bool:
     return bool(input)
 
 
-@function("is_conj", "Tensor.is_conj")
-def is_conj(input: Tensor) -> bool:
-    """Whether values are stored conjugated: never, here."""
-    return False
-
-
 @function("is_neg", "Tensor.is_neg")
 def is_neg(input: Tensor) -> bool:
     """Whether values are stored negated: never, here."""
     return False
-
-
-@function("resolve_conj", "Tensor.resolve_conj")
-def resolve_conj(input: Tensor) -> Tensor:
-    """The tensor itself: conjugation is never put off."""
-    return input
 
 
 @function("resolve_neg", "Tensor.resolve_neg")

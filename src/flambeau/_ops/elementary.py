@@ -368,3 +368,15 @@ def _(xp: Any, g: Array) -> Array:
 def conj(input: Tensor) -> Tensor:
     """The conjugate, on the same storage; a real tensor is its own."""
     return apply(conjugate_view, (input,)) if input.is_complex() else input  # type: ignore[no-any-return]
+
+
+@function("is_conj", "Tensor.is_conj")
+def is_conj(input: Tensor) -> bool:
+    """Whether the tensor is a conjugate view."""
+    return sum(call.op is conjugate_view for call, _ in input._views) % 2 == 1
+
+
+@function("resolve_conj", "Tensor.resolve_conj")
+def resolve_conj(input: Tensor) -> Tensor:
+    """The tensor itself, or a copy if it is a conjugate view."""
+    return input.clone() if is_conj(input) else input  # type: ignore[attr-defined,no-any-return]
