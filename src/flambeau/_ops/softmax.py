@@ -1,0 +1,127 @@
+"""Softmax and its logarithm: each one operation whose gradient needs its result alone."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from flambeau._core.declare import Array, canonical_dim
+from flambeau._core.dispatch import apply, function, op
+from flambeau._core.dtype import dtype as DType
+from flambeau._core.tensor import Tensor
+from flambeau._core.value import Meta
+from flambeau._ops.supported import kind
+
+
+def _wanted(input: Meta, dim: int, dtype: DType | None) -> DType:
+    return input.dtype if dtype is None else dtype
+
+
+def _check(name: str, input: Meta, dim: int, dtype: DType | None) -> None:
+    at = canonical_dim(dim, input.ndim)
+    wanted = _wanted(input, dim, dtype)
+    if kind(wanted) not in "hf":
+        last = "_lastdim" if at == max(input.ndim, 1) - 1 else ""
+        raise NotImplementedError(f"\"{name}{last}_kernel_impl\" not implemented for '{wanted.scalar_type}'")
+
+
+_OPTIONS: dict[str, Any] = {
+    "promote": _wanted, "dtypes": _check, "shape": lambda input, *_: input.shape,
+    "cost": lambda inputs, results: 8 * inputs[0].numel,
+}  # fmt: skip
+
+
+def _shifted(xp: Any, x: Any, dim: int) -> Any:
+    """Less the largest, so that nothing overflows."""
+    return x - xp.max(x, axis=dim, keepdims=True)
+
+
+@op(node="SoftmaxBackward0", **_OPTIONS)
+def softmax(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
+    if input.size == 0:
+        return input
+    if input.ndim == 0:
+        return xp.where(xp.isfinite(input), xp.ones((), input.dtype), xp.asarray(float("nan"), input.dtype))
+    powers = xp.exp(_shifted(xp, input, dim))
+    return powers / xp.sum(powers, axis=dim, keepdims=True)
+
+
+@softmax.gradient("input")
+def _(xp: Any, g: Array, output: Array, dim: int) -> Array:
+    if output.ndim == 0:
+        return g * output - g * output
+    weighted = g * output
+    return weighted - output * xp.sum(weighted, axis=dim, keepdims=True)
+
+
+@op(node="LogSoftmaxBackward0", **_OPTIONS)
+def log_softmax(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
+    if input.size == 0:
+        return input
+    if input.ndim == 0:
+        return input - input
+    shifted = _shifted(xp, input, dim)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=dim, keepdims=True))
+
+
+@log_softmax.gradient("input")
+def _(xp: Any, g: Array, output: Array, dim: int) -> Array:
+    return g - xp.exp(output) * (g if output.ndim == 0 else xp.sum(g, axis=dim, keepdims=True))
+
+
+# The names of the operations serve for their messages; from here on they mean the public functions.
+softmax_op, log_softmax_op = softmax, log_softmax
+
+
+@function("softmax", "special.softmax", "Tensor.softmax", out=True)
+def softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
+    """Exponentials that sum to one along `dim`; `dtype` first converts.
+
+    >>> import flambeau
+    >>> flambeau.softmax(flambeau.zeros(4), dim=0)
+    tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
+    return apply(softmax_op, (input, dim, dtype))  # type: ignore[no-any-return]
+
+
+@function("log_softmax", "special.log_softmax", "Tensor.log_softmax", out=True)
+def log_softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
+    """The logarithm of `softmax`, exact where that is tiny."""
+    return apply(log_softmax_op, (input, dim, dtype))  # type: ignore[no-any-return]
+
+
+def implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
+    """The dimension that PyTorch chooses when none is given, with its warning."""
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        UserWarning, stacklevel=stacklevel,
+    )  # fmt: skip
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+@function("nn.functional.softmax")
+def functional_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
+) -> Tensor:
+    """Exponentials that sum to one along `dim`."""
+    if dim is None:
+        dim = implicit_dim("softmax", input.ndim, _stacklevel)
+    return apply(softmax_op, (input, dim, dtype))  # type: ignore[no-any-return]
+
+
+@function("nn.functional.softmin")
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
+    """`softmax(-input)`."""
+    if dim is None:
+        dim = implicit_dim("softmin", input.ndim, _stacklevel)
+    return apply(softmax_op, (-input, dim, dtype))  # type: ignore[operator,no-any-return]
+
+
+@function("nn.functional.log_softmax")
+def functional_log_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
+) -> Tensor:
+    """The logarithm of `softmax`, exact where that is tiny."""
+    if dim is None:
+        dim = implicit_dim("log_softmax", input.ndim, _stacklevel)
+    return apply(log_softmax_op, (input, dim, dtype))  # type: ignore[no-any-return]
