@@ -201,7 +201,7 @@ class OpNode(Node):
         if work is VALUES:
             found: Any = record(call, [*given, *[_value_of(item) for item in saved]], self.numbers)
         else:
-            from flambeau._core.dispatch import run_call
+            from flambeau._core.tape import run_call
 
             tensors = [item if isinstance(item, Tensor) else None for item in saved]
             if any(t is None for t in tensors):

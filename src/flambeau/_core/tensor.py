@@ -77,9 +77,9 @@ class Tensor:
         super().__init_subclass__(**kwargs)
         cls._plain = plain
         if plain:
-            from flambeau._core.dispatch import _plain_types
+            from flambeau._core.fastpath import plain_types
 
-            _plain_types.add(cls)
+            plain_types.add(cls)
 
     @staticmethod
     def _make_subclass(cls: type, data: Tensor, require_grad: bool = False, **_: Any) -> Any:
@@ -335,7 +335,7 @@ class Tensor:
         """Makes this view's history anew when its base was written to in place."""
         base = self._base
         if base is not None and base._rebased != self._rebased_seen:
-            from flambeau._core.dispatch import rederive
+            from flambeau._core.views import rederive
 
             rederive(self)
 

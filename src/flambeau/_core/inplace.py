@@ -1,0 +1,165 @@
+"""Writing in place: what PyTorch forbids, the write itself as a step of the graph, and `out=`."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from flambeau._core import dtype as dtypes
+from flambeau._core.autograd import OpNode
+from flambeau._core.modes import modes
+from flambeau._core.storage import Storage
+from flambeau._core.tape import run_call
+from flambeau._core.tensor import Tensor, scatter_call
+from flambeau._core.value import Value, meta_of
+
+def check_writable(target: Tensor) -> None:
+    """Raises where PyTorch forbids an in-place write while grad mode is on."""
+    if target._inference and not modes.inference and modes.grad:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
+            "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
+    if target._stride is not None and 0 in target._stride:
+        shape = target._meta.shape
+        if any(stride == 0 and size > 1 for stride, size in zip(target._stride, shape, strict=True)):
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+                "location. Please clone() the tensor before performing the operation."
+            )
+    if not modes.grad:
+        return
+    if target._rg and target._node is None and target._base is None:
+        error = RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        error.add_note("Do it inside `with torch.no_grad():`, or on a copy: tensor.clone().")
+        raise error
+    if target._base is not None:
+        target._refresh()
+        root = target._base
+        if root._rg and root._node is None:
+            error = RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+            error.add_note("Do it inside `with torch.no_grad():`, or on a copy: tensor.clone().")
+            raise error
+
+
+def check_view_origin(target: Tensor) -> None:
+    """Raises for a view whose history could not be kept, when gradients would have to flow through the write."""
+    if not target._made_in or target._base is None:
+        return
+    name = target._node.name() if target._node is not None else "a function"
+    if target._made_in == "multi":
+        raise RuntimeError(
+            f"Output {target._index} of {name} is a view and is being modified inplace. This view is the output of a "
+            "function that returns multiple views. Such functions do not allow the output views to be modified inplace. "
+            "You should replace the inplace operation by an out-of-place one."
+        )
+    mode = "inference mode" if target._made_in == "inference" else "no_grad mode"
+    raise RuntimeError(
+        f"A view was created in {mode} and is being modified inplace with grad mode enabled. Given that this use case is "
+        "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
+        "either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want "
+        "the inplace to be tracked)."
+    )
+
+
+def write(target: Tensor, result: Tensor, name: str = "") -> Tensor:
+    """Writes `result` (of the target's shape) into `target` in place, with history. `check_writable` came before."""
+    if result._meta.dtype is not target._meta.dtype:
+        if not dtypes.can_cast(result._meta.dtype, target._meta.dtype):
+            raise RuntimeError(
+                f"result type {result._meta.dtype.scalar_type} can't be cast to the desired output type "
+                f"{target._meta.dtype.scalar_type}"
+            )
+        result = result.to(target._meta.dtype)  # type: ignore[attr-defined]
+    if result._meta.shape != target._meta.shape:
+        raise RuntimeError(
+            f"output with shape {list(target._meta.shape)} doesn't match the broadcast shape {list(result._meta.shape)}"
+        )
+    tracked = modes.grad and (result._rg or target.requires_grad)
+    if tracked and not target._untracked:
+        check_view_origin(target)
+        _rebase(target, result)
+    else:
+        target._write(result._read())
+    return target
+
+
+def _rebase(target: Tensor, result: Tensor) -> None:
+    """The write as a step of the graph: of the target itself, or of the base it is a view of."""
+    base = target._base
+    node = result._node
+    if isinstance(node, OpNode):
+        # `x.sin_()` saves what x was: values never change, so this very write does not spoil it.
+        node.guards = [guard for guard in node.guards if guard[0] is not target._storage]
+    if base is None:
+        target._write(result._read())
+        target._node, target._index, target._rg = result._node, result._index, result._rg
+        target._rebased += 1
+        _guard_rewritten(result, target)
+        return
+    below = [base]
+    for call, numbers in target._from_base[:-1]:
+        below.append(run_call(call, [below[-1]], numbers)[0])
+    new = result
+    for (call, numbers), under in zip(reversed(target._from_base), reversed(below), strict=True):
+        (new,) = run_call(scatter_call(call), [under, new], numbers)
+    base._write(new._read())
+    base._node, base._index, base._rg = new._node, new._index, new._rg
+    base._rebased += 1
+    target._refresh()
+
+
+def _guard_rewritten(result: Tensor, target: Tensor) -> None:
+    """The node that made `result` saved it under a storage of its own; its guard moves to the target's."""
+    node = result._node
+    if isinstance(node, OpNode):
+        node.guards = [
+            (target._storage, target._storage.version, out) if storage is result._storage else (storage, version, out)
+            for storage, version, out in node.guards
+        ]
+
+
+def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
+    """Puts a result into an `out=` tensor, resizing it where PyTorch does; returns `out`."""
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if out._meta.device is not result._meta.device:
+        raise RuntimeError(f"Expected out tensor to have device {result.device}, but got {out.device} instead")
+    if not dtypes.can_cast(result._meta.dtype, out._meta.dtype):
+        raise RuntimeError(
+            f"result type {result._meta.dtype.scalar_type} can't be cast to the desired output type "
+            f"{out._meta.dtype.scalar_type}"
+        )
+    if modes.grad and (out.requires_grad or result._rg):
+        who = "one of the arguments requires grad" if result._rg else "the out tensor requires grad"
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but {who}."
+        )
+    if out._meta.shape != result._meta.shape:
+        if out._meta.numel:
+            warnings.warn(
+                f"An output with one or more elements was resized since it had shape {list(out._meta.shape)}, which does "
+                f"not match the required output shape {list(result._meta.shape)}. This behavior is deprecated, and in a "
+                "future PyTorch release outputs will not be resized unless they have zero elements. You can explicitly "
+                "reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+                UserWarning, stacklevel=3,
+            )  # fmt: skip
+        resize(out, result._meta.shape)
+    if result._meta.dtype is not out._meta.dtype:
+        result = result.to(out._meta.dtype)  # type: ignore[attr-defined]
+    out._write(result._read())
+    return out
+
+
+def resize(target: Tensor, shape: tuple[int, ...]) -> None:
+    """Gives a tensor another shape in place: its elements in order, then zeros. Other views of the storage keep theirs."""
+    meta = meta_of(tuple(shape), target._meta.dtype, target._meta.device)
+    if meta is target._meta:
+        return
+    old = target._host_array().reshape(-1) if target._meta.numel and meta.numel else np.zeros(0, meta.np)
+    new = np.zeros(meta.numel, meta.np)
+    count = min(old.size, new.size)
+    new[:count] = old[:count]
+    target._storage = Storage(Value(meta, new.reshape(meta.shape)))
+    target._meta, target._views, target._value, target._seen, target._stride = meta, (), None, -1, None

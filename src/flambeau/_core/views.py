@@ -1,0 +1,68 @@
+"""Views: results that show the storage of their input, and their history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flambeau._core import strides as stride_rules
+from flambeau._core.call import Call
+from flambeau._core.modes import modes
+from flambeau._core.tape import run_call
+from flambeau._core.tensor import Tensor
+
+def as_view(call: Call, base: Tensor, result: Tensor, numbers: tuple[Any, ...]) -> Tensor:
+    """Turns a fresh result of a view operation into a view: same storage, one step further."""
+    value = result._storage.value
+    storage = base._storage
+    result._storage = storage
+    result._views = (*base._views, (call, numbers))
+    result._value, result._seen = value, storage.epoch
+    result._stride = stride_of_view(call, base._stride)
+    if base._untracked:
+        result._untracked = True
+    if base._inference:
+        result._inference = True
+    if modes.inference and not base._inference:
+        result._inference = False
+    root = base._base
+    if root is None:
+        root = base
+        result._from_base = ((call, numbers),)
+    else:
+        result._from_base = (*base._from_base, (call, numbers))
+    result._base = root
+    result._rebased_seen = root._rebased
+    if base._made_in:
+        result._made_in = base._made_in
+    elif not modes.grad:
+        result._made_in = "inference" if modes.inference else "no_grad"
+    return result
+
+
+def stride_of_view(call: Call, stride: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Strides of a view of a tensor with these strides; None where the result is contiguous."""
+    known = call.values.setdefault("strides", {})
+    if stride not in known:
+        shape = call.inputs[0].shape
+        actual = stride if stride is not None else stride_rules.contiguous_strides(shape)
+        _, *arguments = call.op._shape_arguments(call.source, list(call.inputs))
+        found = tuple(call.op.stride_rule(shape, actual, *arguments))
+        known[stride] = None if found == stride_rules.contiguous_strides(call.results[0].shape) else found
+    return known[stride]  # type: ignore[no-any-return]
+
+
+def rederive(view: Tensor) -> None:
+    """Gives a view the history that follows from its base's present one."""
+    base = view._base
+    assert base is not None
+    view._rebased_seen = base._rebased
+    previous = modes.grad
+    modes.grad = True
+    try:
+        tensor = base
+        for call, numbers in view._from_base:
+            (step,) = run_call(call, [tensor], numbers)
+            tensor = step
+    finally:
+        modes.grad = previous
+    view._node, view._index, view._rg = tensor._node, tensor._index, tensor._rg
