@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
+from flambeau._core.handles import RemovableHandle
 from flambeau._core.tensor import Tensor
 from flambeau.nn.modules import (
     _backward_hooks,
@@ -29,7 +30,6 @@ from flambeau.nn.modules import (
 from flambeau.nn.modules._explain import note_failure
 from flambeau.nn.modules._hooks import (
     Hook,
-    RemovableHandle,
     _global_backward_hooks,
     _global_backward_pre_hooks,
     _global_forward_hooks,
