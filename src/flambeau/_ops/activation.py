@@ -23,7 +23,9 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 
 def _activation(name: str, *names: str, kernel: str, kinds: str = "hf", **options: Any) -> Callable[..., Op]:
     rule = options.pop("dtypes", None) or supports(kinds, kernel)
-    return op(*names, promote=KEEP, shape=same, pointwise=True, dtypes=rule, node=f"{name}Backward", **options)
+    return op(
+        *names, promote=KEEP, shape=same, pointwise=True, dtypes=rule, node=f"{name}Backward", **options
+    )
 
 
 def _either(declared: Op, name: str) -> Callable[..., Tensor]:
@@ -77,7 +79,13 @@ def _check_hardtanh(name: str, input: Meta, min_val: Any, max_val: Any) -> None:
         raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
 
 
-@op(promote=KEEP, shape=lambda input, *_: input.shape, pointwise=True, dtypes=_check_hardtanh, node="HardtanhBackward")
+@op(
+    promote=KEEP,
+    shape=lambda input, *_: input.shape,
+    pointwise=True,
+    dtypes=_check_hardtanh,
+    node="HardtanhBackward",
+)
 def hardtanh_values(xp: Any, input: Array, min_val: float, max_val: float) -> Array:
     """The element within the bounds; no gradient flows at the bounds."""
     low, high = (xp.asarray(bound, input.dtype) for bound in (min_val, max_val))
@@ -155,7 +163,9 @@ def _prelu_weight(xp: Any, weight: Any, ndim: int) -> Any:
 
 def _prelu_shape(input: Meta, weight: Meta) -> tuple[int, ...]:
     if weight.ndim > 1:
-        raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}")
+        raise RuntimeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
+        )
     channels = input.shape[1] if input.ndim > 1 else 1
     if weight.numel != 1:
         if not input.ndim:
@@ -185,7 +195,9 @@ def _(xp: Any, g: Array, input: Array, weight: Array) -> Array:
 @prelu.gradient("weight")
 def _(xp: Any, g: Array, input: Array, weight_meta: Meta) -> Array:
     slopes = xp.where(input > 0, 0, g * input)
-    axes = tuple(range(input.ndim)) if weight_meta.numel == 1 else tuple(i for i in range(input.ndim) if i != 1)
+    axes = (
+        tuple(range(input.ndim)) if weight_meta.numel == 1 else tuple(i for i in range(input.ndim) if i != 1)
+    )
     return slopes.sum(axes).reshape(weight_meta.shape)
 
 
@@ -232,7 +244,13 @@ def _(xp: Any, g: Array, input: Array, lambd: Any) -> Array:
     return xp.where((input >= -lambd) & (input <= lambd), 0, g)
 
 
-@op(promote=KEEP, shape=same, pointwise=True, dtypes=supports("hf", "softshrink_check"), node="SoftshrinkBackward")
+@op(
+    promote=KEEP,
+    shape=same,
+    pointwise=True,
+    dtypes=supports("hf", "softshrink_check"),
+    node="SoftshrinkBackward",
+)
 def softshrink_values(xp: Any, input: Array, lambd: Scalar = 0.5) -> Array:
     """`input` moved towards zero by `lambd`, 0 in between."""
     outside = xp.where(input > lambd, input - lambd, input + lambd)
@@ -298,8 +316,16 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 # -- exponential -----------------------------------------------------------------------------------
 
 
-@op(promote=KEEP, shape=lambda input, *_: input.shape, pointwise=True, dtypes=supports("hf", "elu_cpu"), node="EluBackward")
-def elu_values(xp: Any, input: Array, alpha: Scalar = 1.0, scale: Scalar = 1.0, input_scale: Scalar = 1.0) -> Array:
+@op(
+    promote=KEEP,
+    shape=lambda input, *_: input.shape,
+    pointwise=True,
+    dtypes=supports("hf", "elu_cpu"),
+    node="EluBackward",
+)
+def elu_values(
+    xp: Any, input: Array, alpha: Scalar = 1.0, scale: Scalar = 1.0, input_scale: Scalar = 1.0
+) -> Array:
     """`scale * input` above zero, `scale * alpha * (exp(input_scale * input) - 1)` below."""
     negative = xp.expm1(xp.minimum(input, 0) * input_scale) * (alpha * scale)
     return xp.where(input < 0, negative, input * scale)
@@ -350,7 +376,13 @@ def selu_(input: Tensor) -> Tensor:
     return selu(input)
 
 
-@op(promote=KEEP, shape=lambda input, *_: input.shape, pointwise=True, dtypes=supports("hf", "elu_cpu"), node="CeluBackward")
+@op(
+    promote=KEEP,
+    shape=lambda input, *_: input.shape,
+    pointwise=True,
+    dtypes=supports("hf", "elu_cpu"),
+    node="CeluBackward",
+)
 def celu_values(xp: Any, input: Array, alpha: Scalar = 1.0) -> Array:
     """`input` above zero, `alpha * (exp(input / alpha) - 1)` below."""
     return xp.where(input < 0, xp.expm1(xp.minimum(input, 0) / alpha) * alpha, input)
@@ -387,7 +419,15 @@ def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     return celu(input, alpha)
 
 
-@op("nn.functional.softplus", out=True, promote=KEEP, shape=same, pointwise=True, dtypes=supports("hf", "softplus_cpu"), node="SoftplusBackward")
+@op(
+    "nn.functional.softplus",
+    out=True,
+    promote=KEEP,
+    shape=same,
+    pointwise=True,
+    dtypes=supports("hf", "softplus_cpu"),
+    node="SoftplusBackward",
+)
 def softplus(xp: Any, input: Array, beta: Scalar = 1, threshold: Scalar = 20) -> Array:
     """`log(1 + exp(beta * input)) / beta`; `input` itself where `beta * input` exceeds `threshold`."""
     scaled = input * beta
@@ -405,7 +445,15 @@ def _log_sigmoid(xp: Any, x: Any) -> Any:
     return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.abs(x)))
 
 
-@op("nn.functional.logsigmoid", out=True, promote=KEEP, shape=same, pointwise=True, dtypes=supports("hf", "log_sigmoid_cpu"), node="LogSigmoidBackward")
+@op(
+    "nn.functional.logsigmoid",
+    out=True,
+    promote=KEEP,
+    shape=same,
+    pointwise=True,
+    dtypes=supports("hf", "log_sigmoid_cpu"),
+    node="LogSigmoidBackward",
+)
 def logsigmoid(xp: Any, input: Array) -> Array:
     """`log(sigmoid(input))`, exact for large negative elements."""
     return _log_sigmoid(xp, input)
@@ -430,7 +478,14 @@ def _check_gelu(name: str, input: Meta, approximate: str) -> None:
     supports("hf", "GeluKernelImpl")(name, input)
 
 
-@op("nn.functional.gelu", out=True, promote=KEEP, shape=lambda input, *_: input.shape, pointwise=True, dtypes=_check_gelu)
+@op(
+    "nn.functional.gelu",
+    out=True,
+    promote=KEEP,
+    shape=lambda input, *_: input.shape,
+    pointwise=True,
+    dtypes=_check_gelu,
+)
 def gelu(xp: Any, input: Array, *, approximate: str = "none") -> Array:
     """`input` times the probability that a standard normal number is below it.
 
@@ -514,7 +569,14 @@ def _floating(input: Meta) -> Any:
     return dtypes.get_default_dtype() if is_exact else input.dtype
 
 
-@op("nn.functional.softsign", promote=_floating, shape=same, pointwise=True, dtypes=supports("ihfc", "abs_cpu"), node="DivBackward")
+@op(
+    "nn.functional.softsign",
+    promote=_floating,
+    shape=same,
+    pointwise=True,
+    dtypes=supports("ihfc", "abs_cpu"),
+    node="DivBackward",
+)
 def softsign(xp: Any, input: Array) -> Array:
     """`input / (1 + abs(input))`."""
     return input / (1 + xp.abs(input))
@@ -589,10 +651,17 @@ def _(g: Array, slopes: Array) -> Array:
 
 
 def _rrelu(
-    input: Tensor, lower: float, upper: float, training: bool, inplace: bool, generator: Generator | None = None
+    input: Tensor,
+    lower: float,
+    upper: float,
+    training: bool,
+    inplace: bool,
+    generator: Generator | None = None,
 ) -> Tensor:
     if lower > upper:
-        raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, but got {lower} and {upper}")
+        raise RuntimeError(
+            f"Lower bound should be less than or equal to the upper bound, but got {lower} and {upper}"
+        )
     supports("hf", "rrelu_with_noise_out_cpu" if training else "leaky_relu_cpu")("rrelu", input._meta)
     if not training:
         return _leaky_relu(inplace, input, (lower + upper) / 2)
@@ -609,7 +678,11 @@ _with_slopes = _either(with_slopes, "rrelu_")
 
 @function("nn.functional.rrelu")
 def rrelu(
-    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
 ) -> Tensor:
     """`leaky_relu` whose slope is random in training: uniform between `lower` and `upper`; their mean otherwise."""
     return _rrelu(input, lower, upper, training, inplace)
@@ -617,7 +690,11 @@ def rrelu(
 
 @function("rrelu")
 def top_level_rrelu(
-    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    generator: Any = None,
 ) -> Tensor:
     """`leaky_relu` whose slope is random in training."""
     return _rrelu(input, lower, upper, training, False, generator)
@@ -625,7 +702,11 @@ def top_level_rrelu(
 
 @function("rrelu_", "nn.functional.rrelu_")
 def rrelu_(
-    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    generator: Any = None,
 ) -> Tensor:
     """`rrelu` in place."""
     return _rrelu(input, lower, upper, training, False, generator)

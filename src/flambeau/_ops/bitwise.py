@@ -76,7 +76,9 @@ def _declare(name: str, declared: Any, doc: str) -> Any:
 bitwise_and = _declare("bitwise_and", and_bits, "Bits set in both operands.")
 bitwise_or = _declare("bitwise_or", or_bits, "Bits set in one operand or both.")
 bitwise_xor = _declare("bitwise_xor", xor_bits, "Bits set in just one operand.")
-bitwise_left_shift = _declare("bitwise_left_shift", shift_left, "`input * 2**other`, dropping what overflows.")
+bitwise_left_shift = _declare(
+    "bitwise_left_shift", shift_left, "`input * 2**other`, dropping what overflows."
+)
 bitwise_right_shift = _declare("bitwise_right_shift", shift_right, "`input / 2**other`, rounded down.")
 
 

@@ -11,13 +11,21 @@ from flambeau._core.declare import PROMOTE, RAW, Array, Index, Operand, broadcas
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
-from flambeau._ops.supported import kind, refuses, result_type, supports
+from flambeau._ops.supported import refuses, result_type, supports
+
 
 def _refuses_complex(name: str) -> Any:
     return refuses("c", f"{name} not implemented for complex tensors.")
 
 
-@op("maximum", "Tensor.maximum", out=True, promote=PROMOTE, shape=broadcast, dtypes=_refuses_complex("maximum"))
+@op(
+    "maximum",
+    "Tensor.maximum",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
+    dtypes=_refuses_complex("maximum"),
+)
 def maximum(xp: Any, input: Array, other: Array) -> Array:
     """The larger element of each pair; nan if one is nan. Equal elements share the gradient."""
     return xp.maximum(input, other)
@@ -37,7 +45,14 @@ def _(xp: Any, g: Array, input: Array, other: Array) -> Array:
     return _share(xp, g, input > other, input == other)
 
 
-@op("minimum", "Tensor.minimum", out=True, promote=PROMOTE, shape=broadcast, dtypes=_refuses_complex("minimum"))
+@op(
+    "minimum",
+    "Tensor.minimum",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
+    dtypes=_refuses_complex("minimum"),
+)
 def minimum(xp: Any, input: Array, other: Array) -> Array:
     """The smaller element of each pair; nan if one is nan. Equal elements share the gradient."""
     return xp.minimum(input, other)
@@ -222,7 +237,16 @@ def where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
 # -- special values --------------------------------------------------------------------------------
 
 
-@op("nan_to_num", "nan_to_num_", "Tensor.nan_to_num", "Tensor.nan_to_num_", out=True, promote=RAW, pointwise=True, shape=lambda input, *_: input)
+@op(
+    "nan_to_num",
+    "nan_to_num_",
+    "Tensor.nan_to_num",
+    "Tensor.nan_to_num_",
+    out=True,
+    promote=RAW,
+    pointwise=True,
+    shape=lambda input, *_: input,
+)
 def nan_to_num(
     xp: Any, input: Array, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> Array:
@@ -230,7 +254,9 @@ def nan_to_num(
     if input.dtype.kind in "biu":
         return input
     if input.dtype.kind == "c":
-        parts = [_without_specials(xp, part, nan, posinf, neginf) for part in (xp.real(input), xp.imag(input))]
+        parts = [
+            _without_specials(xp, part, nan, posinf, neginf) for part in (xp.real(input), xp.imag(input))
+        ]
         return (parts[0] + 1j * parts[1]).astype(input.dtype)
     return _without_specials(xp, input, nan, posinf, neginf)
 

@@ -32,7 +32,15 @@ def ne(xp: Any, input: Array, other: Operand) -> Array:
     return xp.not_equal(input, other)
 
 
-@op("lt", "less", "Tensor.lt", "Tensor.lt_", "Tensor.less", "Tensor.less_", **_options(supports("bihf", "lt_cpu")))
+@op(
+    "lt",
+    "less",
+    "Tensor.lt",
+    "Tensor.lt_",
+    "Tensor.less",
+    "Tensor.less_",
+    **_options(supports("bihf", "lt_cpu")),
+)
 def lt(xp: Any, input: Array, other: Operand) -> Array:
     """Whether elements are less."""
     return xp.less(input, other)
@@ -65,7 +73,13 @@ def ge(xp: Any, input: Array, other: Operand) -> Array:
     return xp.greater_equal(input, other)
 
 
-_LOGIC: dict[str, Any] = {"out": True, "promote": RAW, "result": BOOL, "pointwise": True, "differentiable": False}
+_LOGIC: dict[str, Any] = {
+    "out": True,
+    "promote": RAW,
+    "result": BOOL,
+    "pointwise": True,
+    "differentiable": False,
+}
 
 
 def _logic_shape(input: Meta, other: Meta | None = None) -> tuple[int, ...]:
@@ -131,13 +145,25 @@ def isreal(xp: Any, input: Array) -> Array:
     return xp.imag(input) == 0 if input.dtype.kind == "c" else xp.ones(input.shape, bool)
 
 
-@op("isposinf", "Tensor.isposinf", out=True, dtypes=refuses("c", "isposinf does not support complex inputs."), **_QUESTION)
+@op(
+    "isposinf",
+    "Tensor.isposinf",
+    out=True,
+    dtypes=refuses("c", "isposinf does not support complex inputs."),
+    **_QUESTION,
+)
 def isposinf(xp: Any, input: Array) -> Array:
     """Whether elements are +inf."""
     return xp.zeros(input.shape, bool) if _is_exact(input) else xp.isinf(input) & (input > 0)
 
 
-@op("isneginf", "Tensor.isneginf", out=True, dtypes=refuses("c", "isneginf does not support complex inputs."), **_QUESTION)
+@op(
+    "isneginf",
+    "Tensor.isneginf",
+    out=True,
+    dtypes=refuses("c", "isneginf does not support complex inputs."),
+    **_QUESTION,
+)
 def isneginf(xp: Any, input: Array) -> Array:
     """Whether elements are -inf."""
     return xp.zeros(input.shape, bool) if _is_exact(input) else xp.isinf(input) & (input < 0)
@@ -171,7 +197,7 @@ def isclose(
     xp: Any, input: Array, other: Array, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Array:
     """Whether `abs(input - other) <= atol + rtol * abs(other)`."""
-    if input.dtype.kind == "V" or input.dtype.itemsize == 2 and input.dtype.kind == "f":
+    if input.dtype.kind == "V" or (input.dtype.itemsize == 2 and input.dtype.kind == "f"):
         input, other = input.astype("float32"), other.astype("float32")
     close = input == other
     if equal_nan and not _is_exact(input):
@@ -203,7 +229,9 @@ def equal(input: Tensor, other: Tensor) -> bool:
     for position, each in enumerate((input, other)):
         if not isinstance(each, Tensor):
             what = ("input", "other")[position]
-            raise TypeError(f"equal(): argument '{what}' (position {position + 1}) must be Tensor, not {type(each).__name__}")
+            raise TypeError(
+                f"equal(): argument '{what}' (position {position + 1}) must be Tensor, not {type(each).__name__}"
+            )
     if input._meta.device is not other._meta.device:
         raise RuntimeError(
             f"Expected all tensors to be on the same device, but found at least two devices, {input.device} and {other.device}!"

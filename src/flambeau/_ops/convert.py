@@ -55,9 +55,7 @@ def to_dtype(input: Tensor, dtype: DType) -> Tensor:
     if dtype.np is None:
         raise RuntimeError(f"{dtype} has no values here: NumPy and XLA lack it. Use torch.complex64.")
     if input._meta.dtype.is_complex and not dtype.is_complex and dtype is not dtypes.bool_:
-        warnings.warn(
-            "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=3
-        )
+        warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=3)
     return apply(to_copy, (input, dtype))  # type: ignore[no-any-return]
 
 
@@ -167,7 +165,9 @@ _TO_FORMS = (
 )
 
 
-def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Device | None, DType | None, bool, bool, Any]:
+def parse_to(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Device | None, DType | None, bool, bool, Any]:
     """(device, dtype, non_blocking, copy, memory_format) from any of the forms in which `to` is called.
 
     Raises: TypeError, for arguments of no form.
@@ -191,8 +191,16 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Device | No
     non_blocking, copy = options.pop("non_blocking", False), options.pop("copy", False)
     flags = all(isinstance(flag, bool) for flag in (non_blocking, copy))
     is_known = dtype is None or isinstance(dtype, DType)
-    if len(rest) > len(names) or options or not flags or not is_known or not isinstance(device, (Device, str, int, type(None))):
-        got = ", ".join([type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
+    if (
+        len(rest) > len(names)
+        or options
+        or not flags
+        or not is_known
+        or not isinstance(device, (Device, str, int, type(None)))
+    ):
+        got = ", ".join(
+            [type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()]
+        )
         raise TypeError(_TO_FORMS.format(got=got))
     return None if device is None else devices.resolve(device), dtype, non_blocking, copy, memory_format
 
@@ -235,7 +243,11 @@ def _declare_casts() -> None:
         def method(input: Tensor, memory_format: Any = PRESERVE) -> Tensor:
             if input._meta.dtype is dtype and memory_format is PRESERVE:
                 return input
-            return to_dtype(input, dtype) if memory_format is PRESERVE else to(input, dtype, memory_format=memory_format)
+            return (
+                to_dtype(input, dtype)
+                if memory_format is PRESERVE
+                else to(input, dtype, memory_format=memory_format)
+            )
 
         method.__name__, method.__qualname__ = name, f"Tensor.{name}"
         method.__doc__ = f"The tensor as {dtype}; itself if it is that already."
@@ -257,12 +269,16 @@ def cpu(input: Tensor, memory_format: Any = PRESERVE) -> Tensor:
 
 
 @function("Tensor.cuda")
-def cuda(input: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = PRESERVE) -> Tensor:
+def cuda(
+    input: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = PRESERVE
+) -> Tensor:
     """The tensor on a GPU (the first by default); itself if it is there already.
 
     Raises: RuntimeError, if JAX sees no GPU here.
     """
-    where = devices.resolve("cuda" if device is None else device if not isinstance(device, int) else f"cuda:{device}")
+    where = devices.resolve(
+        "cuda" if device is None else device if not isinstance(device, int) else f"cuda:{device}"
+    )
     return to(input, where, memory_format=memory_format)
 
 
@@ -308,9 +324,7 @@ def _copied_shape(input: Meta, src: Meta) -> Meta:
 def _check_copy(shape: tuple[int, ...], source: tuple[int, ...]) -> None:
     found = broadcast_shapes(shape, source)
     if found != shape:
-        raise RuntimeError(
-            f"output with shape {list(shape)} doesn't match the broadcast shape {list(found)}"
-        )
+        raise RuntimeError(f"output with shape {list(shape)} doesn't match the broadcast shape {list(found)}")
 
 
 @op(promote=RAW, node="CopyBackwards", shape=lambda src, size, dtype: meta_of(size, dtype, src.device))
@@ -350,7 +364,9 @@ def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """
     if not isinstance(src, Tensor):
         if not isinstance(src, (bool, int, float, complex, np.generic)):
-            raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
+            raise TypeError(
+                f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}"
+            )
         src = _number_tensor(src, input)
     _check_copy(input._meta.shape, src._meta.shape)
     if src._meta.device is not input._meta.device:

@@ -24,9 +24,52 @@ LN2, LN10 = math.log(2), math.log(10)
 
 # PyTorch has an in-place function beside the method for some names only.
 _TOP_LEVEL_IN_PLACE = frozenset(
-    "acos acosh arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil cos cosh deg2rad erf erfc exp "
-    "exp2 expm1 fix floor frac i0 log log10 log1p log2 neg negative rad2deg reciprocal rsqrt sigmoid sin sinc sinh sqrt "
-    "square tan tanh trunc conj_physical".split()
+    [
+        "acos",
+        "acosh",
+        "arccos",
+        "arccosh",
+        "arcsin",
+        "arcsinh",
+        "arctan",
+        "arctanh",
+        "asin",
+        "asinh",
+        "atan",
+        "atanh",
+        "ceil",
+        "cos",
+        "cosh",
+        "deg2rad",
+        "erf",
+        "erfc",
+        "exp",
+        "exp2",
+        "expm1",
+        "fix",
+        "floor",
+        "frac",
+        "i0",
+        "log",
+        "log10",
+        "log1p",
+        "log2",
+        "neg",
+        "negative",
+        "rad2deg",
+        "reciprocal",
+        "rsqrt",
+        "sigmoid",
+        "sin",
+        "sinc",
+        "sinh",
+        "sqrt",
+        "square",
+        "tan",
+        "tanh",
+        "trunc",
+        "conj_physical",
+    ]
 )
 
 
@@ -89,7 +132,9 @@ def sign_values(xp: Any, x: Any) -> Any:
         size = xp.abs(x)
         return xp.where(size == 0, 0, x / xp.where(size == 0, 1, size)).astype(x.dtype)
     if x.dtype.kind == "f":
-        return xp.where(x == 0, xp.zeros((), x.dtype), xp.where(xp.isnan(x), xp.zeros((), x.dtype), xp.sign(x)))
+        return xp.where(
+            x == 0, xp.zeros((), x.dtype), xp.where(xp.isnan(x), xp.zeros((), x.dtype), xp.sign(x))
+        )
     return xp.sign(x)
 
 
@@ -139,10 +184,17 @@ def _sgn_gradient(xp: Any, g: Any, input: Any) -> Any:
 
 
 sgn = unary(
-    "sgn", sign_values, _sgn_gradient, "The sign; of complex numbers, the number divided by its modulus.", promote=KEEP
+    "sgn",
+    sign_values,
+    _sgn_gradient,
+    "The sign; of complex numbers, the number divided by its modulus.",
+    promote=KEEP,
 )
 reciprocal = unary(
-    "reciprocal", lambda xp, x: xp.ones((), x.dtype) / x, lambda xp, g, output: -g * xp.conj(output * output), "`1 / input`."
+    "reciprocal",
+    lambda xp, x: xp.ones((), x.dtype) / x,
+    lambda xp, g, output: -g * xp.conj(output * output),
+    "`1 / input`.",
 )
 square = unary(
     "square", lambda xp, x: x * x, lambda xp, g, input: g * xp.conj(2 * input), "`input * input`.", promote=KEEP,
@@ -210,12 +262,19 @@ round.gradient("input")(zero)
 
 # -- roots and exponentials ------------------------------------------------------------------------
 
-sqrt = unary("sqrt", lambda xp, x: xp.sqrt(x), lambda xp, g, output: g / (2 * xp.conj(output)), "The square root.")
+sqrt = unary(
+    "sqrt", lambda xp, x: xp.sqrt(x), lambda xp, g, output: g / (2 * xp.conj(output)), "The square root."
+)
 rsqrt = unary(
     "rsqrt", lambda xp, x: xp.ones((), x.dtype) / xp.sqrt(x), lambda xp, g, output: -0.5 * g * xp.conj(output * output * output),
     "`1 / sqrt(input)`.",
 )  # fmt: skip
-exp = unary("exp", lambda xp, x: xp.exp(x), lambda xp, g, output: g * xp.conj(output), "e to the power of the element.")
+exp = unary(
+    "exp",
+    lambda xp, x: xp.exp(x),
+    lambda xp, g, output: g * xp.conj(output),
+    "e to the power of the element.",
+)
 exp2 = unary(
     "exp2 special.exp2", lambda xp, x: xp.exp2(x) if x.dtype.kind != "c" else xp.exp(x * LN2),
     lambda xp, g, output: g * xp.conj(output) * LN2, "2 to the power of the element.",
@@ -230,7 +289,10 @@ log2 = unary(
     lambda xp, g, input: g / (xp.conj(input) * LN2), "The logarithm to base 2.",
 )  # fmt: skip
 log10 = unary(
-    "log10", lambda xp, x: xp.log10(x), lambda xp, g, input: g / (xp.conj(input) * LN10), "The logarithm to base 10."
+    "log10",
+    lambda xp, x: xp.log10(x),
+    lambda xp, g, input: g / (xp.conj(input) * LN10),
+    "The logarithm to base 10.",
 )
 log1p = unary(
     "log1p special.log1p", lambda xp, x: xp.log1p(x), lambda xp, g, input: g / xp.conj(input + 1),
@@ -266,9 +328,14 @@ atan = unary(
     "atan arctan", lambda xp, x: xp.arctan(x), lambda xp, g, input: g / xp.conj(input * input + 1),
     "The angle with this tangent.",
 )  # fmt: skip
-sinh = unary("sinh", lambda xp, x: xp.sinh(x), lambda xp, g, input: g * xp.conj(xp.cosh(input)), "The hyperbolic sine.")
+sinh = unary(
+    "sinh", lambda xp, x: xp.sinh(x), lambda xp, g, input: g * xp.conj(xp.cosh(input)), "The hyperbolic sine."
+)
 cosh = unary(
-    "cosh", lambda xp, x: xp.cosh(x), lambda xp, g, input: g * xp.conj(xp.sinh(input)), "The hyperbolic cosine."
+    "cosh",
+    lambda xp, x: xp.cosh(x),
+    lambda xp, g, input: g * xp.conj(xp.sinh(input)),
+    "The hyperbolic cosine.",
 )
 tanh = unary(
     "tanh nn.functional.tanh", lambda xp, x: xp.tanh(x), lambda xp, g, output: g * xp.conj(1 - output * output),
@@ -329,7 +396,14 @@ def _angle_gradient(xp: Any, g: Any, input: Any) -> Any:
     return xp.where(size == 0, 0, g * (-xp.imag(input) / square) + 1j * (g * (xp.real(input) / square)))
 
 
-@op("angle", "Tensor.angle", out=True, promote=FLOATING, shape=broadcast, result=lambda input: _real(input) if input.dtype.is_complex else None)
+@op(
+    "angle",
+    "Tensor.angle",
+    out=True,
+    promote=FLOATING,
+    shape=broadcast,
+    result=lambda input: _real(input) if input.dtype.is_complex else None,
+)
 def angle(xp: Any, input: Array) -> Array:
     """The angle of a complex number to the positive axis: between -pi and pi."""
     return _angle(xp, input)

@@ -26,7 +26,14 @@ def _log_of_sum(xp: Any, a: Any, b: Any, exp: Any, log1p: Any) -> Any:
     return xp.where(same_infinity, a, larger + log1p(exp(distance)))
 
 
-@op("logaddexp", "Tensor.logaddexp", out=True, promote=PROMOTE, shape=broadcast, dtypes=supports("hfc", "logaddexp_cpu"))
+@op(
+    "logaddexp",
+    "Tensor.logaddexp",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
+    dtypes=supports("hfc", "logaddexp_cpu"),
+)
 def logaddexp(xp: Any, input: Array, other: Array) -> Array:
     """`log(exp(input) + exp(other))` without overflow."""
     if input.dtype.kind == "c":
@@ -47,7 +54,12 @@ def _(xp: Any, g: Array, input: Array, other: Array) -> Array:
 
 
 @op(
-    "logaddexp2", "Tensor.logaddexp2", out=True, promote=PROMOTE, shape=broadcast, dtypes=supports("hf", "logaddexp2_cpu")
+    "logaddexp2",
+    "Tensor.logaddexp2",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
+    dtypes=supports("hf", "logaddexp2_cpu"),
 )
 def logaddexp2(xp: Any, input: Array, other: Array) -> Array:
     """`log2(2**input + 2**other)` without overflow."""
@@ -86,7 +98,15 @@ def _(g: Array, input: Array, other: Array) -> Array:
     return g * -input * (1 / (input * input + other * other))
 
 
-@op("hypot", "Tensor.hypot", "Tensor.hypot_", out=True, promote=PROMOTE, shape=broadcast, dtypes=supports("hf", "hypot_cpu"))
+@op(
+    "hypot",
+    "Tensor.hypot",
+    "Tensor.hypot_",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
+    dtypes=supports("hf", "hypot_cpu"),
+)
 def hypot(xp: Any, input: Array, other: Array) -> Array:
     """`sqrt(input**2 + other**2)` without overflow."""
     return xp.hypot(input, other)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from flambeau._core.declare import Op, registry
-from flambeau._core.dispatch import _apply_or_decline, apply, constant, in_place, operator_method
 from flambeau._core import dtype as dtypes
+from flambeau._core.declare import registry
+from flambeau._core.dispatch import constant, in_place, operator_method
 from flambeau._core.tensor import Tensor
 from flambeau._ops import bitwise, comparison, elementary, pointwise
 
@@ -38,10 +38,6 @@ def _declining(function: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
-def _direct(declared: Op) -> Callable[[str], Callable[..., Any]]:
-    return lambda name: operator_method(declared, name)
-
-
 for _name, _declared in {
     "__add__": pointwise.add, "__radd__": pointwise.add, "__sub__": pointwise.sub, "__mul__": pointwise.mul,
     "__rmul__": pointwise.mul, "__truediv__": pointwise.true_divide, "__mod__": pointwise.remainder_any,
@@ -62,14 +58,7 @@ for _name, _declared in {
     _attach(_name, in_place(_declared.function, _name))
 
 _rsub = operator_method(pointwise.rsub, "__rsub__")
-
-
-def _reflected_sub(self: Tensor, other: Any) -> Any:
-    return _rsub(self, other)
-
-
-def _reflected_truediv(self: Tensor, other: Any) -> Any:
-    return _apply_or_decline(pointwise.divided_number, (self, other))
+_rtruediv = operator_method(pointwise.divided_number, "__rtruediv__")
 
 
 def _to_tensor(number: Any, like: Tensor) -> Tensor:
@@ -109,16 +98,22 @@ def _rmatmul(self: Tensor, other: Any) -> Any:
 
 
 _attach("__rsub__", _rsub)
-_attach("__rtruediv__", _reflected_truediv)
-_attach("__rdiv__", _reflected_truediv)
+_attach("__rdiv__", operator_method(pointwise.divided_number, "__rdiv__"))
+_attach("__rtruediv__", _rtruediv)
 _attach("__div__", Tensor.__truediv__)
 _attach("__pow__", _declining(pointwise.pow))
 _attach("__rpow__", _declining(lambda self, base: pointwise.pow(base, self)))
 _attach("__ipow__", in_place(pointwise.pow, "__ipow__"))
-_attach("__rfloordiv__", _declining(lambda self, other: pointwise.floor_divide(_to_tensor(other, self), self)))
+_attach(
+    "__rfloordiv__", _declining(lambda self, other: pointwise.floor_divide(_to_tensor(other, self), self))
+)
 _attach("__rmod__", _declining(lambda self, other: pointwise.remainder(_to_tensor(other, self), self)))
-_attach("__rlshift__", _declining(lambda self, other: bitwise.bitwise_left_shift(_to_tensor(other, self), self)))
-_attach("__rrshift__", _declining(lambda self, other: bitwise.bitwise_right_shift(_to_tensor(other, self), self)))
+_attach(
+    "__rlshift__", _declining(lambda self, other: bitwise.bitwise_left_shift(_to_tensor(other, self), self))
+)
+_attach(
+    "__rrshift__", _declining(lambda self, other: bitwise.bitwise_right_shift(_to_tensor(other, self), self))
+)
 _attach("__neg__", _unary(elementary.neg.function))
 _attach("__pos__", _unary(elementary.positive))
 _attach("__abs__", _unary(elementary.abs.function))

@@ -35,13 +35,24 @@ def _check_alpha(name: str, input: Any, other: Any, alpha: Any = 1, *_: Any) -> 
 
 
 def _check_difference(name: str, input: Any, other: Any, alpha: Any = 1) -> None:
-    bools = [each is bool or (isinstance(each, Meta) and each.dtype is dtypes.bool_) for each in (input, other)]
+    bools = [
+        each is bool or (isinstance(each, Meta) and each.dtype is dtypes.bool_) for each in (input, other)
+    ]
     if any(bools):
         raise RuntimeError(_TWO_BOOLS if all(bools) else _ONE_BOOL)
     _check_alpha(name, input, other, alpha)
 
 
-@op("add", "Tensor.add", "Tensor.add_", out=True, promote=PROMOTE, shape=broadcast, dtypes=_check_alpha, numbers=True)
+@op(
+    "add",
+    "Tensor.add",
+    "Tensor.add_",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
+    dtypes=_check_alpha,
+    numbers=True,
+)
 def add(xp: Any, input: Array, other: Operand, *, alpha: Scalar = 1) -> Array:
     """`input + alpha * other`, with broadcasting and type promotion.
 
@@ -197,7 +208,9 @@ def remainder_values(xp: Any, a: Any, b: Any) -> Any:
 def _check_divisor(input: Any, other: Any, *_: Any) -> None:
     """Integers have no quotient by zero."""
     if isinstance(other, Value):
-        integral = kind(other.meta.dtype) in "bi" and (not isinstance(input, Value) or kind(input.meta.dtype) in "bi")
+        integral = kind(other.meta.dtype) in "bi" and (
+            not isinstance(input, Value) or kind(input.meta.dtype) in "bi"
+        )
         is_zero = integral and other.meta.device is not META and not other.numpy().all()
     else:
         is_zero = type(other) in (int, bool) and not other and kind(input.meta.dtype) in "bi"
@@ -223,13 +236,25 @@ def floor_divide(input: Any, other: Any) -> Tensor:
     return apply(floor_divide_any, (as_operand(input, other), other))  # type: ignore[no-any-return]
 
 
-@op(promote=PROMOTE, shape=broadcast, dtypes=supports("ihf", "div_floor_cpu"), check=_check_divisor, node="DivBackward1")
+@op(
+    promote=PROMOTE,
+    shape=broadcast,
+    dtypes=supports("ihf", "div_floor_cpu"),
+    check=_check_divisor,
+    node="DivBackward1",
+)
 def div_floor(xp: Any, input: Array, other: Operand) -> Array:
     """The quotient rounded down; its gradient is 0."""
     return floor_divide_values(xp, input, other)
 
 
-@op(promote=PROMOTE, shape=broadcast, dtypes=supports("ihf", "div_trunc_cpu"), check=_check_divisor, node="DivBackward1")
+@op(
+    promote=PROMOTE,
+    shape=broadcast,
+    dtypes=supports("ihf", "div_trunc_cpu"),
+    check=_check_divisor,
+    node="DivBackward1",
+)
 def div_trunc(xp: Any, input: Array, other: Operand) -> Array:
     """The quotient rounded towards zero; its gradient is 0."""
     return truncated_quotient(xp, input, other)
@@ -264,7 +289,11 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
 
 def as_operand(input: Any, like: Any) -> Any:
     """A number that stands where a tensor is declared, as a tensor on the device of the other operand."""
-    if isinstance(input, Tensor) or not isinstance(like, Tensor) or not isinstance(input, (bool, int, float, complex)):
+    if (
+        isinstance(input, Tensor)
+        or not isinstance(like, Tensor)
+        or not isinstance(input, (bool, int, float, complex))
+    ):
         return input
     return constant(np.asarray(input), dtypes.scalar_dtype(input), like._meta)
 
@@ -443,7 +472,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
 
 def _wide(input: Any, exponent: Any) -> Any:
     is_complex = any(
-        each.is_complex() if isinstance(each, Tensor) else isinstance(each, complex) for each in (input, exponent)
+        each.is_complex() if isinstance(each, Tensor) else isinstance(each, complex)
+        for each in (input, exponent)
     )
     return dtypes.complex128 if is_complex else dtypes.float64
 
@@ -528,7 +558,13 @@ def _(xp: Any, g: Array, tensor1: Array, value: Scalar) -> Array:
 
 
 @op(
-    "addcdiv", "Tensor.addcdiv", "Tensor.addcdiv_", out=True, promote=PROMOTE, shape=broadcast, dtypes=_check_addcdiv
+    "addcdiv",
+    "Tensor.addcdiv",
+    "Tensor.addcdiv_",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
+    dtypes=_check_addcdiv,
 )
 def addcdiv(xp: Any, input: Array, tensor1: Array, tensor2: Array, *, value: Scalar = 1) -> Array:
     """`input + value * tensor1 / tensor2`."""
@@ -553,7 +589,9 @@ def _(xp: Any, g: Array, tensor1: Array, tensor2: Array, value: Scalar) -> Array
 def _check_lerp(name: str, input: Meta, end: Meta, weight: Any) -> None:
     for argument, meta in (("end", end), ("weight", weight)):
         if isinstance(meta, Meta) and meta.dtype is not input.dtype:
-            expected, got = (_CPP_NAMES.get(dtype.scalar_type, dtype.scalar_type) for dtype in (input.dtype, meta.dtype))
+            expected, got = (
+                _CPP_NAMES.get(dtype.scalar_type, dtype.scalar_type) for dtype in (input.dtype, meta.dtype)
+            )
             raise RuntimeError(f"expected dtype {expected} for `{argument}` but got dtype {got}")
     supports("hfc", "lerp_kernel_tensor" if isinstance(weight, Meta) else "lerp_kernel_scalar")(name, input)
 

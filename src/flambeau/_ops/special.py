@@ -174,7 +174,13 @@ lgamma = _jax_unary(
 )  # fmt: skip
 
 
-@op(promote=FLOATING, shape=lambda input, n: input.shape, pointwise=True, dtypes=_real("polygamma"), node="PolygammaBackward")
+@op(
+    promote=FLOATING,
+    shape=lambda input, n: input.shape,
+    pointwise=True,
+    dtypes=_real("polygamma"),
+    node="PolygammaBackward",
+)
 def polygamma_values(input: Array, n: int) -> Array:
     """The n-th derivative of digamma."""
     return _polygamma(n, input)
