@@ -1,4 +1,6 @@
-"""Pointwise operations beside PyTorch's: values, dtypes, gradients at edge points, in place, errors, in tiers 0 and 2."""
+"""Pointwise operations beside PyTorch's: values, dtypes, gradients at edge points, in place, errors, in tiers
+0 and 2.
+"""
 
 from __future__ import annotations
 
@@ -67,19 +69,49 @@ def assert_same(path: str, arrays: list[np.ndarray[Any, Any]], *rest: Any, **opt
 UNARY = {
     group: (values, names.split())
     for group, values, names in [
-        ("edges", EDGES, "neg abs sign sgn square exp2 sigmoid tanh atan erf erfc floor ceil trunc round nan_to_num"),
-        ("edges of activations", EDGES, " ".join(
-            "nn.functional." + name for name in
-            ["relu", "relu6", "leaky_relu", "elu", "selu", "celu", "hardtanh", "hardsigmoid", "softshrink", "hardshrink", "softplus", "logsigmoid"]
-        )),
-        ("finite", FINITE, "sin cos tan sinh cosh asinh exp expm1 sinc deg2rad rad2deg frac special.entr special.ndtr"),
-        ("finite activations", FINITE, " ".join(
-            "nn.functional." + name for name in ["gelu", "silu", "mish", "softsign", "tanhshrink", "hardswish"]
-        )),
+        (
+            "edges",
+            EDGES,
+            "neg abs sign sgn square exp2 sigmoid tanh atan erf erfc floor ceil trunc round nan_to_num",
+        ),
+        (
+            "edges of activations",
+            EDGES,
+            " ".join(
+                "nn.functional." + name
+                for name in [
+                    "relu",
+                    "relu6",
+                    "leaky_relu",
+                    "elu",
+                    "selu",
+                    "celu",
+                    "hardtanh",
+                    "hardsigmoid",
+                    "softshrink",
+                    "hardshrink",
+                    "softplus",
+                    "logsigmoid",
+                ]
+            ),
+        ),
+        (
+            "finite",
+            FINITE,
+            "sin cos tan sinh cosh asinh exp expm1 sinc deg2rad rad2deg frac special.entr special.ndtr",
+        ),
+        (
+            "finite activations",
+            FINITE,
+            " ".join(
+                "nn.functional." + name
+                for name in ["gelu", "silu", "mish", "softsign", "tanhshrink", "hardswish"]
+            ),
+        ),
         ("unit", UNIT, "asin acos atanh logit"),
         ("positive", POSITIVE, "sqrt rsqrt log log2 log10 log1p reciprocal acosh"),
     ]
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("group", UNARY)
@@ -214,12 +246,35 @@ def test_the_first_operand_may_be_a_number(name: str) -> None:
 
 
 OPERATORS: list[Callable[[Any], Any]] = [
-    lambda x: x + 1, lambda x: 1 + x, lambda x: x - 1, lambda x: 1 - x, lambda x: x * 2, lambda x: 2 * x,
-    lambda x: x / 2, lambda x: 2 / x, lambda x: x // 2, lambda x: 5 // x, lambda x: x % 2, lambda x: 5 % x,
-    lambda x: x**2, lambda x: 2**x, lambda x: -x, lambda x: abs(x), lambda x: +x, lambda x: x == 2, lambda x: x != 2,
-    lambda x: x < 2, lambda x: x <= 2, lambda x: x > 2, lambda x: x >= 2, lambda x: x == None,  # noqa: E711
-    lambda x: x * np.float64(2), lambda x: np.float64(2) * x, lambda x: x + np.ones(3), lambda x: x * 1j,
-]  # fmt: skip
+    lambda x: x + 1,
+    lambda x: 1 + x,
+    lambda x: x - 1,
+    lambda x: 1 - x,
+    lambda x: x * 2,
+    lambda x: 2 * x,
+    lambda x: x / 2,
+    lambda x: 2 / x,
+    lambda x: x // 2,
+    lambda x: 5 // x,
+    lambda x: x % 2,
+    lambda x: 5 % x,
+    lambda x: x**2,
+    lambda x: 2**x,
+    lambda x: -x,
+    lambda x: abs(x),
+    lambda x: +x,
+    lambda x: x == 2,
+    lambda x: x != 2,
+    lambda x: x < 2,
+    lambda x: x <= 2,
+    lambda x: x > 2,
+    lambda x: x >= 2,
+    lambda x: x == None,  # noqa: E711
+    lambda x: x * np.float64(2),
+    lambda x: np.float64(2) * x,
+    lambda x: x + np.ones(3),
+    lambda x: x * 1j,
+]
 
 
 @pytest.mark.filterwarnings("ignore:__array_wrap__ must accept")
@@ -331,9 +386,27 @@ def test_node_names_are_pytorchs() -> None:
     def names(t: Any) -> list[str]:
         x = t.tensor([0.5], requires_grad=True)
         results = [
-            x + 1, 1 - x, x * 2, x / 2, 2 / x, x**2, x**x, 2**x, x % 2, x.clamp(0), x.clamp_min(0), x.abs(), x.exp(),
-            x.to(t.float64), x.clone(), t.where(x > 0, x, 0.0), x.square(), x.sigmoid(), x.lerp(x, 0.5), x.maximum(x),
-        ]  # fmt: skip
+            x + 1,
+            1 - x,
+            x * 2,
+            x / 2,
+            2 / x,
+            x**2,
+            x**x,
+            2**x,
+            x % 2,
+            x.clamp(0),
+            x.clamp_min(0),
+            x.abs(),
+            x.exp(),
+            x.to(t.float64),
+            x.clone(),
+            t.where(x > 0, x, 0.0),
+            x.square(),
+            x.sigmoid(),
+            x.lerp(x, 0.5),
+            x.maximum(x),
+        ]
         return [result.grad_fn.name() for result in results]
 
     assert names(flambeau) == names(torch)

@@ -44,9 +44,16 @@ _no_complex_clamp = refuses("c", "clamp is not supported for complex types", Not
 
 
 @op(
-    "relu", "relu_", "Tensor.relu", "Tensor.relu_", "nn.functional.relu_", promote=KEEP, shape=same, pointwise=True,
+    "relu",
+    "relu_",
+    "Tensor.relu",
+    "Tensor.relu_",
+    "nn.functional.relu_",
+    promote=KEEP,
+    shape=same,
+    pointwise=True,
     dtypes=both(refuses("b", "Boolean inputs not supported for relu"), _no_complex_clamp),
-)  # fmt: skip
+)
 def relu(xp: Any, input: Array) -> Array:
     """`max(input, 0)`; the gradient at 0 is 0."""
     return xp.where(input <= 0, xp.zeros((), input.dtype), input)
@@ -149,7 +156,8 @@ def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
 def _check_prelu(name: str, input: Meta, weight: Meta) -> None:
     if input.dtype is not weight.dtype:
         raise RuntimeError(
-            f"prelu: Type promoting not supported. Got {input.dtype.scalar_type} and {weight.dtype.scalar_type}"
+            f"prelu: Type promoting not supported. Got {input.dtype.scalar_type} and "
+            f"{weight.dtype.scalar_type}"
         )
     supports("hf", "prelu_cpu")(name, input)
 
@@ -179,9 +187,15 @@ def _prelu_shape(input: Meta, weight: Meta) -> tuple[int, ...]:
 
 
 @op(
-    "prelu", "Tensor.prelu", "nn.functional.prelu", promote=KEEP, shape=_prelu_shape, pointwise=True, dtypes=_check_prelu,
+    "prelu",
+    "Tensor.prelu",
+    "nn.functional.prelu",
+    promote=KEEP,
+    shape=_prelu_shape,
+    pointwise=True,
+    dtypes=_check_prelu,
     node="PreluKernelBackward",
-)  # fmt: skip
+)
 def prelu(xp: Any, input: Array, weight: Array) -> Array:
     """`input` above zero, `weight * input` below; `weight` has one entry, or one for each channel."""
     return xp.where(input > 0, input, input * _prelu_weight(xp, weight, input.ndim))
@@ -202,9 +216,14 @@ def _(xp: Any, g: Array, input: Array, weight_meta: Meta) -> Array:
 
 
 @op(
-    "threshold", "threshold_", "Tensor.threshold", promote=KEEP, shape=lambda input, *_: input.shape, pointwise=True,
+    "threshold",
+    "threshold_",
+    "Tensor.threshold",
+    promote=KEEP,
+    shape=lambda input, *_: input.shape,
+    pointwise=True,
     dtypes=supports("bihf", "threshold_cpu"),
-)  # fmt: skip
+)
 def threshold_values(xp: Any, input: Array, threshold: Scalar, value: Scalar) -> Array:
     """`input` where it exceeds `threshold`, `value` elsewhere."""
     return xp.where(input <= threshold, value, input)
@@ -231,9 +250,15 @@ def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
 
 
 @op(
-    "hardshrink", "Tensor.hardshrink", "nn.functional.hardshrink", out=True, promote=KEEP, shape=same, pointwise=True,
+    "hardshrink",
+    "Tensor.hardshrink",
+    "nn.functional.hardshrink",
+    out=True,
+    promote=KEEP,
+    shape=same,
+    pointwise=True,
     dtypes=supports("hf", "hardshrink_cpu"),
-)  # fmt: skip
+)
 def hardshrink(xp: Any, input: Array, lambd: Scalar = 0.5) -> Array:
     """0 between `-lambd` and `lambd`, `input` elsewhere."""
     return xp.where((input >= -lambd) & (input <= lambd), 0, input)
@@ -398,7 +423,8 @@ _celu = _either(celu_values, "celu_")
 
 @function("nn.functional.celu")
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """`input` above zero, `alpha * (exp(input / alpha) - 1)` below; differentiable once at zero for any `alpha`.
+    """`input` above zero, `alpha * (exp(input / alpha) - 1)` below; differentiable once at zero for any
+    `alpha`.
 
     Source: Barron 2017, arXiv:1704.07483.
     """
@@ -592,13 +618,18 @@ def _(xp: Any, g: Array, input: Array) -> Array:
 
 
 @op(
-    "nn.functional.tanhshrink", promote=_floating, shape=same, pointwise=True, node="SubBackward",
+    "nn.functional.tanhshrink",
+    promote=_floating,
+    shape=same,
+    pointwise=True,
+    node="SubBackward",
     dtypes=refuses(
         "b",
-        "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
+        "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+        "invert a mask, use the "
         "`~` or `logical_not()` operator instead.",
     ),
-)  # fmt: skip
+)
 def tanhshrink(xp: Any, input: Array) -> Array:
     """`input - tanh(input)`."""
     return input - xp.tanh(input)
@@ -684,7 +715,9 @@ def rrelu(
     training: bool = False,
     inplace: bool = False,
 ) -> Tensor:
-    """`leaky_relu` whose slope is random in training: uniform between `lower` and `upper`; their mean otherwise."""
+    """`leaky_relu` whose slope is random in training: uniform between `lower` and `upper`; their mean
+    otherwise.
+    """
     return _rrelu(input, lower, upper, training, inplace)
 
 

@@ -1,7 +1,9 @@
 """Bessel functions and Airy's, which neither NumPy nor JAX has, by Chebyshev series.
 
-Near zero a function, freed of its logarithm, is a series in the square of its argument; far out, J and Y are a wave whose
-amplitude and phase are series in the reciprocal, K and Ai an exponential times one. The coefficients were worked out with
+Near zero a function, freed of its logarithm, is a series in the square of its argument; far out, J and Y are
+a wave whose
+amplitude and phase are series in the reciprocal, K and Ai an exponential times one. The coefficients were
+worked out with
 40 digits and end where float64 does. None has a gradient, as in PyTorch.
 
 Source: Abramowitz and Stegun 1964, Handbook of Mathematical Functions, 9.1, 9.2, 9.6, 9.7, 10.4.

@@ -115,10 +115,20 @@ def _is_within(input: Any, min: Any, max: Any) -> Any:
 
 
 @op(
-    "clamp", "clip", "Tensor.clamp", "Tensor.clip", "Tensor.clamp_", "Tensor.clip_", "clamp_", "clip_",
-    out=True, promote=PROMOTE, shape=broadcast, dtypes=_check_clamp,
+    "clamp",
+    "clip",
+    "Tensor.clamp",
+    "Tensor.clip",
+    "Tensor.clamp_",
+    "Tensor.clip_",
+    "clamp_",
+    "clip_",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
+    dtypes=_check_clamp,
     node=lambda inputs: "ClampBackward0" if len(inputs) > 1 else "ClampBackward1",
-)  # fmt: skip
+)
 def clamp(xp: Any, input: Array, min: Operand | None = None, max: Operand | None = None) -> Array:
     """Elements below `min` become `min`, those above `max` become `max`; the gradient is 1 at the bounds."""
     found = input if min is None else xp.maximum(input, min)
@@ -143,10 +153,16 @@ def _(xp: Any, g: Array, input: Array, min: Any, max: Any) -> Array:
 
 
 @op(
-    "clamp_min", "clamp_min_", "Tensor.clamp_min", "Tensor.clamp_min_", out=True, promote=PROMOTE, shape=broadcast,
+    "clamp_min",
+    "clamp_min_",
+    "Tensor.clamp_min",
+    "Tensor.clamp_min_",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
     dtypes=supports("bihf", "maximum_cpu"),
     node=lambda inputs: "ClampMinBackward1" if len(inputs) > 1 else "ClampMinBackward0",
-)  # fmt: skip
+)
 def clamp_min(xp: Any, input: Array, min: Operand) -> Array:
     """Elements below `min` become `min`."""
     return xp.maximum(input, min)
@@ -163,10 +179,16 @@ def _(xp: Any, g: Array, input: Array, min: Array) -> Array:
 
 
 @op(
-    "clamp_max", "clamp_max_", "Tensor.clamp_max", "Tensor.clamp_max_", out=True, promote=PROMOTE, shape=broadcast,
+    "clamp_max",
+    "clamp_max_",
+    "Tensor.clamp_max",
+    "Tensor.clamp_max_",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
     dtypes=supports("bihf", "minimum_cpu"),
     node=lambda inputs: "ClampMaxBackward1" if len(inputs) > 1 else "ClampMaxBackward0",
-)  # fmt: skip
+)
 def clamp_max(xp: Any, input: Array, max: Operand) -> Array:
     """Elements above `max` become `max`."""
     return xp.minimum(input, max)
@@ -188,7 +210,8 @@ def _(xp: Any, g: Array, input: Array, max: Array) -> Array:
 def _check_condition(name: str, condition: Meta, input: Any, other: Any) -> None:
     if condition.dtype not in (dtypes.bool_, dtypes.uint8):
         raise RuntimeError(
-            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype.scalar_type}"
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype "
+            f"{condition.dtype.scalar_type}"
         )
 
 
@@ -217,7 +240,8 @@ _MISSING: Any = object()
 
 @function("where", out=True)
 def where(condition: Tensor, input: Any = _MISSING, other: Any = _MISSING) -> Any:
-    """`input` where `condition` is true, `other` elsewhere; both may be numbers. With a condition alone: its indices.
+    """`input` where `condition` is true, `other` elsewhere; both may be numbers. With a condition alone: its
+    indices.
 
     >>> import flambeau
     >>> flambeau.where(flambeau.tensor([True, False]), 1.0, flambeau.tensor([5.0, 6.0]))
@@ -250,7 +274,7 @@ def where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
 def nan_to_num(
     xp: Any, input: Array, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> Array:
-    """nan becomes `nan` (0), infinities `posinf` and `neginf` (the largest and smallest number of the dtype)."""
+    """nan becomes `nan` (0), infinities `posinf` and `neginf` (the dtype's largest and smallest number)."""
     if input.dtype.kind in "biu":
         return input
     if input.dtype.kind == "c":
@@ -286,9 +310,15 @@ def _check_heaviside(name: str, input: Meta, values: Meta) -> None:
 
 
 @op(
-    "heaviside", "Tensor.heaviside", "Tensor.heaviside_", out=True, promote=PROMOTE, shape=broadcast,
-    dtypes=_check_heaviside, differentiable=False,
-)  # fmt: skip
+    "heaviside",
+    "Tensor.heaviside",
+    "Tensor.heaviside_",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
+    dtypes=_check_heaviside,
+    differentiable=False,
+)
 def heaviside(xp: Any, input: Array, values: Array) -> Array:
     """0 below zero, 1 above, `values` at zero."""
     one = xp.ones((), input.dtype)

@@ -16,8 +16,13 @@ BOOL = dtypes.bool_
 
 def _options(dtypes_rule: Any = None) -> dict[str, Any]:
     return {
-        "out": True, "promote": PROMOTE, "result": BOOL, "shape": broadcast, "differentiable": False, "dtypes": dtypes_rule
-    }  # fmt: skip
+        "out": True,
+        "promote": PROMOTE,
+        "result": BOOL,
+        "shape": broadcast,
+        "differentiable": False,
+        "dtypes": dtypes_rule,
+    }
 
 
 @op("eq", "Tensor.eq", "Tensor.eq_", **_options())
@@ -47,27 +52,42 @@ def lt(xp: Any, input: Array, other: Operand) -> Array:
 
 
 @op(
-    "le", "less_equal", "Tensor.le", "Tensor.le_", "Tensor.less_equal", "Tensor.less_equal_",
+    "le",
+    "less_equal",
+    "Tensor.le",
+    "Tensor.le_",
+    "Tensor.less_equal",
+    "Tensor.less_equal_",
     **_options(supports("bihf", "le_cpu")),
-)  # fmt: skip
+)
 def le(xp: Any, input: Array, other: Operand) -> Array:
     """Whether elements are less or equal."""
     return xp.less_equal(input, other)
 
 
 @op(
-    "gt", "greater", "Tensor.gt", "Tensor.gt_", "Tensor.greater", "Tensor.greater_",
+    "gt",
+    "greater",
+    "Tensor.gt",
+    "Tensor.gt_",
+    "Tensor.greater",
+    "Tensor.greater_",
     **_options(supports("bihf", "gt_cpu")),
-)  # fmt: skip
+)
 def gt(xp: Any, input: Array, other: Operand) -> Array:
     """Whether elements are greater."""
     return xp.greater(input, other)
 
 
 @op(
-    "ge", "greater_equal", "Tensor.ge", "Tensor.ge_", "Tensor.greater_equal", "Tensor.greater_equal_",
+    "ge",
+    "greater_equal",
+    "Tensor.ge",
+    "Tensor.ge_",
+    "Tensor.greater_equal",
+    "Tensor.greater_equal_",
     **_options(supports("bihf", "ge_cpu")),
-)  # fmt: skip
+)
 def ge(xp: Any, input: Array, other: Operand) -> Array:
     """Whether elements are greater or equal."""
     return xp.greater_equal(input, other)
@@ -113,8 +133,12 @@ def logical_not(xp: Any, input: Array) -> Array:
 # -- what kind of number ---------------------------------------------------------------------------
 
 _QUESTION: dict[str, Any] = {
-    "promote": RAW, "result": BOOL, "shape": lambda input: input.shape, "pointwise": True, "differentiable": False
-}  # fmt: skip
+    "promote": RAW,
+    "result": BOOL,
+    "shape": lambda input: input.shape,
+    "pointwise": True,
+    "differentiable": False,
+}
 
 
 def _is_exact(array: Any) -> bool:
@@ -170,9 +194,12 @@ def isneginf(xp: Any, input: Array) -> Array:
 
 
 @op(
-    "signbit", "Tensor.signbit", out=True,
-    dtypes=refuses("c", "signbit is not implemented for complex tensors.", NotImplementedError), **_QUESTION,
-)  # fmt: skip
+    "signbit",
+    "Tensor.signbit",
+    out=True,
+    dtypes=refuses("c", "signbit is not implemented for complex tensors.", NotImplementedError),
+    **_QUESTION,
+)
 def signbit(xp: Any, input: Array) -> Array:
     """Whether the sign bit is set: negative numbers and -0.0."""
     return input < 0 if _is_exact(input) else xp.signbit(input)
@@ -190,9 +217,14 @@ def _check_close(name: str, input: Meta, other: Meta, rtol: float, atol: float, 
 
 
 @op(
-    "isclose", "Tensor.isclose", promote=RAW, result=BOOL, dtypes=_check_close, differentiable=False,
+    "isclose",
+    "Tensor.isclose",
+    promote=RAW,
+    result=BOOL,
+    dtypes=_check_close,
+    differentiable=False,
     shape=lambda input, other, *_: broadcast_shapes(input.shape, other.shape),
-)  # fmt: skip
+)
 def isclose(
     xp: Any, input: Array, other: Array, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Array:
@@ -230,11 +262,13 @@ def equal(input: Tensor, other: Tensor) -> bool:
         if not isinstance(each, Tensor):
             what = ("input", "other")[position]
             raise TypeError(
-                f"equal(): argument '{what}' (position {position + 1}) must be Tensor, not {type(each).__name__}"
+                f"equal(): argument '{what}' (position {position + 1}) must be Tensor, not "
+                f"{type(each).__name__}"
             )
     if input._meta.device is not other._meta.device:
         raise RuntimeError(
-            f"Expected all tensors to be on the same device, but found at least two devices, {input.device} and {other.device}!"
+            f"Expected all tensors to be on the same device, but found at least two devices, "
+            f"{input.device} and {other.device}!"
         )
     if input._meta.shape != other._meta.shape:
         return False

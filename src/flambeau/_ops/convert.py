@@ -27,7 +27,9 @@ CONTIGUOUS = dtypes.contiguous_format
 
 
 def cast(xp: Any, array: Any, dtype: np.dtype[Any]) -> Any:
-    """`array` as `dtype`, the way C converts: small integers wrap around, complex numbers lose their imaginary part."""
+    """`array` as `dtype`, the way C converts: small integers wrap around, complex numbers lose their
+    imaginary part.
+    """
     if array.dtype == dtype:
         return array
     if array.dtype.kind == "c" and dtype.kind not in "cb":
@@ -158,10 +160,13 @@ def contiguous(input: Tensor, memory_format: Any = CONTIGUOUS) -> Tensor:
 
 _TO_FORMS = (
     "to() received an invalid combination of arguments - got ({got}), but expected one of:\n"
-    " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, "
+    " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool "
+    "copy = False, *, "
     "torch.memory_format memory_format = None)\n"
-    " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
-    " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
+    " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format "
+    "memory_format = None)\n"
+    " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format "
+    "memory_format = None)\n"
 )
 
 
@@ -207,9 +212,11 @@ def parse_to(
 
 @function("Tensor.to")
 def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """The tensor in another dtype, on another device or both; itself where nothing changes and `copy` is false.
+    """The tensor in another dtype, on another device or both; itself where nothing changes and `copy` is
+    false.
 
-    Forms: `to(dtype)`, `to(device, dtype)`, `to(other)`, each with `non_blocking`, `copy` and `memory_format`.
+    Forms: `to(dtype)`, `to(device, dtype)`, `to(other)`, each with `non_blocking`, `copy` and
+    `memory_format`.
 
     >>> import flambeau
     >>> flambeau.tensor([1, 2]).to(flambeau.float64)
@@ -234,10 +241,20 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 def _declare_casts() -> None:
     """`Tensor.float()` and the other methods named after dtypes."""
     names = {
-        "float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16", "int": "int32",
-        "long": "int64", "short": "int16", "byte": "uint8", "char": "int8", "bool": "bool", "cfloat": "complex64",
-        "cdouble": "complex128", "chalf": "complex32",
-    }  # fmt: skip
+        "float": "float32",
+        "double": "float64",
+        "half": "float16",
+        "bfloat16": "bfloat16",
+        "int": "int32",
+        "long": "int64",
+        "short": "int16",
+        "byte": "uint8",
+        "char": "int8",
+        "bool": "bool",
+        "cfloat": "complex64",
+        "cdouble": "complex128",
+        "chalf": "complex32",
+    }
 
     def declare(name: str, dtype: DType) -> None:
         def method(input: Tensor, memory_format: Any = PRESERVE) -> Tensor:

@@ -1,6 +1,7 @@
 """Functions of one element: signs, rounding, roots, exponentials, logarithms, trigonometry.
 
-Each is one line of the table below its helper: the formula, and its derivative from the input or from the output,
+Each is one line of the table below its helper: the formula, and its derivative from the input or from the
+output,
 whichever PyTorch saves.
 """
 
@@ -143,17 +144,27 @@ def _real(input: Meta) -> DType:
 
 
 neg = unary(
-    "neg negative", lambda xp, x: -x, lambda g: -g, "The opposite number.", promote=KEEP,
+    "neg negative",
+    lambda xp, x: -x,
+    lambda g: -g,
+    "The opposite number.",
+    promote=KEEP,
     dtypes=refuses(
         "b",
-        "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` "
+        "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+        "invert a mask, use the `~` "
         "or `logical_not()` operator instead.",
     ),
-)  # fmt: skip
+)
 abs = unary(
-    "abs absolute Tensor.abs Tensor.absolute", lambda xp, x: xp.abs(x), lambda xp, g, input: g * sign_values(xp, input),
-    "The absolute value; of complex numbers, the modulus.", promote=KEEP, result=_real, dtypes=supports("ihfc", "abs_cpu"),
-)  # fmt: skip
+    "abs absolute Tensor.abs Tensor.absolute",
+    lambda xp, x: xp.abs(x),
+    lambda xp, g, input: g * sign_values(xp, input),
+    "The absolute value; of complex numbers, the modulus.",
+    promote=KEEP,
+    result=_real,
+    dtypes=supports("ihfc", "abs_cpu"),
+)
 
 
 @function("abs_", "Tensor.abs_", "Tensor.absolute_")
@@ -165,13 +176,17 @@ def abs_(input: Tensor) -> Tensor:
 
 
 sign = unary(
-    "sign", sign_values, zero, "-1, 0 or 1 as the element is negative, zero or positive.", promote=KEEP,
+    "sign",
+    sign_values,
+    zero,
+    "-1, 0 or 1 as the element is negative, zero or positive.",
+    promote=KEEP,
     dtypes=refuses(
         "c",
         "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.",
         NotImplementedError,
     ),
-)  # fmt: skip
+)
 
 
 def _sgn_gradient(xp: Any, g: Any, input: Any) -> Any:
@@ -197,9 +212,14 @@ reciprocal = unary(
     "`1 / input`.",
 )
 square = unary(
-    "square", lambda xp, x: x * x, lambda xp, g, input: g * xp.conj(2 * input), "`input * input`.", promote=KEEP,
-    node="PowBackward0", result=lambda input: dtypes.int64 if input.dtype is dtypes.bool_ else None,
-)  # fmt: skip
+    "square",
+    lambda xp, x: x * x,
+    lambda xp, g, input: g * xp.conj(2 * input),
+    "`input * input`.",
+    promote=KEEP,
+    node="PowBackward0",
+    result=lambda input: dtypes.int64 if input.dtype is dtypes.bool_ else None,
+)
 
 
 @function("positive", "Tensor.positive")
@@ -223,21 +243,34 @@ def _exact_or(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 floor = unary(
-    "floor", _exact_or(lambda xp, x: xp.floor(x)), zero, "The next whole number below.",
+    "floor",
+    _exact_or(lambda xp, x: xp.floor(x)),
+    zero,
+    "The next whole number below.",
     **_rounding("floor", "floor is not supported for complex inputs"),
-)  # fmt: skip
+)
 ceil = unary(
-    "ceil", _exact_or(lambda xp, x: xp.ceil(x)), zero, "The next whole number above.",
+    "ceil",
+    _exact_or(lambda xp, x: xp.ceil(x)),
+    zero,
+    "The next whole number above.",
     **_rounding("ceil", "ceil is not supported for complex inputs"),
-)  # fmt: skip
+)
 trunc = unary(
-    "trunc fix", _exact_or(lambda xp, x: xp.trunc(x)), zero, "The whole number towards zero.",
+    "trunc fix",
+    _exact_or(lambda xp, x: xp.trunc(x)),
+    zero,
+    "The whole number towards zero.",
     **_rounding("trunc", "trunc is not supported for complex inputs"),
-)  # fmt: skip
+)
 frac = unary(
-    "frac", lambda xp, x: x - xp.trunc(x), lambda g: g, "What `trunc` takes away.", promote=KEEP,
+    "frac",
+    lambda xp, x: x - xp.trunc(x),
+    lambda g: g,
+    "What `trunc` takes away.",
+    promote=KEEP,
     dtypes=supports("hf", "frac_cpu"),
-)  # fmt: skip
+)
 
 
 def _check_round(name: str, input: Meta, decimals: int) -> None:
@@ -247,9 +280,16 @@ def _check_round(name: str, input: Meta, decimals: int) -> None:
 
 
 @op(
-    "round", "round_", "Tensor.round", "Tensor.round_", "special.round", out=True, promote=KEEP, shape=broadcast,
+    "round",
+    "round_",
+    "Tensor.round",
+    "Tensor.round_",
+    "special.round",
+    out=True,
+    promote=KEEP,
+    shape=broadcast,
     dtypes=_check_round,
-)  # fmt: skip
+)
 def round(xp: Any, input: Array, *, decimals: int = 0) -> Array:
     """The nearest number with `decimals` digits after the point; halves go to the even neighbour."""
     if decimals == 0:
@@ -266,9 +306,11 @@ sqrt = unary(
     "sqrt", lambda xp, x: xp.sqrt(x), lambda xp, g, output: g / (2 * xp.conj(output)), "The square root."
 )
 rsqrt = unary(
-    "rsqrt", lambda xp, x: xp.ones((), x.dtype) / xp.sqrt(x), lambda xp, g, output: -0.5 * g * xp.conj(output * output * output),
+    "rsqrt",
+    lambda xp, x: xp.ones((), x.dtype) / xp.sqrt(x),
+    lambda xp, g, output: -0.5 * g * xp.conj(output * output * output),
     "`1 / sqrt(input)`.",
-)  # fmt: skip
+)
 exp = unary(
     "exp",
     lambda xp, x: xp.exp(x),
@@ -276,18 +318,24 @@ exp = unary(
     "e to the power of the element.",
 )
 exp2 = unary(
-    "exp2 special.exp2", lambda xp, x: xp.exp2(x) if x.dtype.kind != "c" else xp.exp(x * LN2),
-    lambda xp, g, output: g * xp.conj(output) * LN2, "2 to the power of the element.",
-)  # fmt: skip
+    "exp2 special.exp2",
+    lambda xp, x: xp.exp2(x) if x.dtype.kind != "c" else xp.exp(x * LN2),
+    lambda xp, g, output: g * xp.conj(output) * LN2,
+    "2 to the power of the element.",
+)
 expm1 = unary(
-    "expm1 special.expm1", lambda xp, x: xp.expm1(x), lambda xp, g, output: g * (xp.conj(output) + 1),
+    "expm1 special.expm1",
+    lambda xp, x: xp.expm1(x),
+    lambda xp, g, output: g * (xp.conj(output) + 1),
     "`exp(input) - 1`, exact near zero.",
-)  # fmt: skip
+)
 log = unary("log", lambda xp, x: xp.log(x), lambda xp, g, input: g / xp.conj(input), "The natural logarithm.")
 log2 = unary(
-    "log2", lambda xp, x: xp.log2(x) if x.dtype.kind != "c" else xp.log(x) / LN2,
-    lambda xp, g, input: g / (xp.conj(input) * LN2), "The logarithm to base 2.",
-)  # fmt: skip
+    "log2",
+    lambda xp, x: xp.log2(x) if x.dtype.kind != "c" else xp.log(x) / LN2,
+    lambda xp, g, input: g / (xp.conj(input) * LN2),
+    "The logarithm to base 2.",
+)
 log10 = unary(
     "log10",
     lambda xp, x: xp.log10(x),
@@ -295,9 +343,11 @@ log10 = unary(
     "The logarithm to base 10.",
 )
 log1p = unary(
-    "log1p special.log1p", lambda xp, x: xp.log1p(x), lambda xp, g, input: g / xp.conj(input + 1),
+    "log1p special.log1p",
+    lambda xp, x: xp.log1p(x),
+    lambda xp, g, input: g / xp.conj(input + 1),
     "`log(1 + input)`, exact near zero.",
-)  # fmt: skip
+)
 
 
 def sigmoid_values(xp: Any, x: Any) -> Any:
@@ -305,9 +355,11 @@ def sigmoid_values(xp: Any, x: Any) -> Any:
 
 
 sigmoid = unary(
-    "sigmoid special.expit nn.functional.sigmoid", sigmoid_values,
-    lambda xp, g, output: g * xp.conj((1 - output) * output), "`1 / (1 + exp(-input))`.",
-)  # fmt: skip
+    "sigmoid special.expit nn.functional.sigmoid",
+    sigmoid_values,
+    lambda xp, g, output: g * xp.conj((1 - output) * output),
+    "`1 / (1 + exp(-input))`.",
+)
 
 # -- trigonometry ----------------------------------------------------------------------------------
 
@@ -317,17 +369,23 @@ tan = unary(
     "tan", lambda xp, x: xp.tan(x), lambda xp, g, output: g * xp.conj(1 + output * output), "The tangent."
 )
 asin = unary(
-    "asin arcsin", lambda xp, x: xp.arcsin(x), lambda xp, g, input: g * xp.conj(1 / xp.sqrt(1 - input * input)),
+    "asin arcsin",
+    lambda xp, x: xp.arcsin(x),
+    lambda xp, g, input: g * xp.conj(1 / xp.sqrt(1 - input * input)),
     "The angle with this sine.",
-)  # fmt: skip
+)
 acos = unary(
-    "acos arccos", lambda xp, x: xp.arccos(x), lambda xp, g, input: -g * xp.conj(1 / xp.sqrt(1 - input * input)),
+    "acos arccos",
+    lambda xp, x: xp.arccos(x),
+    lambda xp, g, input: -g * xp.conj(1 / xp.sqrt(1 - input * input)),
     "The angle with this cosine.",
-)  # fmt: skip
+)
 atan = unary(
-    "atan arctan", lambda xp, x: xp.arctan(x), lambda xp, g, input: g / xp.conj(input * input + 1),
+    "atan arctan",
+    lambda xp, x: xp.arctan(x),
+    lambda xp, g, input: g / xp.conj(input * input + 1),
     "The angle with this tangent.",
-)  # fmt: skip
+)
 sinh = unary(
     "sinh", lambda xp, x: xp.sinh(x), lambda xp, g, input: g * xp.conj(xp.cosh(input)), "The hyperbolic sine."
 )
@@ -338,22 +396,29 @@ cosh = unary(
     "The hyperbolic cosine.",
 )
 tanh = unary(
-    "tanh nn.functional.tanh", lambda xp, x: xp.tanh(x), lambda xp, g, output: g * xp.conj(1 - output * output),
+    "tanh nn.functional.tanh",
+    lambda xp, x: xp.tanh(x),
+    lambda xp, g, output: g * xp.conj(1 - output * output),
     "The hyperbolic tangent.",
-)  # fmt: skip
+)
 asinh = unary(
-    "asinh arcsinh", lambda xp, x: xp.arcsinh(x), lambda xp, g, input: g * xp.conj(1 / xp.sqrt(input * input + 1)),
+    "asinh arcsinh",
+    lambda xp, x: xp.arcsinh(x),
+    lambda xp, g, input: g * xp.conj(1 / xp.sqrt(input * input + 1)),
     "The inverse of the hyperbolic sine.",
-)  # fmt: skip
+)
 acosh = unary(
-    "acosh arccosh", lambda xp, x: xp.arccosh(x),
+    "acosh arccosh",
+    lambda xp, x: xp.arccosh(x),
     lambda xp, g, input: g * xp.conj(1 / (xp.sqrt(input - 1) * xp.sqrt(input + 1))),
     "The inverse of the hyperbolic cosine.",
-)  # fmt: skip
+)
 atanh = unary(
-    "atanh arctanh", lambda xp, x: xp.arctanh(x), lambda xp, g, input: g / xp.conj(1 - input * input),
+    "atanh arctanh",
+    lambda xp, x: xp.arctanh(x),
+    lambda xp, g, input: g / xp.conj(1 - input * input),
     "The inverse of the hyperbolic tangent.",
-)  # fmt: skip
+)
 
 
 def _sinc(xp: Any, x: Any) -> Any:
@@ -371,13 +436,19 @@ def _sinc_gradient(xp: Any, g: Any, input: Any) -> Any:
 
 sinc = unary("sinc special.sinc", _sinc, _sinc_gradient, "`sin(pi * input) / (pi * input)`, 1 at zero.")
 deg2rad = unary(
-    "deg2rad", lambda xp, x: x * (np.pi / 180), lambda g: g * (np.pi / 180), "Degrees as radians.",
+    "deg2rad",
+    lambda xp, x: x * (np.pi / 180),
+    lambda g: g * (np.pi / 180),
+    "Degrees as radians.",
     dtypes=refuses("c", "deg2rad is not supported for complex tensors."),
-)  # fmt: skip
+)
 rad2deg = unary(
-    "rad2deg", lambda xp, x: x * (180 / np.pi), lambda g: g * (180 / np.pi), "Radians as degrees.",
+    "rad2deg",
+    lambda xp, x: x * (180 / np.pi),
+    lambda g: g * (180 / np.pi),
+    "Radians as degrees.",
     dtypes=refuses("c", "rad2deg is not supported for complex tensors."),
-)  # fmt: skip
+)
 
 # -- complex numbers -------------------------------------------------------------------------------
 
@@ -412,9 +483,14 @@ def angle(xp: Any, input: Array) -> Array:
 angle.gradient("input")(_angle_gradient)
 
 conj_physical = unary(
-    "conj_physical", lambda xp, x: xp.conj(x), lambda xp, g: xp.conj(g), "The conjugate, stored as such.", promote=RAW, shape=lambda input: input,
+    "conj_physical",
+    lambda xp, x: xp.conj(x),
+    lambda xp, g: xp.conj(g),
+    "The conjugate, stored as such.",
+    promote=RAW,
+    shape=lambda input: input,
     node="ConjPhysicalBackward0",
-)  # fmt: skip
+)
 
 
 @op(promote=RAW, view=True, shape=lambda input: input, node="ConjBackward")

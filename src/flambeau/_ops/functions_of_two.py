@@ -80,9 +80,17 @@ def _(xp: Any, g: Array, input: Array, other: Array) -> Array:
 
 
 @op(
-    "atan2", "arctan2", "Tensor.atan2", "Tensor.atan2_", "Tensor.arctan2", "Tensor.arctan2_", out=True, promote=FLOATING,
-    shape=broadcast, dtypes=supports("bihf", "atan2_cpu"),
-)  # fmt: skip
+    "atan2",
+    "arctan2",
+    "Tensor.atan2",
+    "Tensor.atan2_",
+    "Tensor.arctan2",
+    "Tensor.arctan2_",
+    out=True,
+    promote=FLOATING,
+    shape=broadcast,
+    dtypes=supports("bihf", "atan2_cpu"),
+)
 def atan2(xp: Any, input: Array, other: Array) -> Array:
     """The angle of the point (`other`, `input`)."""
     return xp.arctan2(input, other)
@@ -123,10 +131,15 @@ def _(g: Array, other: Array, output: Array) -> Array:
 
 
 @op(
-    "copysign", "Tensor.copysign", "Tensor.copysign_", out=True, promote=FLOATING, shape=broadcast,
+    "copysign",
+    "Tensor.copysign",
+    "Tensor.copysign_",
+    out=True,
+    promote=FLOATING,
+    shape=broadcast,
     dtypes=supports("bihf", "copysign_cpu"),
     node=lambda inputs: "CopysignBackward0" if len(inputs) > 1 else "CopysignBackward1",
-)  # fmt: skip
+)
 def copysign(xp: Any, input: Array, other: Operand) -> Array:
     """The size of `input` with the sign of `other`."""
     return xp.copysign(input, other)
@@ -143,9 +156,15 @@ def _() -> None:
 
 
 @op(
-    "nextafter", "Tensor.nextafter", "Tensor.nextafter_", out=True, promote=RAW, shape=broadcast,
-    result=result_type, dtypes=supports("hf", "nextafter_cpu"),
-)  # fmt: skip
+    "nextafter",
+    "Tensor.nextafter",
+    "Tensor.nextafter_",
+    out=True,
+    promote=RAW,
+    shape=broadcast,
+    result=result_type,
+    dtypes=supports("hf", "nextafter_cpu"),
+)
 def nextafter(xp: Any, input: Array, other: Array) -> Array:
     """The next number after `input` in the direction of `other`."""
     dtype = xp.promote_types(input.dtype, other.dtype)
@@ -187,9 +206,13 @@ def _check_frexp(name: str, input: Meta) -> None:
 
 
 @op(
-    promote=KEEP, shape=lambda input: [input.shape, input.shape], outputs=("mantissa", "exponent"),
-    result=(None, dtypes.int32), dtypes=_check_frexp, node="FrexpBackward",
-)  # fmt: skip
+    promote=KEEP,
+    shape=lambda input: [input.shape, input.shape],
+    outputs=("mantissa", "exponent"),
+    result=(None, dtypes.int32),
+    dtypes=_check_frexp,
+    node="FrexpBackward",
+)
 def frexp_parts(xp: Any, input: Array) -> Any:
     """Mantissa and exponent."""
     mantissa, exponent = xp.frexp(input)

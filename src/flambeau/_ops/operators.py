@@ -1,6 +1,7 @@
 """Python's operators on tensors.
 
-An operand that PyTorch does not know gives NotImplemented, so that Python asks the other side. Where an operation is one
+An operand that PyTorch does not know gives NotImplemented, so that Python asks the other side. Where an
+operation is one
 node its declaration makes the method directly: operators are the most used calls of all.
 """
 
@@ -39,22 +40,45 @@ def _declining(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 for _name, _declared in {
-    "__add__": pointwise.add, "__radd__": pointwise.add, "__sub__": pointwise.sub, "__mul__": pointwise.mul,
-    "__rmul__": pointwise.mul, "__truediv__": pointwise.true_divide, "__mod__": pointwise.remainder_any,
-    "__floordiv__": pointwise.floor_divide_any, "__and__": bitwise.and_bits, "__rand__": bitwise.and_bits,
-    "__or__": bitwise.or_bits, "__ror__": bitwise.or_bits, "__xor__": bitwise.xor_bits, "__rxor__": bitwise.xor_bits,
-    "__lshift__": bitwise.shift_left, "__rshift__": bitwise.shift_right, "__eq__": comparison.eq,
-    "__ne__": comparison.ne, "__lt__": comparison.lt, "__le__": comparison.le, "__gt__": comparison.gt,
+    "__add__": pointwise.add,
+    "__radd__": pointwise.add,
+    "__sub__": pointwise.sub,
+    "__mul__": pointwise.mul,
+    "__rmul__": pointwise.mul,
+    "__truediv__": pointwise.true_divide,
+    "__mod__": pointwise.remainder_any,
+    "__floordiv__": pointwise.floor_divide_any,
+    "__and__": bitwise.and_bits,
+    "__rand__": bitwise.and_bits,
+    "__or__": bitwise.or_bits,
+    "__ror__": bitwise.or_bits,
+    "__xor__": bitwise.xor_bits,
+    "__rxor__": bitwise.xor_bits,
+    "__lshift__": bitwise.shift_left,
+    "__rshift__": bitwise.shift_right,
+    "__eq__": comparison.eq,
+    "__ne__": comparison.ne,
+    "__lt__": comparison.lt,
+    "__le__": comparison.le,
+    "__gt__": comparison.gt,
     "__ge__": comparison.ge,
-}.items():  # fmt: skip
+}.items():
     _attach(_name, operator_method(_declared, _name))
 
 for _name, _declared in {
-    "__iadd__": pointwise.add, "__isub__": pointwise.sub, "__imul__": pointwise.mul, "__itruediv__": pointwise.true_divide,
-    "__idiv__": pointwise.true_divide, "__ifloordiv__": pointwise.floor_divide_any, "__imod__": pointwise.remainder_any,
-    "__iand__": bitwise.and_bits, "__ior__": bitwise.or_bits, "__ixor__": bitwise.xor_bits,
-    "__ilshift__": bitwise.shift_left, "__irshift__": bitwise.shift_right,
-}.items():  # fmt: skip
+    "__iadd__": pointwise.add,
+    "__isub__": pointwise.sub,
+    "__imul__": pointwise.mul,
+    "__itruediv__": pointwise.true_divide,
+    "__idiv__": pointwise.true_divide,
+    "__ifloordiv__": pointwise.floor_divide_any,
+    "__imod__": pointwise.remainder_any,
+    "__iand__": bitwise.and_bits,
+    "__ior__": bitwise.or_bits,
+    "__ixor__": bitwise.xor_bits,
+    "__ilshift__": bitwise.shift_left,
+    "__irshift__": bitwise.shift_right,
+}.items():
     _attach(_name, in_place(_declared.function, _name))
 
 _rsub = operator_method(pointwise.rsub, "__rsub__")

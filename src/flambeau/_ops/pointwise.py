@@ -151,7 +151,9 @@ def _(xp: Any, g: Array, input: Array, other: Array) -> Array:
 
 @op(promote=FLOATING, shape=broadcast, node="MulBackward0")
 def divided_number(xp: Any, input: Array, other: Operand) -> Array:
-    """`other / input` for a number `other`, as the reciprocal times the number, which is how PyTorch rounds it."""
+    """`other / input` for a number `other`, as the reciprocal times the number, which is how PyTorch rounds
+    it.
+    """
     return xp.true_divide(xp.ones((), input.dtype), input) * other
 
 
@@ -174,7 +176,9 @@ def _alike(xp: Any, a: Any, b: Any) -> Any:
 
 
 def floor_divide_values(xp: Any, a: Any, b: Any) -> Any:
-    """The quotient rounded down, computed from the remainder, as Python does: it stays exact for large quotients."""
+    """The quotient rounded down, computed from the remainder, as Python does: it stays exact for large
+    quotients.
+    """
     if a.dtype.kind in "iu":
         quotient = truncated_quotient(xp, a, b)
         remainder = a - quotient * b
@@ -497,7 +501,8 @@ def float_power(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tens
         return result
     if out.dtype is not result.dtype:
         raise RuntimeError(
-            f"the output given to float_power has dtype {out.dtype.scalar_type} but the operation's result requires "
+            f"the output given to float_power has dtype {out.dtype.scalar_type} but the operation's "
+            f"result requires "
             f"dtype {result.dtype.scalar_type}"
         )
     return write_out(out, result, "float_power")
@@ -509,7 +514,8 @@ def float_power_(input: Tensor, exponent: Any) -> Tensor:
     wide = _wide(input, exponent)
     if input.dtype is not wide:
         raise RuntimeError(
-            f"the base given to float_power_ has dtype {input.dtype.scalar_type} but the operation's result requires "
+            f"the base given to float_power_ has dtype {input.dtype.scalar_type} but the "
+            f"operation's result requires "
             f"dtype {wide.scalar_type}"
         )
     return _float_power(input, exponent)
@@ -525,10 +531,14 @@ def _scaled(value: Any, product: Any) -> Any:
 def _check_addcdiv(name: str, input: Meta, tensor1: Meta, tensor2: Meta, value: Any = 1) -> None:
     if all(kind(meta.dtype) in "bi" for meta in (tensor1, tensor2)):
         raise RuntimeError(
-            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
-            "division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
-            "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) "
-            "for float inputs. The future addcdiv behavior is just the latter implementation: (input + value * tensor1 / "
+            "Integer division with addcdiv is no longer supported, and in a future  release "
+            "addcdiv will perform a true "
+            "division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as "
+            "(input + value * "
+            "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + "
+            "value * tensor1 / tensor2) "
+            "for float inputs. The future addcdiv behavior is just the latter implementation: "
+            "(input + value * tensor1 / "
             "tensor2), for all dtypes."
         )
 

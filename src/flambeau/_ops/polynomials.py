@@ -1,6 +1,7 @@
 """Orthogonal polynomials of a whole degree, by their recurrences.
 
-The degree is an operand like the argument: each element has its own. All go through the recurrence together, up to the
+The degree is an operand like the argument: each element has its own. All go through the recurrence together,
+up to the
 highest degree, and each keeps the value of its own. A negative degree gives 0.
 
 Source: Abramowitz and Stegun 1964, Handbook of Mathematical Functions, 22.7.

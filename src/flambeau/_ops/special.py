@@ -1,4 +1,5 @@
-"""Special functions: the error function, gamma and its logarithm's derivatives, Bessel's exponential kin, probabilities.
+"""Special functions: the error function, gamma and its logarithm's derivatives, Bessel's exponential kin,
+probabilities.
 
 Most are for JAX alone (`jax.scipy.special`); the error function, the commonest, runs in NumPy, too.
 """
@@ -59,22 +60,35 @@ def _erfcx_jax(jnp: Any, x: Any) -> Any:
 
 
 erf = unary(
-    "erf special.erf", erf_values, lambda xp, g, input: g * (_TWO_OVER_ROOT_PI * xp.exp(-input * input)),
-    "The error function.", dtypes=_real("erf_vml_cpu"),
-)  # fmt: skip
+    "erf special.erf",
+    erf_values,
+    lambda xp, g, input: g * (_TWO_OVER_ROOT_PI * xp.exp(-input * input)),
+    "The error function.",
+    dtypes=_real("erf_vml_cpu"),
+)
 erfc = unary(
-    "erfc special.erfc", _erfc, lambda xp, g, input: g * (-_TWO_OVER_ROOT_PI * xp.exp(-input * input)),
-    "1 minus the error function, exact far out.", dtypes=_real("erfc_vml_cpu"),
-)  # fmt: skip
+    "erfc special.erfc",
+    _erfc,
+    lambda xp, g, input: g * (-_TWO_OVER_ROOT_PI * xp.exp(-input * input)),
+    "1 minus the error function, exact far out.",
+    dtypes=_real("erfc_vml_cpu"),
+)
 erfcx = unary(
-    "special.erfcx", _erfcx, lambda g, input, output: g * (2 * input * output - _TWO_OVER_ROOT_PI),
-    "`exp(input**2) * erfc(input)`.", dtypes=_real("erfcx_cpu", half=False), node="SpecialErfcxBackward0",
-)  # fmt: skip
+    "special.erfcx",
+    _erfcx,
+    lambda g, input, output: g * (2 * input * output - _TWO_OVER_ROOT_PI),
+    "`exp(input**2) * erfc(input)`.",
+    dtypes=_real("erfcx_cpu", half=False),
+    node="SpecialErfcxBackward0",
+)
 ndtr = unary(
-    "special.ndtr", lambda xp, x: 0.5 * _erfc(xp, -x * math.sqrt(0.5)),
+    "special.ndtr",
+    lambda xp, x: 0.5 * _erfc(xp, -x * math.sqrt(0.5)),
     lambda xp, g, input: g * (xp.exp(-0.5 * input * input) / _ROOT_2_PI),
-    "The probability that a standard normal number is below.", dtypes=_real("erf_vml_cpu"), node="SpecialNdtrBackward0",
-)  # fmt: skip
+    "The probability that a standard normal number is below.",
+    dtypes=_real("erf_vml_cpu"),
+    node="SpecialNdtrBackward0",
+)
 
 
 def _jax_unary(names: str, formula: Any, gradient: Any, doc: str, **options: Any) -> Any:
@@ -93,19 +107,28 @@ def _jax_unary(names: str, formula: Any, gradient: Any, doc: str, **options: Any
 
 
 erfinv = _jax_unary(
-    "erfinv special.erfinv", jss.erfinv, lambda xp, g, output: g * (xp.exp(output * output) / _TWO_OVER_ROOT_PI),
-    "The inverse of the error function.", dtypes=_real("erfinv_vml_cpu"),
-)  # fmt: skip
+    "erfinv special.erfinv",
+    jss.erfinv,
+    lambda xp, g, output: g * (xp.exp(output * output) / _TWO_OVER_ROOT_PI),
+    "The inverse of the error function.",
+    dtypes=_real("erfinv_vml_cpu"),
+)
 ndtri = _jax_unary(
-    "special.ndtri", jss.ndtri, lambda xp, g, output: g * _ROOT_2_PI * xp.exp(0.5 * output * output),
-    "The number below which a standard normal one is with this probability.", dtypes=_real("ndtri_cpu", half=False),
+    "special.ndtri",
+    jss.ndtri,
+    lambda xp, g, output: g * _ROOT_2_PI * xp.exp(0.5 * output * output),
+    "The number below which a standard normal one is with this probability.",
+    dtypes=_real("ndtri_cpu", half=False),
     node="SpecialNdtriBackward0",
-)  # fmt: skip
+)
 log_ndtr = _jax_unary(
-    "special.log_ndtr", jss.log_ndtr,
+    "special.log_ndtr",
+    jss.log_ndtr,
     lambda xp, g, input: g / _erfcx(xp, input * -math.sqrt(0.5)) * math.sqrt(2 / math.pi),
-    "The logarithm of `ndtr`.", dtypes=_real("log_ndtr_cpu", half=False), node="SpecialLogNdtrBackward0",
-)  # fmt: skip
+    "The logarithm of `ndtr`.",
+    dtypes=_real("log_ndtr_cpu", half=False),
+    node="SpecialLogNdtrBackward0",
+)
 
 # -- gamma -----------------------------------------------------------------------------------------
 
@@ -129,7 +152,9 @@ def _polygamma(n: int, x: Any) -> Any:
 
 
 def _zeta(x: Any, q: Any) -> Any:
-    """Hurwitz's zeta; below zero, where JAX's is not defined, the first terms are added up to the first positive one."""
+    """Hurwitz's zeta; below zero, where JAX's is not defined, the first terms are added up to the first
+    positive one.
+    """
     import jax.numpy as jnp
     from jax import lax
 
@@ -148,7 +173,7 @@ def _zeta(x: Any, q: Any) -> Any:
 
 
 def _trigamma(x: Any) -> Any:
-    """The second derivative of log gamma, by reflection below 0.5 and a recurrence to the asymptotic series."""
+    """The second derivative of log gamma: reflection below 0.5, a recurrence, the asymptotic series."""
     import jax.numpy as jnp
 
     reflected = x < 0.5
@@ -165,13 +190,19 @@ def _trigamma(x: Any) -> Any:
 
 
 digamma = _jax_unary(
-    "digamma special.digamma special.psi", _digamma, lambda g, input: g * _polygamma(1, input),
-    "The derivative of the logarithm of gamma.", dtypes=_real("digamma"),
-)  # fmt: skip
+    "digamma special.digamma special.psi",
+    _digamma,
+    lambda g, input: g * _polygamma(1, input),
+    "The derivative of the logarithm of gamma.",
+    dtypes=_real("digamma"),
+)
 lgamma = _jax_unary(
-    "lgamma special.gammaln", jss.gammaln, lambda g, input: g * _digamma(input),
-    "The logarithm of the size of gamma.", dtypes=_real("lgamma_vml_cpu"),
-)  # fmt: skip
+    "lgamma special.gammaln",
+    jss.gammaln,
+    lambda g, input: g * _digamma(input),
+    "The logarithm of the size of gamma.",
+    dtypes=_real("lgamma_vml_cpu"),
+)
 
 
 @op(
@@ -212,9 +243,16 @@ def _check_mvlgamma(name: str, input: Meta, p: int) -> None:
 
 
 @op(
-    "mvlgamma", "special.multigammaln", "Tensor.mvlgamma", "Tensor.mvlgamma_", out=True, promote=FLOATING,
-    shape=lambda input, p: input.shape, pointwise=True, dtypes=_check_mvlgamma,
-)  # fmt: skip
+    "mvlgamma",
+    "special.multigammaln",
+    "Tensor.mvlgamma",
+    "Tensor.mvlgamma_",
+    out=True,
+    promote=FLOATING,
+    shape=lambda input, p: input.shape,
+    pointwise=True,
+    dtypes=_check_mvlgamma,
+)
 def mvlgamma(input: Array, p: int) -> Array:
     """The logarithm of the gamma function of `p` dimensions."""
     total = p * (p - 1) / 4 * math.log(math.pi)
@@ -229,18 +267,30 @@ def _(g: Array, input: Array, p: int) -> Array:
 
 
 @op(
-    "igamma", "special.gammainc", "Tensor.igamma", "Tensor.igamma_", out=True, promote=PROMOTE, shape=broadcast,
+    "igamma",
+    "special.gammainc",
+    "Tensor.igamma",
+    "Tensor.igamma_",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
     dtypes=supports("hf", "igamma_cpu"),
-)  # fmt: skip
+)
 def gammainc(input: Array, other: Array) -> Array:
     """The lower regularized incomplete gamma function."""
     return jss.gammainc(input, other)
 
 
 @op(
-    "igammac", "special.gammaincc", "Tensor.igammac", "Tensor.igammac_", out=True, promote=PROMOTE, shape=broadcast,
+    "igammac",
+    "special.gammaincc",
+    "Tensor.igammac",
+    "Tensor.igammac_",
+    out=True,
+    promote=PROMOTE,
+    shape=broadcast,
     dtypes=supports("hf", "igammac_cpu"),
-)  # fmt: skip
+)
 def gammaincc(input: Array, other: Array) -> Array:
     """The upper regularized incomplete gamma function."""
     return jss.gammaincc(input, other)
@@ -293,21 +343,36 @@ def _i1e_gradient(xp: Any, g: Any, input: Any, output: Any) -> Any:
 
 
 i0 = _jax_unary(
-    "i0 special.i0", jss.i0, lambda g, input: g * jss.i1(input),
-    "The modified Bessel function of the first kind and order 0.", dtypes=_real("i0_vml_cpu"),
-)  # fmt: skip
+    "i0 special.i0",
+    jss.i0,
+    lambda g, input: g * jss.i1(input),
+    "The modified Bessel function of the first kind and order 0.",
+    dtypes=_real("i0_vml_cpu"),
+)
 i0e = _jax_unary(
-    "special.i0e", jss.i0e, lambda xp, g, input, output: g * (jss.i1e(input) - xp.sign(input) * output),
-    "`exp(-abs(input)) * i0(input)`.", dtypes=_real("i0e_cpu"), node="SpecialI0EBackward0",
-)  # fmt: skip
+    "special.i0e",
+    jss.i0e,
+    lambda xp, g, input, output: g * (jss.i1e(input) - xp.sign(input) * output),
+    "`exp(-abs(input)) * i0(input)`.",
+    dtypes=_real("i0e_cpu"),
+    node="SpecialI0EBackward0",
+)
 i1 = _jax_unary(
-    "special.i1", jss.i1, _i1_gradient, "The modified Bessel function of the first kind and order 1.",
-    dtypes=_real("i1_cpu"), node="SpecialI1Backward0",
-)  # fmt: skip
+    "special.i1",
+    jss.i1,
+    _i1_gradient,
+    "The modified Bessel function of the first kind and order 1.",
+    dtypes=_real("i1_cpu"),
+    node="SpecialI1Backward0",
+)
 i1e = _jax_unary(
-    "special.i1e", jss.i1e, _i1e_gradient, "`exp(-abs(input)) * i1(input)`.", dtypes=_real("i1e_cpu"),
+    "special.i1e",
+    jss.i1e,
+    _i1e_gradient,
+    "`exp(-abs(input)) * i1(input)`.",
+    dtypes=_real("i1e_cpu"),
     node="SpecialI1EBackward0",
-)  # fmt: skip
+)
 
 # -- probabilities ---------------------------------------------------------------------------------
 
@@ -318,15 +383,27 @@ def _entropy(xp: Any, x: Any) -> Any:
 
 
 entr = unary(
-    "special.entr", _entropy, lambda xp, g, input: g * -(1 + xp.log(input)), "`-input * log(input)`.",
-    dtypes=_real("entr_cpu"), node="SpecialEntrBackward0",
-)  # fmt: skip
+    "special.entr",
+    _entropy,
+    lambda xp, g, input: g * -(1 + xp.log(input)),
+    "`-input * log(input)`.",
+    dtypes=_real("entr_cpu"),
+    node="SpecialEntrBackward0",
+)
 
 
 @op(
-    "logit", "logit_", "special.logit", "Tensor.logit", "Tensor.logit_", out=True, promote=FLOATING,
-    shape=lambda input, *_: input.shape, pointwise=True, dtypes=_real("logit_cpu"),
-)  # fmt: skip
+    "logit",
+    "logit_",
+    "special.logit",
+    "Tensor.logit",
+    "Tensor.logit_",
+    out=True,
+    promote=FLOATING,
+    shape=lambda input, *_: input.shape,
+    pointwise=True,
+    dtypes=_real("logit_cpu"),
+)
 def logit(xp: Any, input: Array, eps: Scalar | None = None) -> Array:
     """Log-odds of a probability, `log(input / (1 - input))`; `eps` first clamps it to `[eps, 1 - eps]`."""
     p = input if eps is None else xp.minimum(xp.maximum(input, eps), 1 - eps)
