@@ -457,6 +457,18 @@ def numel(input: Tensor) -> int:
     return input._meta.numel
 
 
+@function("detach")
+def detach(input: Tensor) -> Tensor:
+    """The same values on the same storage, outside the graph."""
+    return input.detach()
+
+
+@function("get_device")
+def get_device(input: Tensor) -> int:
+    """The number of the tensor's GPU; -1 in host memory."""
+    return input.get_device()
+
+
 @function("is_same_size", "Tensor.is_same_size")
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape."""

@@ -147,3 +147,5 @@ _attach("__rmatmul__", _rmatmul)
 _attach("__array_wrap__", _array_wrap)
 Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]
 Tensor.__hash__ = object.__hash__  # type: ignore[method-assign]
+_attach("__nonzero__", _unary(bool))
+_attach("__long__", _unary(int))
