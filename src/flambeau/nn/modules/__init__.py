@@ -30,6 +30,9 @@ from flambeau.nn.modules.activation import (
     Tanhshrink,
     Threshold,
 )
+from flambeau.nn.modules.adaptive import (
+    AdaptiveLogSoftmaxWithLoss,
+)
 from flambeau.nn.modules.batchnorm import (
     BatchNorm1d,
     BatchNorm2d,
@@ -194,6 +197,7 @@ __all__ = [
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
+    "AdaptiveLogSoftmaxWithLoss",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
