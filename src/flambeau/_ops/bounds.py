@@ -1,4 +1,4 @@
-"""Index tensors that must lie within a dimension: checked on the host when recorded, so that the user's own line raises."""
+"""Index tensors that must lie within a dimension: checked when recorded, so the user's own line raises."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from flambeau._core.value import META, Value
 def index_range(value: Value) -> tuple[int, int] | None:
     """The least and the greatest of an index's values; None where there are none to look at.
 
-    Found once for each value, since the same index often serves again. A computed index is flushed for it on the CPU;
-    on an accelerator that would stall the device, so there operations fill in NaN for what is out of range.
+    Found once for each value, since the same index often serves again. A computed index is flushed for it on
+    the CPU; on an accelerator that would stall the device, so there operations fill in NaN for what is out of
+    range.
     """
     found = value.__dict__.get("index_range", False)
     if found is not False:

@@ -14,8 +14,7 @@ from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import Meta, Value, meta_of
 from flambeau._ops.bounds import check_index
-from flambeau._ops.gather import picked
-from flambeau._ops.index import add_rows
+from flambeau._ops.placing import add_rows, picked
 
 _TABLE_DTYPES = (dtypes.int64, dtypes.int32)
 NO_PADDING = -1
@@ -24,9 +23,9 @@ NO_PADDING = -1
 def _check_indices(name: str, indices: Meta) -> None:
     if indices.dtype not in _TABLE_DTYPES:
         raise RuntimeError(
-            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
-            "but got "
-            f"torch.{indices.dtype.scalar_type}Tensor instead (while checking arguments for {name})"
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, "
+            f"Int; but got torch.{indices.dtype.scalar_type}Tensor instead (while checking arguments for "
+            f"{name})"
         )
 
 
@@ -189,9 +188,15 @@ def _bag_shape(weight: Meta, indices: Meta, offsets: Meta, *_: Any) -> Meta:
 
 @op(promote=KEEP, node="EmbeddingBagBackward", shape=_bag_shape)
 def bag(
-    xp: Any, weight: Array, indices: Index, offsets: Index, weights: Array | None, mode: str, padding_idx: int,
+    xp: Any,
+    weight: Array,
+    indices: Index,
+    offsets: Index,
+    weights: Array | None,
+    mode: str,
+    padding_idx: int,
     scale_grad_by_freq: bool,
-) -> Array:  # fmt: skip
+) -> Array:
     """The sum, mean or maximum of each bag's rows; `indices` is flat, bag i starts at `offsets[i]`."""
     count, width = offsets.shape[0], weight.shape[1]
     bags = _bags(xp, offsets, indices.shape[0])
@@ -221,9 +226,16 @@ def _largest(xp: Any, rows: Array, bags: Array, kept: Array, count: int) -> Arra
 
 @bag.gradient("weight")
 def _(
-    xp: Any, g: Array, weight: Array, indices: Array, offsets: Array, weights: Array, mode: str, padding_idx: int,
+    xp: Any,
+    g: Array,
+    weight: Array,
+    indices: Array,
+    offsets: Array,
+    weights: Array,
+    mode: str,
+    padding_idx: int,
     scale_grad_by_freq: bool,
-) -> Array:  # fmt: skip
+) -> Array:
     rows, width = weight.shape
     bags = _bags(xp, offsets, indices.shape[0])
     kept = _kept(xp, indices, padding_idx)
@@ -296,8 +308,7 @@ def embedding_bag(
     if weight._meta.dtype in _TABLE_DTYPES and input._meta.tracked:
         warnings.warn(
             "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, "
-            "...)` is "
-            "deprecated, and should now be `embedding_bag(input, weight, ...)`.",
+            "...)` is deprecated, and should now be `embedding_bag(input, weight, ...)`.",
             stacklevel=2,
         )
         input, weight = weight, input
@@ -313,8 +324,7 @@ def embedding_bag(
         if mode != "sum":
             raise NotImplementedError(
                 "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for "
-                "mode='sum' (got "
-                f"mode='{mode}'). Please open a feature request on GitHub."
+                f"mode='sum' (got mode='{mode}'). Please open a feature request on GitHub."
             )
         if weights._meta.dtype is not weight._meta.dtype:
             raise RuntimeError(
@@ -344,15 +354,13 @@ def _flat_bags(
     if weights is not None and weights._meta.shape != shape:
         raise ValueError(
             f"embedding_bag: If per_sample_weights ({weights.shape}) is not None, then it must have the same "
-            "shape as the "
-            f"input ({input.shape})"
+            f"shape as the input ({input.shape})"
         )
     if len(shape) == 2:
         if offsets is not None:
             raise ValueError(
                 "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed "
-                "length "
-                "sequences. However, found offsets of type <class 'torch.Tensor'>"
+                "length sequences. However, found offsets of type <class 'torch.Tensor'>"
             )
         starts = np.arange(0, input._meta.numel, shape[1]) if shape[1] else np.zeros(shape[0], np.int64)
         flat = input.reshape(-1)  # type: ignore[attr-defined]
@@ -372,8 +380,7 @@ def _checked_offsets(starts: np.ndarray[Any, Any], count: int, include_last: boo
     if starts.size and starts[0] != 0:
         raise RuntimeError(
             "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position "
-            "0. However, got "
-            f"{starts[0]}"
+            f"0. However, got {starts[0]}"
         )
     if starts.size and starts[-1] > count:
         raise RuntimeError(

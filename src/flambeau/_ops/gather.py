@@ -1,4 +1,4 @@
-"""Picking and placing along one dimension with an index for each element: gather, scatter and their reductions."""
+"""Picking and placing along one dimension with an index for each element: gather, scatter, reductions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
 from flambeau._ops.bounds import check_index, out_of_bounds
-from flambeau._ops.index import as_number
+from flambeau._ops.numbers import as_number
+from flambeau._ops.placing import combined, picked, placed
 
 INDEX_DTYPES = (dtypes.int64, dtypes.int32)
 REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
@@ -28,36 +29,6 @@ def positions(xp: Any, dim: int, index: Array) -> tuple[Any, ...]:
         index if axis == dim else xp.arange(size).reshape((size,) + (1,) * (index.ndim - axis - 1))
         for axis, size in enumerate(index.shape)
     ])  # fmt: skip
-
-
-def picked(xp: Any, array: Array, key: Any) -> Array:
-    """The elements under a key. Out of range there is NaN, where the index could not be checked beforehand."""
-    return array[key] if xp is np else array.at[key].get(mode="fill")
-
-
-def placed(xp: Any, array: Array, key: Any, values: Any) -> Array:
-    """The array with other elements under a key."""
-    if xp is not np:
-        return array.at[key].set(values, mode="drop")
-    result = np.array(array)
-    result[key] = values
-    return result
-
-
-def combined(xp: Any, array: Array, key: Any, values: Any, how: str) -> Array:
-    """The array with values added ("sum") to the elements under a key, or "prod", "amax", "amin"."""
-    if xp is np:
-        result = np.array(array)
-        {"sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}[how].at(
-            result, key, values
-        )
-        return result
-    if array.dtype == bool:
-        how = {"sum": "amax", "prod": "amin"}.get(how, how)
-    place = array.at[key]
-    return {"sum": place.add, "prod": place.multiply, "amax": place.max, "amin": place.min}[how](
-        values, mode="drop"
-    )
 
 
 def _flat(xp: Any, *arrays: Any) -> list[Any]:
@@ -98,23 +69,23 @@ def _check_index(input: Value, dim: int, index: Value, *_: Any) -> None:
 
 def _gathered_shape(input: Meta, dim: int, index: Meta, sparse_grad: bool) -> Meta:
     dim = canonical_dim(dim, input.ndim)
-    _check_dtype("gather", index)
     if index.numel:
+        _check_dtype("gather", index)
         if len(_sizes(input)) != len(_sizes(index)):
             raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
         for axis, (own, limit) in enumerate(zip(_sizes(index), _sizes(input), strict=True)):
             if axis != dim and own > limit:
                 raise RuntimeError(
                     f"Size does not match at dimension {axis} expected index {list(index.shape)} to be no "
-                    "larger than "
-                    f"self {list(input.shape)} apart from dimension {dim}"
+                    f"larger than self {list(input.shape)} apart from dimension {dim}"
                 )
     return input.with_shape(index.shape)
 
 
 def _scattered_shape(input: Meta, dim: int, index: Meta, src: Any, *_: Any) -> Meta:
     dim = canonical_dim(dim, input.ndim)
-    _check_dtype("scatter", index)
+    if index.numel:
+        _check_dtype("scatter", index)
     if isinstance(src, Meta) and src.dtype is not input.dtype:
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
     if not index.numel:
@@ -127,8 +98,7 @@ def _scattered_shape(input: Meta, dim: int, index: Meta, src: Any, *_: Any) -> M
         if not fits:
             raise RuntimeError(
                 f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart "
-                "from dimension "
-                f"{dim}"
+                f"from dimension {dim}"
             )
         return input
     if len(own) != len(_sizes(src)):
@@ -137,8 +107,7 @@ def _scattered_shape(input: Meta, dim: int, index: Meta, src: Any, *_: Any) -> M
     if not fits or any(n > limit for n, limit in zip(own, _sizes(src), strict=True)):
         raise RuntimeError(
             f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from "
-            f"dimension {dim} "
-            f"and to be no larger size than src {list(src.shape)}"
+            f"dimension {dim} and to be no larger size than src {list(src.shape)}"
         )
     return input
 
@@ -182,7 +151,7 @@ def _(xp: Any, g: Array, index: Array, dim: int, input_meta: Meta) -> Array:
 
 @function("take_along_dim", "Tensor.take_along_dim", out=True)
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """`gather` with broadcasting; `dim=None` indexes the flattened input. Negative indices count from the end.
+    """`gather` with broadcasting; `dim=None` indexes the flat input. Negative indices count from the end.
 
     >>> import flambeau
     >>> flambeau.take_along_dim(flambeau.tensor([[1, 2], [3, 4]]), flambeau.tensor([[-1]]), dim=1)
@@ -224,7 +193,7 @@ def wrap_index(xp: Any, index: Index, size: Scalar) -> Array:
 
 
 def _wrapped(index: Tensor, size: int) -> Tensor:
-    return apply(wrap_index, (index, size)) if index._meta.numel and size else index  # type: ignore[no-any-return]
+    return apply(wrap_index, (index, size)) if index._meta.numel and size else index
 
 
 # -- scatter ---------------------------------------------------------------------------------------
@@ -284,8 +253,8 @@ def _(xp: Any, g: Array, dim: int, index: Array) -> Array:
 
 
 @op(
-    "scatter_add", "Tensor.scatter_add", "Tensor.scatter_add_", out=True, promote=KEEP, shape=_scattered_shape,
-    check=_check_index,
+    "scatter_add", "Tensor.scatter_add", "Tensor.scatter_add_", out=True, promote=KEEP,
+    shape=_scattered_shape, check=_check_index,
 )  # fmt: skip
 def scatter_add(xp: Any, input: Array, dim: int, index: Index, src: Array) -> Array:
     """`input` with the elements of `src` added at the positions that `index` names along `dim`.
@@ -345,8 +314,7 @@ def scatter(
     if not isinstance(value if src is None else src, (bool, int, float, complex)):
         warnings.warn(
             "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a "
-            "future PyTorch "
-            "release. Use torch.scatter_reduce instead for more reduction options.",
+            "future PyTorch release. Use torch.scatter_reduce instead for more reduction options.",
             UserWarning, stacklevel=2,
         )  # fmt: skip
     if reduce == "add":
@@ -392,7 +360,7 @@ def _counts(xp: Any, input: Array, key: Any, src: Array, include_self: bool) -> 
 def reduction_gradients(
     xp: Any, g: Array, input: Array, src: Array, output: Array, key: Any, reduce: str, include_self: bool
 ) -> tuple[Array, Array]:
-    """Gradients of `reduced`; elements that share the extreme share its gradient evenly, as PyTorch has it."""
+    """Gradients of `reduced`; elements that share the extreme share its gradient evenly, as in PyTorch."""
 
     def pick(array: Array) -> Array:
         return picked(xp, array, key)
@@ -427,8 +395,8 @@ def _reduced_shape(input: Meta, dim: int, index: Meta, src: Meta, reduce: str, i
 
 
 @op(
-    "scatter_reduce", "Tensor.scatter_reduce", "Tensor.scatter_reduce_", out=True, promote=KEEP, shape=_reduced_shape,
-    check=_check_index,
+    "scatter_reduce", "Tensor.scatter_reduce", "Tensor.scatter_reduce_", out=True, promote=KEEP,
+    shape=_reduced_shape, check=_check_index,
 )  # fmt: skip
 def scatter_reduce(
     xp: Any, input: Array, dim: int, index: Index, src: Array, reduce: str, *, include_self: bool = True

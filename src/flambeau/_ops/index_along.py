@@ -1,4 +1,4 @@
-"""Whole slices along one dimension, named by a vector of indices: index_select, index_add, index_copy and their kin."""
+"""Whole slices along one dimension, named by a vector of indices: index_select, index_add, index_copy ..."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
 from flambeau._ops.bounds import check_index, out_of_bounds
-from flambeau._ops.gather import INDEX_DTYPES, combined, picked, placed, reduced, reduction_gradients
-from flambeau._ops.index import add_rows, as_number
+from flambeau._ops.gather import INDEX_DTYPES, reduced, reduction_gradients
+from flambeau._ops.numbers import as_number
+from flambeau._ops.placing import add_rows, combined, picked, placed
 
 
 def _key(dim: int, ndim: int, index: Array) -> tuple[Any, ...]:
@@ -108,8 +109,7 @@ def _check_source(name: str, input: Meta, dim: int, index: Meta, source: Meta) -
     if index.ndim > 1:
         raise IndexError(
             f"{name}(): Index is supposed to be a vector, but got dim: {index.ndim} with type: "
-            f"{index.dtype.scalar_type} "
-            f"and size: {list(index.shape)}"
+            f"{index.dtype.scalar_type} and size: {list(index.shape)}"
         )
     if index.dtype not in INDEX_DTYPES:
         raise RuntimeError(
@@ -118,8 +118,7 @@ def _check_source(name: str, input: Meta, dim: int, index: Meta, source: Meta) -
     if source.dtype is not input.dtype:
         raise RuntimeError(
             f"{name}(): self ({input.dtype.scalar_type}) and source ({source.dtype.scalar_type}) must have "
-            "the same scalar "
-            "type"
+            "the same scalar type"
         )
     if source.ndim and dim >= source.ndim:
         raise RuntimeError(
@@ -137,8 +136,7 @@ def _check_source(name: str, input: Meta, dim: int, index: Meta, source: Meta) -
     if own != other:
         raise RuntimeError(
             "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
-            "self.shape = "
-            f"{list(input.shape)} source.shape = {list(source.shape)}"
+            f"self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
         )
 
 
@@ -208,8 +206,7 @@ def _copied_shape(input: Meta, dim: int, index: Meta, source: Meta) -> Meta:
     if source.dtype is not input.dtype:
         raise RuntimeError(
             f"{name}(): self and source expected to have the same dtype, but got (self) "
-            f"{input.dtype.scalar_type} and "
-            f"(source) {source.dtype.scalar_type}"
+            f"{input.dtype.scalar_type} and (source) {source.dtype.scalar_type}"
         )
     own = input.shape[:dim] + input.shape[dim + 1 :]
     other = source.shape[:dim] + source.shape[dim + 1 :]
@@ -217,8 +214,7 @@ def _copied_shape(input: Meta, dim: int, index: Meta, source: Meta) -> Meta:
         raise RuntimeError(
             f"{name}(): Source/destination tensor must have same slice shapes. Destination slice shape: "
             f"{' '.join(map(str, own))} at dimension {dim} and source slice shape: "
-            f"{' '.join(map(str, other))} at "
-            "dimension 0."
+            f"{' '.join(map(str, other))} at dimension 0."
         )
     if source.shape and index.numel != source.shape[dim]:
         raise IndexError(
@@ -341,8 +337,8 @@ def _check_reduced(input: Value, dim: int, index: Value, *_: Any) -> None:
 
 
 @op(
-    "index_reduce", "Tensor.index_reduce", "Tensor.index_reduce_", out=True, promote=KEEP, shape=_reduced_shape,
-    check=_check_reduced,
+    "index_reduce", "Tensor.index_reduce", "Tensor.index_reduce_", out=True, promote=KEEP,
+    shape=_reduced_shape, check=_check_reduced,
 )  # fmt: skip
 def index_reduce(
     xp: Any, input: Array, dim: int, index: Index, source: Array, reduce: str, *, include_self: bool = True
@@ -370,6 +366,7 @@ def _(
     output: Array,
 ) -> Any:
     key = _key(dim, input.ndim, _vector(xp, index))
-    lines = [_line(xp, array) for array in (g, input, source, output)]
-    own, other = reduction_gradients(xp, *lines, key, reduce, include_self)
+    own, other = reduction_gradients(
+        xp, _line(xp, g), _line(xp, input), _line(xp, source), _line(xp, output), key, reduce, include_self
+    )
     return own.reshape(input.shape), other.reshape(source.shape)

@@ -1,4 +1,4 @@
-"""Where a mask holds, and positions of the flattened tensor: masked_fill, masked_scatter, masked_select, take, put."""
+"""Where a mask holds: masked_fill, masked_scatter, masked_select; positions of the flat tensor: take, put."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import Meta, Value, meta_of
 from flambeau._ops.bounds import check_index
-from flambeau._ops.gather import combined, picked, placed
-from flambeau._ops.index import as_number
+from flambeau._ops.construct import finish
+from flambeau._ops.numbers import as_number
+from flambeau._ops.placing import combined, picked, placed
 
 # -- masked_fill -----------------------------------------------------------------------------------
 
@@ -82,6 +83,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             "have invalid "
             f"types: ({marked})\n"
         )
+    elif value._meta.dtype.is_complex and not input._meta.dtype.is_complex and not value._meta.shape:
+        value = as_number(value.item(), input._meta.dtype)
     return apply(fill_masked, (input, mask, value))  # type: ignore[no-any-return]
 
 
@@ -96,8 +99,7 @@ def _scattered_shape(input: Meta, mask: Meta, source: Meta) -> Meta:
     if source.dtype is not input.dtype:
         raise RuntimeError(
             f"masked_scatter: expected self and source to have same dtypes but got{input.dtype.scalar_type} "
-            "and "
-            f"{source.dtype.scalar_type}"
+            f"and {source.dtype.scalar_type}"
         )
     return input.with_shape(broadcast_shapes(mask.shape, input.shape))
 
@@ -177,9 +179,9 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     size = broadcast_shapes(mask._meta.shape, input._meta.shape)
     held = np.broadcast_to(mask._host_array(), size)
     device = input._meta.device
-    if device.type == "cpu" and not (modes.grad and input.requires_grad):
+    if device.type == "cpu" and input._plain and not (modes.grad and input.requires_grad):
         found = np.broadcast_to(input._host_array(), size)[held]
-        return from_array(found, meta_of(found.shape, input._meta.dtype, device))
+        return finish(found, meta_of(found.shape, input._meta.dtype, device))
     flat = np.flatnonzero(held)
     index = from_array(flat, meta_of(flat.shape, dtypes.int64, device))
     return apply(select_flat, (input, index, size))  # type: ignore[no-any-return]
@@ -231,8 +233,8 @@ def _put_shape(input: Meta, index: Meta, source: Meta, accumulate: bool) -> Meta
         )
     if index.numel != source.numel:
         raise IndexError(
-            "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
-            f"{source.numel}, index.numel() = {index.numel}"
+            "put_(): Expected source and index to have the same number of elements, but got source.numel() "
+            f"= {source.numel}, index.numel() = {index.numel}"
         )
     return input
 

@@ -12,7 +12,8 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
-from flambeau._ops.gather import placed, positions
+from flambeau._ops.gather import positions
+from flambeau._ops.placing import placed
 
 # -- on arrays -------------------------------------------------------------------------------------
 
@@ -91,7 +92,7 @@ def _(xp: Any, g: Any, indices: Array, dim: int, input_meta: Meta) -> Array:
 
 @function("sort", "Tensor.sort", out=True)
 def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = False) -> Any:
-    """The elements in order along `dim`, and the indices where they came from. Equal elements keep their order.
+    """The elements in order along `dim`, and where they came from. Equal elements keep their order.
 
     >>> import flambeau
     >>> values, indices = flambeau.sort(flambeau.tensor([3, 1, 2]), descending=True)
@@ -106,8 +107,7 @@ def _no_flag(name: str, dim: Any) -> None:
     if isinstance(dim, bool):
         raise TypeError(
             f"{name}() received an invalid combination of arguments: argument 'dim' must be int, not bool. "
-            "Name the flag: "
-            f"{name}(descending={dim})"
+            f"Name the flag: {name}(descending={dim})"
         )
 
 
@@ -336,7 +336,8 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
 
 @op(
     promote=RAW, node="ModeBackward", outputs=("values", "indices"), cost=_sort_cost,
-    shape=lambda input, dim, keepdim: _reduced(input, dim, keepdim, "mode"), dtypes=_refuses("c", _lacks("mode_cpu")),
+    shape=lambda input, dim, keepdim: _reduced(input, dim, keepdim, "mode"),
+    dtypes=_refuses("c", _lacks("mode_cpu")),
 )  # fmt: skip
 def mode_pair(xp: Any, input: Array, dim: int, keepdim: bool) -> Any:
     """The value that comes most often along `dim` (the smallest of several), and where it comes last."""

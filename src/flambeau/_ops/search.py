@@ -1,4 +1,4 @@
-"""Finding: what is not zero, what is distinct, where values belong in sorted sequences, and how many fall where.
+"""Finding: what is not zero, what is distinct, where values belong in sorted sequences, how many fall where.
 
 Where the size of the result depends on the values, the host looks at them and the result is concrete at once.
 """
@@ -13,14 +13,15 @@ import numpy as np
 from flambeau._core import dtype as dtypes
 from flambeau._core.declare import PROMOTE, RAW, Array, Dims, canonical_dim, canonical_dims
 from flambeau._core.dispatch import apply, constant, function, op
-from flambeau._core.tensor import Tensor, from_array
+from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
+from flambeau._ops.construct import finish
 
 
 def _result(array: np.ndarray[Any, Any], dtype: dtypes.dtype, like: Tensor) -> Tensor:
     """A tensor of host values beside `like`."""
     array = np.asarray(array, dtype.np)
-    return from_array(array, meta_of(array.shape, dtype, like._meta.device))
+    return finish(array, meta_of(array.shape, dtype, like._meta.device))
 
 
 # -- nonzero ---------------------------------------------------------------------------------------
@@ -28,7 +29,7 @@ def _result(array: np.ndarray[Any, Any], dtype: dtypes.dtype, like: Tensor) -> T
 
 @function("nonzero", "Tensor.nonzero", out=True)
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
-    """The positions of the elements that are not zero: one row for each, or with `as_tuple` one vector a dimension.
+    """The positions of the elements that are not zero: a row for each, or a vector for each dimension.
 
     >>> import flambeau
     >>> flambeau.nonzero(flambeau.tensor([0, 3, 4]))
@@ -67,7 +68,8 @@ def _counted(input: Meta, dim: tuple[int, ...] | None) -> tuple[int, ...]:
 
 
 @op(
-    "count_nonzero", "Tensor.count_nonzero", promote=RAW, differentiable=False, result=dtypes.int64, shape=_counted
+    "count_nonzero", "Tensor.count_nonzero", promote=RAW, differentiable=False, result=dtypes.int64,
+    shape=_counted,
 )  # fmt: skip
 def count_nonzero(xp: Any, input: Array, dim: Dims | None = None) -> Array:
     """How many elements are not zero, along `dim` or in all."""
@@ -80,10 +82,11 @@ def unravel_index(indices: Tensor, shape: Sequence[int] | int) -> tuple[Tensor, 
     if indices._meta.np.kind not in "iu":
         raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    rest, found = indices, []
+    rest: Any = indices
+    found = []
     for size in reversed(sizes):
-        found.append(rest % size)  # type: ignore[operator]
-        rest = rest // size  # type: ignore[operator]
+        found.append(rest % size)
+        rest = rest // size
     return tuple(reversed(found))
 
 
@@ -97,7 +100,7 @@ def _unique_array(tensor: Tensor, kernel: str) -> np.ndarray[Any, Any]:
 
 
 def _group(lines: np.ndarray[Any, Any], order: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]:
-    """(first of each run of equal lines, number of the run each line is in, length of each run), taken in this order."""
+    """(first of each run of equal lines, the run each line is in, length of each run), in this order."""
     ordered = lines[order]
     changes = ordered[1:] != ordered[:-1]
     if changes.ndim > 1:
@@ -133,10 +136,7 @@ def _unique(tensor: Tensor, dim: int | None, kernel: str, is_sorted: bool) -> tu
         dim = canonical_dim(dim, len(shape))
         if shape:
             _check_unique_dim(shape, dim)
-    if dim is None or not shape:
-        lines = array.reshape(-1)
-    else:
-        lines = np.moveaxis(array, dim, 0)
+    lines = array.reshape(-1) if dim is None or not shape else np.moveaxis(array, dim, 0)
     order = np.arange(len(lines)) if not is_sorted or not len(lines) else _sorted_lines(lines)
     first, inverse, counts = _group(lines, order)
     values = lines[first]
@@ -202,7 +202,8 @@ _ISIN_FORMS = (
 
 
 @op(
-    promote=PROMOTE, differentiable=False, result=dtypes.bool_, shape=lambda elements, test, invert: elements.shape,
+    promote=PROMOTE, differentiable=False, result=dtypes.bool_,
+    shape=lambda elements, test, invert: elements.shape,
     cost=lambda inputs, results: inputs[0].numel * 4 + inputs[1].numel * 4,
 )  # fmt: skip
 def contained(xp: Any, elements: Array, test: Array, invert: bool) -> Array:
@@ -255,10 +256,12 @@ def _kernel(name: str) -> Any:
     cost=lambda inputs, results: inputs[1].numel * 8 + inputs[0].numel,
 )  # fmt: skip
 def places(xp: Any, boundaries: Array, values: Array, right: bool, out_int32: bool) -> Array:
-    """Where each value would go among sorted boundaries: 1-d ones, or a line of them for each line of values."""
+    """Where each value would go among sorted boundaries: a vector, or a line for each line of values."""
     side = "right" if right else "left"
     if boundaries.ndim == 1:
         return _place(xp, boundaries, values, side)
+    if not values.size or not boundaries.size:
+        return xp.zeros(values.shape, np.int64)
     lines = boundaries.reshape(-1, boundaries.shape[-1])
     wanted = values.reshape(-1, values.shape[-1])
     if xp is np:
@@ -279,9 +282,14 @@ def _place(xp: Any, line: Array, values: Array, side: str) -> Array:
 
 @function("searchsorted", out=True)
 def searchsorted(
-    sorted_sequence: Tensor, input: Any, *, out_int32: bool = False, right: bool = False, side: str | None = None,
+    sorted_sequence: Tensor,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
     sorter: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Where to insert `input` into a sorted sequence so that it stays in order.
 
     Args:
@@ -298,7 +306,7 @@ def searchsorted(
     _check_search(own, wanted, isinstance(input, Tensor), right, side, sorter)
     if sorter is not None:
         order = sorter._host_array()
-        if order.size and not (0 <= int(order.min()) and int(order.max()) < own.shape[-1]):
+        if order.size and (int(order.min()) < 0 or int(order.max()) >= own.shape[-1]):
             raise RuntimeError("torch.searchsorted(): sorter index out of range")
         sorted_sequence = sorted_sequence.gather(-1, sorter)  # type: ignore[attr-defined]
     return apply(places, (sorted_sequence, values, right or side == "right", out_int32))  # type: ignore[no-any-return]
@@ -324,8 +332,7 @@ def _check_search(
         if sorter._meta.shape != own.shape:
             raise RuntimeError(
                 f"{name}boundary and sorter must have the same size, but got boundary tensor "
-                f"{list(own.shape)}and got "
-                f"sorter tensor {list(sorter._meta.shape)}"
+                f"{list(own.shape)}and got sorter tensor {list(sorter._meta.shape)}"
             )
         if sorter._meta.dtype is not dtypes.int64:
             raise RuntimeError(
@@ -334,17 +341,15 @@ def _check_search(
     if not wanted.shape and own.ndim != 1:
         raise RuntimeError(
             f"{name}input value can be a scalar only when boundaries tensor dimension is 1, but we got "
-            "boundaries tensor "
-            f"dim({own.ndim}) and input value's dim(0) numel(1)"
+            f"boundaries tensor dim({own.ndim}) and input value's dim(0) numel(1)"
         )
     if own.ndim == 0:
         raise RuntimeError(f"{name}boundaries tensor should have positive dimension, but got 0 dimension")
     if own.ndim != 1 and (own.ndim != wanted.ndim or own.shape[:-1] != wanted.shape[:-1]):
         raise RuntimeError(
             f"{name}boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor "
-            "and input "
-            f"value tensor must match, but we got boundaries tensor {list(own.shape)} and input value tensor "
-            f"{list(wanted.shape)}"
+            f"and input value tensor must match, but we got boundaries tensor {list(own.shape)} and input "
+            f"value tensor {list(wanted.shape)}"
         )
 
 
@@ -420,10 +425,10 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> Tensor:
     if low > high:
         raise RuntimeError("torch.histc: max must be larger than min")
     array = input._host_array().reshape(-1)
-    array = array.astype(np.float32) if meta.dtype.itemsize < 4 else array
     low, high = _limits(array, low, high, "torch.histc")
     inside = array[(array >= low) & (array <= high)]
-    width = (inside - inside.dtype.type(low)) / inside.dtype.type(high - low) * bins
+    own = inside.dtype.type  # each step rounds in the tensor's dtype, as PyTorch's kernel does
+    width = (inside - own(low)) * own(bins) / own(high - low)
     found = np.bincount(np.minimum(width.astype(np.int64), bins - 1), minlength=bins)
     return _result(found.astype(np.float64), meta.dtype, input)
 
@@ -436,15 +441,13 @@ def _edges(column: np.ndarray[Any, Any], bins: Any, limits: Any, dim: int, dtype
         if bins._meta.ndim != 1:
             raise RuntimeError(
                 f"{_NO_RANGE}bins tensor should have one dimension, but got {bins._meta.ndim} dimensions in "
-                "the bins tensor "
-                f"for dimension {dim}"
+                f"the bins tensor for dimension {dim}"
             )
         if bins._meta.dtype is not dtype:
             names = {"int64": "long int", "int32": "int", "float32": "float", "float64": "double"}
             raise RuntimeError(
                 f"{_NO_RANGE}input tensor and bins tensors should have the same dtype, but got input with "
-                "dtype "
-                f"{names.get(dtype.name, dtype.name)} and bins for dimension {dim} with dtype "
+                f"dtype {names.get(dtype.name, dtype.name)} and bins for dimension {dim} with dtype "
                 f"{names.get(bins._meta.dtype.name, bins._meta.dtype.name)}"
             )
         return bins._host_array()
@@ -468,7 +471,7 @@ def _edges(column: np.ndarray[Any, Any], bins: Any, limits: Any, dim: int, dtype
 def _histogram(
     points: np.ndarray[Any, Any], edges: list[Any], weight: np.ndarray[Any, Any] | None, density: bool
 ) -> np.ndarray[Any, Any]:
-    """Counts of points (a row each) in the boxes between edges; the last edge of each dimension belongs inside."""
+    """Counts of points (a row each) in the boxes between edges; the last edge of each dimension is inside."""
     counts = np.zeros(tuple(len(edge) - 1 for edge in edges), points.dtype)
     inside = np.ones(len(points), bool)
     places = []
@@ -491,9 +494,8 @@ def _check_histogram(input: Tensor, weight: Tensor | None, shape: Sequence[int])
     if weight is not None and weight._meta.shape != tuple(shape[:-1]):
         raise RuntimeError(
             f"{_NO_RANGE}if weight tensor is provided it should have the same shape as the input tensor "
-            "excluding its "
-            f"innermost dimension, but got input with shape {list(shape)} and weight with shape "
-            f"{list(weight._meta.shape)}"
+            f"excluding its innermost dimension, but got input with shape {list(shape)} and weight with "
+            f"shape {list(weight._meta.shape)}"
         )
 
 
