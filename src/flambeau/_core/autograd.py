@@ -59,7 +59,12 @@ class Node:
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """The nodes that made this one's inputs, each with the number of its output."""
-        return tuple((None, 0) if edge is None else edge for edge in self.edges)
+        edges = [None if place is None else self.edges[place] for place in self.places()]
+        return tuple([(None, 0) if edge is None else edge for edge in edges])
+
+    def places(self) -> Sequence[int | None]:
+        """Which edge stands where, as shown to the user; None where a number stands in a tensor's place."""
+        return range(len(self.edges))
 
     def _sequence_nr(self) -> int:
         return self.sequence
@@ -138,6 +143,20 @@ class OpNode(Node):
 
             self.line = user_line()
 
+    def places(self) -> Sequence[int | None]:
+        source = self.call.source
+        if source is None:
+            return range(len(self.edges))
+        found: list[int | None] = []
+        for (kind, what), param in zip(source.entries, source.params, strict=True):
+            if kind == "array":
+                found.append(what)
+            elif kind == "list":
+                found += [place for place in what if place is not None]
+            elif kind == "number" and param.role == "operand":
+                found.append(None)  # to PyTorch it is a tensor
+        return found
+
     # -- saved tensors ---------------------------------------------------------------------------
 
     def pack(self) -> None:
@@ -211,7 +230,7 @@ class OpNode(Node):
         return [next(gradients) if need else None for need in self.needs]
 
     def release(self) -> None:
-        if self.saved:
+        if self.saved or saving(self.call, self.needs).numbers:
             self.saved = None
             self.guards = []
 
@@ -223,14 +242,13 @@ class OpNode(Node):
     def _saved_by_name(self, name: str) -> Any:
         plan = saving(self.call, self.needs)
         source = self.call.source
-        tensors = self._as_tensors([_value_of(item) for item in self._unpacked()])
         names = [source.input_names[i] for i in plan.inputs] + [
             (self.call.op.output_names or ("result",))[i] for i in plan.outputs
         ]
         aliases = {"self": "input", "result": "output"}
         for wanted in (name, aliases.get(name, name)):
-            if wanted in names:
-                return tensors[names.index(wanted)]
+            if source is not None and wanted in names:
+                return self._as_tensors([_value_of(item) for item in self._unpacked()])[names.index(wanted)]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '_saved_{name}'")
 
 
@@ -257,6 +275,9 @@ class AccumulateGrad(Node):
         self.variable = variable
         self.results = (variable._meta,)
 
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
     def pull(self, cotangents: list[Any], work: Any) -> Sequence[Any]:
         (gradient,) = cotangents
         variable = self.variable
@@ -273,7 +294,7 @@ class AccumulateGrad(Node):
             variable._grad = gradient if variable._grad is None else work.add(variable._grad, gradient)
         if variable._post_hooks:
             for hook in list(variable._post_hooks.values()):
-                hook(variable)
+                _check_hook(hook, hook(variable))
         return ()
 
 
@@ -424,14 +445,21 @@ def run_backward(
         cotangents = buffers.pop(node, None)
         if cotangents is None:
             cotangents = [None] * len(node.results)
-        if node.prehooks or node.tensor_hooks or node.retained:
-            cotangents = _run_prehooks(node, cotangents, work)
+        runs = _should_run(node, needed, captures, accumulate)
+        hooked = node.tensor_hooks or node.retained
+        if hooked and not runs:
+            cotangents = _run_tensor_hooks(node, cotangents, work)
         if captures is not None:
+            # As in PyTorch, hooks have had their say here only if the walk ends at this node.
             for index, cotangent in enumerate(cotangents):
                 for number in captures.get((node, index), ()):
                     captured[number] = cotangent
         gradients: Sequence[Any] = ()
-        if _should_run(node, needed, captures, accumulate):
+        if runs:
+            if hooked:
+                cotangents = _run_tensor_hooks(node, cotangents, work)
+            if node.prehooks:
+                cotangents = _run_prehooks(node, cotangents, work)
             gradients = _run_node(node, cotangents, work, keep_graph)
         for edge, gradient in itertools.zip_longest(node.edges, gradients):
             if edge is None:
@@ -477,19 +505,58 @@ def _wrapped(items: Sequence[Any], work: Any) -> tuple[Any, ...]:
     return tuple(None if item is None else work.wrap(item) for item in items)
 
 
-def _run_prehooks(node: Node, cotangents: list[Any], work: Any) -> list[Any]:
+def _hook_name(hook: Any) -> str:
+    return getattr(hook, "__name__", "<unknown>")
+
+
+def _check_hook(hook: Any, result: Any, given: Tensor | None = None) -> Tensor | None:
+    """What a hook on a tensor returned, found to be nothing or like what it was given.
+
+    Raises: TypeError for no tensor, RuntimeError for one of another shape or dtype.
+    """
+    if result is None:
+        return None
+    if not isinstance(result, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
+    if given is not None and result._meta is not given._meta:
+        if result._meta.shape != given._meta.shape:
+            raise RuntimeError(f"hook '{_hook_name(hook)}' has changed the size of value")
+        was, got = given.dtype.scalar_type, result.dtype.scalar_type
+        raise RuntimeError(
+            f"hook '{_hook_name(hook)}' has changed the type of value (was torch.{was}Tensor got torch.{got}Tensor)"
+        )
+    return result
+
+
+def _check_hook_tuple(hook: Any, result: Any, given: Sequence[Any], work: Any) -> list[Any]:
+    """What a hook on a node returned, in the place of what it was given.
+
+    Raises: TypeError for no tuple, RuntimeError for another number of values or another shape or dtype.
+    """
+    if not isinstance(result, tuple):
+        raise TypeError(f"expected tuple, but hook returned '{type(result).__name__}'")
+    if len(result) != len(given):
+        raise RuntimeError(
+            f"hook '{_hook_name(hook)}' has returned an incorrect number of values (got {len(result)}, but expected "
+            f"{len(given)})"
+        )
+    checked = []
+    for new, old in zip(result, given, strict=True):
+        new = _check_hook(hook, new, None if old is None else work.wrap(old))
+        checked.append(None if new is None else work.unwrap(new))
+    return checked
+
+
+def _run_tensor_hooks(node: Node, cotangents: list[Any], work: Any) -> list[Any]:
+    """Hooks on the tensors that the node made, then the grads that those retain."""
     cotangents = list(cotangents)
     for index, hooks in list((node.tensor_hooks or {}).items()):
         for hook in list(hooks.values()):
             if cotangents[index] is not None:
-                result = hook(work.wrap(cotangents[index]))
+                given = work.wrap(cotangents[index])
+                result = _check_hook(hook, hook(given), given)
                 if result is not None:
                     cotangents[index] = work.unwrap(result)
-    for hook in list((node.prehooks or {}).values()):
-        result = hook(_wrapped(cotangents, work))
-        if result is not None:
-            result = result if isinstance(result, tuple) else (result,)
-            cotangents = [None if item is None else work.unwrap(item) for item in result]
     for index, reference in (node.retained or {}).items():
         tensor = reference()
         if tensor is not None and cotangents[index] is not None:
@@ -498,13 +565,23 @@ def _run_prehooks(node: Node, cotangents: list[Any], work: Any) -> list[Any]:
     return cotangents
 
 
-def _run_posthooks(node: Node, cotangents: list[Any], gradients: Sequence[Any], work: Any) -> Sequence[Any]:
-    for hook in list((node.hooks or {}).values()):
-        result = hook(_wrapped(gradients, work), _wrapped(cotangents, work))
+def _run_prehooks(node: Node, cotangents: list[Any], work: Any) -> list[Any]:
+    for hook in list((node.prehooks or {}).values()):
+        result = hook(_wrapped(cotangents, work))
         if result is not None:
-            result = result if isinstance(result, tuple) else (result,)
-            gradients = [None if item is None else work.unwrap(item) for item in result]
-    return gradients
+            cotangents = _check_hook_tuple(hook, result, cotangents, work)
+    return cotangents
+
+
+def _run_posthooks(node: Node, cotangents: list[Any], gradients: Sequence[Any], work: Any) -> Sequence[Any]:
+    places = node.places()
+    shown = [None if place is None else gradients[place] for place in places]
+    for hook in list((node.hooks or {}).values()):
+        result = hook(_wrapped(shown, work), _wrapped(cotangents, work))
+        if result is not None:
+            shown = _check_hook_tuple(hook, result, shown, work)
+    found = {place: gradient for place, gradient in zip(places, shown, strict=True) if place is not None}
+    return [found[place] for place in range(len(gradients))]
 
 
 def _run_with_anomaly_checks(node: Node, cotangents: list[Any], work: Any) -> Sequence[Any]:
@@ -536,12 +613,10 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
-def _start(tensor: Tensor, gradient: Tensor | None, work: Any, create_graph: bool) -> tuple[Node, int, Any]:
+def _start(number: int, tensor: Tensor, gradient: Tensor | None, work: Any) -> tuple[Node, int, Any]:
     """The root for one tensor: its node, output number and cotangent."""
     if not tensor.requires_grad:
-        raise RuntimeError(
-            "element 0 of tensors does not require grad and does not have a grad_fn"
-        )
+        raise RuntimeError(f"element {number} of tensors does not require grad and does not have a grad_fn")
     if gradient is None:
         if tensor.numel() != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
@@ -554,13 +629,13 @@ def _start(tensor: Tensor, gradient: Tensor | None, work: Any, create_graph: boo
             raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
         if gradient._meta.shape != tensor._meta.shape:
             raise RuntimeError(
-                f"Mismatch in shape: grad_output[0] has a shape of {gradient.shape} and output[0] has a shape of "
+                f"Mismatch in shape: grad_output[{number}] has a shape of {gradient.shape} and output[{number}] has a shape of "
                 f"{tensor.shape}."
             )
         if gradient.is_complex() and not tensor.is_complex():
             raise RuntimeError(
                 "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
-                f"grad_output[0] has a dtype of {gradient.dtype} and output[0] has a dtype of {tensor.dtype}."
+                f"grad_output[{number}] has a dtype of {gradient.dtype} and output[{number}] has a dtype of {tensor.dtype}."
             )
         if gradient.dtype is not tensor.dtype:
             gradient = gradient.to(tensor.dtype)  # type: ignore[attr-defined]
@@ -586,11 +661,11 @@ def _explained(error: RuntimeError, tensor: Tensor) -> RuntimeError:
     return error
 
 
-def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any], work: Any, create_graph: bool) -> list[Any]:
+def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any], work: Any) -> list[Any]:
     roots = []
-    for tensor, gradient in zip(tensors, gradients, strict=True):
+    for number, (tensor, gradient) in enumerate(zip(tensors, gradients, strict=True)):
         try:
-            roots.append(_start(tensor, gradient, work, create_graph))
+            roots.append(_start(number, tensor, gradient, work))
         except RuntimeError as error:
             raise _explained(error, tensor) from None
     return roots
@@ -619,20 +694,23 @@ def backward(
     tensors = _as_tuple(tensors)
     gradients = _as_tuple(grad_tensors) if isinstance(grad_tensors, (tuple, list)) else (grad_tensors,) * len(tensors)
     if inputs is not None and isinstance(inputs, (tuple, list)) and not inputs:
-        raise RuntimeError("`inputs` argument to `backward` cannot be empty.")
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     work: Any = TENSORS if create_graph else VALUES
     keep = create_graph if retain_graph is None else retain_graph
     previous = modes.grad
     modes.grad = create_graph
     try:
-        roots = _roots(tensors, gradients, work, create_graph)
+        roots = _roots(tensors, gradients, work)
         if inputs is None:
             run_backward(roots, work, keep)
         else:
             wanted = _as_tuple(inputs)
+            for tensor in wanted:
+                if tensor.requires_grad:
+                    tensor.retain_grad()
             captured = run_backward(roots, work, keep, _captures(wanted), accumulate=False)
             for number, tensor in enumerate(wanted):
-                if captured.get(number) is not None:
+                if tensor._node is None and captured.get(number) is not None:
                     target = AccumulateGrad(tensor)
                     target.pull([captured[number]], work)
     finally:
@@ -669,7 +747,7 @@ def grad(
     previous = modes.grad
     modes.grad = create_graph
     try:
-        roots = _roots(outputs, gradients, work, create_graph)
+        roots = _roots(outputs, gradients, work)
         captured = run_backward(roots, work, keep, _captures(inputs), accumulate=False)
         found: list[Any] = [
             None if captured.get(i) is None else work.wrap(captured[i]) for i in range(len(inputs))
@@ -679,8 +757,8 @@ def grad(
     for number, tensor in enumerate(inputs):
         if found[number] is None and not allow_unused:
             raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if "
-                "this is the desired behavior."
+                f"The differentiated Tensor at index {number} appears to not have been used in the graph. Set "
+                "allow_unused=True if this is the desired behavior."
             )
         if found[number] is None and materialize_grads:
             from flambeau._core.tensor import from_array

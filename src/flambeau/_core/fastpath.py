@@ -27,6 +27,7 @@ _SCOPE: dict[str, Any] = {
     "_preserved": stride_rules.preserved, "_all": all, "_plain": plain_types, "_typed": typed,
     "_check_arguments": check_arguments, "_int": int, "_bool": bool, "_str": str, "_float": float, "_tuple": tuple,
     "_simple": frozenset({int, bool, float, str, type(None)}),
+    "__name__": __name__,  # made functions are flambeau's own when the user's line is looked for
 }  # fmt: skip
 
 _READ = "{0}_v = {0}._storage.value if not {0}._views and {0}._storage.host is None else {0}._read()"

@@ -33,11 +33,15 @@ class Rule:
 
 @dataclass(frozen=True)
 class Saving:
-    """Which inputs and outputs of a call its backward needs, by number, and which of them autograd guards."""
+    """Which inputs and outputs of a call its backward needs, by number, and which of them autograd guards.
+
+    `numbers`: whether it needs a number that stands where a tensor could; PyTorch saves those as tensors.
+    """
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     guarded_inputs: tuple[int, ...]
+    numbers: bool = False
 
 
 def saving(call: Call, needs: tuple[bool, ...]) -> Saving:
@@ -74,7 +78,11 @@ def _saving(call: Call, needs: tuple[bool, ...]) -> Saving:
     outputs = tuple(
         i for i in range(len(call.results)) if "output" in used or (i < len(output_names) and output_names[i] in used)
     )
-    return Saving(inputs, outputs, inputs)
+    numbers = any(
+        kind == "number" and param.role == "operand" and param.name in used
+        for (kind, _), param in zip(call.source.entries, call.source.params, strict=True)
+    )
+    return Saving(inputs, outputs, inputs, numbers)
 
 
 def backward_call(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Call:

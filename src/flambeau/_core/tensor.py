@@ -30,6 +30,12 @@ ViewStep = tuple[Call, tuple[Any, ...]]
 
 _new = object.__new__
 
+# What PyTorch's messages call some dtypes.
+_C_NAMES = {
+    "Float": "float", "Double": "double", "Half": "c10::Half", "BFloat16": "c10::BFloat16", "Long": "long int",
+    "Int": "int", "Bool": "bool", "Byte": "unsigned char", "Char": "signed char", "Short": "short int",
+}  # fmt: skip
+
 
 class Tensor:
     """An n-dimensional array of one dtype on one device, that can require gradients.
@@ -51,6 +57,7 @@ class Tensor:
     _rebased_seen = 0  # of a view: the base's count when its own history was made
     _from_base: tuple[ViewStep, ...] = ()  # of a view: the steps from `_base`
     _made_in = ""  # of a view: "no_grad", "multi" or "inference", where in-place writes are restricted
+    _piece = 0  # of a multi-output view: which one it is
     _untracked = False  # made by `.data`: writes do not count for autograd
     _inference = False
     _accumulator: Any = None  # weak reference to the AccumulateGrad node of a leaf
@@ -294,6 +301,8 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        if value and not self._meta.tracked:
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         self.requires_grad_(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -348,7 +357,9 @@ class Tensor:
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't "
                 "be populated during autograd.backward(). If you indeed want the .grad field to be populated for a "
-                "non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
+                "non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, "
+                "make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more "
+                "information.",
                 UserWarning, stacklevel=2,
             )  # fmt: skip
         return self._grad
@@ -362,13 +373,18 @@ class Tensor:
                 raise RuntimeError("can't assign Variable as its own grad")
             if value._meta.dtype is not self._meta.dtype:
                 raise RuntimeError(
-                    f"assigned grad has data of a different type: got {value.dtype}, expected {self.dtype}"
+                    f"attempting to assign a gradient with dtype '{_C_NAMES.get(value.dtype.scalar_type, value.dtype.scalar_type)}' to a tensor with grad_dtype "
+                    f"'{self.dtype.scalar_type}'. The gradient must match the tensor's dtype."
                 )
-            if value._meta.device is not self._meta.device:
-                raise RuntimeError("assigned grad has data located on a different device")
+            if value._meta.device.type != self._meta.device.type:
+                raise RuntimeError(
+                    f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device type "
+                    f"'{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
+                )
             if value._meta.shape != self._meta.shape:
                 raise RuntimeError(
-                    f"assigned grad has data of a different size: got {list(value.shape)}, expected {list(self.shape)}"
+                    f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
+                    f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
                 )
         self._grad = value
 
