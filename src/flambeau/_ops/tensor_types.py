@@ -17,7 +17,7 @@ from flambeau._core.legacy import legacy_tensor
 from flambeau._core.tensor import Tensor
 
 
-class tensortype(type):  # noqa: N801  (PyTorch's name)
+class tensortype(type):
     """The class of `FloatTensor` and the others."""
 
     dtype: DType
@@ -43,7 +43,18 @@ def _declare(name: str, dtype: DType) -> None:
         register(path, tensortype(name, (), members))
 
 
-for _dtype_name in "float32 float64 float16 bfloat16 uint8 int8 int16 int32 int64 bool".split():
+for _dtype_name in [
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "bool",
+]:
     _dtype = next(each for each in dtypes.DTYPES.values() if str(each) == f"torch.{_dtype_name}")
     _declare(f"{_dtype.scalar_type}Tensor", _dtype)
 
