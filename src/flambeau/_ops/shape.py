@@ -1,69 +1,804 @@
-"""Views: other shapes and parts of the same storage."""
+"""Views under their public names: other shapes and parts of the same storage.
+
+Here arguments are checked and worked out; `views.py` has the primitives.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from flambeau._core import dtype as dtypes
 from flambeau._core import strides as stride_rules
-from flambeau._core.declare import RAW, Array, Sizes, canonical_dim
-from flambeau._core.dispatch import apply, op
+from flambeau._core.declare import RAW, Array, Sizes, broadcast_shapes, canonical_dim, canonical_dims
+from flambeau._core.dispatch import function, op
+from flambeau._core.size import Size
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
+from flambeau._ops import views
+from flambeau._ops.construct import as_dtype
+from flambeau._ops.sizes import integer, is_integer, sizes_of, spread
+
+Shape = tuple[int, ...]
 
 
-def _swapped(items: Any, a: int, b: int) -> Any:
-    found = list(items)
-    if found:
-        a, b = canonical_dim(a, len(found)), canonical_dim(b, len(found))
-        found[a], found[b] = found[b], found[a]
-    return tuple(found)
+def check_tensor(value: Any, name: str, argument: str = "input", position: int = 1) -> Tensor:
+    """Raises: TypeError in PyTorch's words for anything but a tensor."""
+    if isinstance(value, Tensor):
+        return value
+    raise TypeError(
+        f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(value).__name__}"
+    )
 
 
-@op(
-    "transpose", "swapaxes", "swapdims", "Tensor.transpose", "Tensor.swapaxes", "Tensor.swapdims", promote=RAW, view=True,
-    shape=lambda input, dim0, dim1: (canonical_dim(dim0, input.ndim), canonical_dim(dim1, input.ndim), input.with_shape(_swapped(input.shape, dim0, dim1)))[2],
-)  # fmt: skip
-def transpose(xp: Any, input: Array, dim0: int, dim1: int) -> Array:
+def _property(name: str) -> Callable[[Callable[[Tensor], Any]], Callable[[Tensor], Any]]:
+    """Makes a function a property of tensors."""
+
+    def add(function: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
+        setattr(Tensor, name, property(function, doc=function.__doc__))
+        return function
+
+    return add
+
+
+# -- dimensions in another order -------------------------------------------------------------------
+
+
+@function("transpose", "Tensor.transpose")
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """A view with two dimensions exchanged."""
-    return xp.swapaxes(input, dim0, dim1) if input.ndim else input
+    ndim = check_tensor(input, "transpose").ndim
+    a = canonical_dim(dim0 if type(dim0) is int else integer(dim0, "transpose", "dim0", 1), ndim)
+    b = canonical_dim(dim1 if type(dim1) is int else integer(dim1, "transpose", "dim1", 2), ndim)
+    return views.transpose_view(input, a, b)  # type: ignore[no-any-return]
 
 
-@transpose.strides
-def _(shape: Any, stride: Any, dim0: int, dim1: int) -> Any:
-    return _swapped(stride, dim0, dim1)
+@function("swapaxes", "Tensor.swapaxes")
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """A view with two dimensions exchanged."""
+    return transpose(input, axis0, axis1)
 
 
-@transpose.scatter
-def _(xp: Any, base: Array, value: Array, dim0: int, dim1: int) -> Array:
-    return xp.swapaxes(value, dim0, dim1) if value.ndim else value
+@function("swapdims", "Tensor.swapdims")
+def swapdims(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """A view with two dimensions exchanged."""
+    return transpose(input, dim0, dim1)
 
 
-@transpose.gradient("input")
-def _(xp: Any, g: Array, dim0: int, dim1: int) -> Array:
-    return xp.swapaxes(g, dim0, dim1) if g.ndim else g
+@function("t", "Tensor.t")
+def t(input: Tensor) -> Tensor:
+    """A matrix transposed; tensors of fewer dimensions as they are."""
+    ndim = check_tensor(input, "t").ndim
+    if ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
+    return views.t_view(input, 0, max(ndim - 1, 0))  # type: ignore[no-any-return]
 
 
-# A reshape that shows the same memory; whether it can is decided before, from the strides.
-@op(promote=RAW, view=True, shape=lambda input, size: input.with_shape(size))
-def view_as_size(xp: Any, input: Array, size: Sizes) -> Array:
-    """A view of another shape with the same elements in the same order."""
+@function("permute")
+def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
+    """A view with the dimensions in the order `dims`."""
+    order = sizes_of((dims,), "permute", "dims", 2)
+    ndim = check_tensor(input, "permute").ndim
+    if len(order) != ndim:
+        raise RuntimeError(
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            f"ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(order)}"
+        )
+    found = tuple([canonical_dim(dim, ndim) for dim in order])
+    if len(set(found)) != len(found):
+        raise RuntimeError("permute(): duplicate dims are not allowed.")
+    return views.permute_view(input, found)  # type: ignore[no-any-return]
+
+
+function("Tensor.permute")(spread(permute, "dims"))
+
+
+@_property("T")
+def _reversed(self: Tensor) -> Tensor:
+    """A view with all dimensions in reverse order."""
+    return views.permute_view(self, tuple(range(self.ndim))[::-1])  # type: ignore[no-any-return]
+
+
+def _matrix_transposed(input: Tensor, name: str) -> Tensor:
+    if input.ndim == 1:
+        raise RuntimeError(
+            f"tensor.{name} is only supported on matrices or batches of matrices. Got 1-D tensor."
+        )
+    return transpose(input, -2, -1) if input.ndim else permute(input, ())
+
+
+@_property("mT")
+def _matrix_transpose(self: Tensor) -> Tensor:
+    """A view with the last two dimensions exchanged."""
+    return _matrix_transposed(self, "mT")
+
+
+def _conjugated(input: Tensor) -> Tensor:
+    return input.conj() if input.is_complex() else input  # type: ignore[attr-defined,no-any-return]
+
+
+@_property("mH")
+def _matrix_adjoint(self: Tensor) -> Tensor:
+    """The last two dimensions exchanged, and conjugated."""
+    return _conjugated(_matrix_transposed(self, "mH"))
+
+
+@_property("H")
+def _matrix_hermitian(self: Tensor) -> Tensor:
+    """A matrix transposed and conjugated."""
+    if self.ndim not in (0, 2):
+        hint = " For batches of matrices, consider using tensor.mH" if self.ndim > 2 else ""
+        raise RuntimeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.{hint}"
+        )
+    return _conjugated(_matrix_transposed(self, "H"))
+
+
+@function("adjoint", "Tensor.adjoint")
+def adjoint(input: Tensor) -> Tensor:
+    """The last two dimensions exchanged, and conjugated."""
+    return _conjugated(_matrix_transposed(check_tensor(input, "adjoint"), "adjoint()"))
+
+
+@function("movedim", "moveaxis", "Tensor.movedim", "Tensor.moveaxis")
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """A view with the dimensions `source` moved to `destination`; the others keep their order."""
+    ndim = check_tensor(input, "movedim").ndim
+    before, after = (
+        sizes_of((source,), "movedim", "source", 2),
+        sizes_of((destination,), "movedim", "destination", 3),
+    )
+    if len(before) != len(after):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({list(before)} dims) should contain the same number "
+            f"of dims as destination ({list(after)} dims)"
+        )
+    froms, tos = [canonical_dim(d, ndim) for d in before], [canonical_dim(d, ndim) for d in after]
+    for dims, which, given in ((froms, "source", before), (tos, "destination", after)):
+        if len(set(dims)) != len(dims):
+            raise RuntimeError(f"movedim: repeated dim in `{which}` ({list(given)})")
+    if not ndim:
+        return views.permute_view(input, ())  # type: ignore[no-any-return]
+    rest = iter([dim for dim in range(ndim) if dim not in froms])
+    place = dict(zip(tos, froms, strict=True))
+    return views.permute_view(input, tuple([place[i] if i in place else next(rest) for i in range(ndim)]))  # type: ignore[no-any-return]
+
+
+# -- other shapes ----------------------------------------------------------------------------------
+
+
+def inferred_size(size: Shape, numel: int) -> Shape:
+    """Sizes with -1 replaced by what is left of `numel`.
+
+    Raises: RuntimeError in PyTorch's words.
+    """
+    known, unknown = 1, -1
+    for i, n in enumerate(size):
+        if n >= 0:
+            known *= n
+        elif n != -1:
+            raise RuntimeError(f"invalid shape dimension {n} at index {i} of shape {list(size)}")
+        elif unknown >= 0:
+            raise RuntimeError("only one dimension can be inferred")
+        else:
+            unknown = i
+    if unknown < 0:
+        if known != numel:
+            raise RuntimeError(f"shape '{list(size)}' is invalid for input of size {numel}")
+        return size
+    if known == 0 and numel == 0:
+        raise RuntimeError(
+            f"cannot reshape tensor of 0 elements into shape {list(size)} because the unspecified dimension size -1 can "
+            "be any value and is ambiguous"
+        )
+    if known == 0 or numel % known:
+        raise RuntimeError(f"shape '{list(size)}' is invalid for input of size {numel}")
+    return (*size[:unknown], numel // known, *size[unknown + 1 :])
+
+
+def _as_size(input: Tensor, size: Shape) -> Tensor:
+    """A view of known size; raises where the strides forbid it."""
+    if input._stride is not None and stride_rules.of_reshape(input._meta.shape, input._stride, size) is None:
+        error = RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        )
+        error.add_note(
+            f"The input has shape {tuple(input._meta.shape)} and strides {input._stride}. x.contiguous().view(...) copies "
+            "it into the usual order first, and so does x.reshape(...) where it has to."
+        )
+        raise error
+    return views.view_as_size(input, size)  # type: ignore[no-any-return]
+
+
+@function("Tensor.view")
+def view(self: Tensor, *shape: Any, **named: Any) -> Tensor:
+    """The same elements, in the same storage, in another shape (one size may be -1) or as another dtype.
+
+    Raises: RuntimeError, if the number of elements differs, or the strides allow no view: then `reshape` copies.
+    """
+    if named:
+        shape = (named.pop("dtype" if "dtype" in named else "size"),)
+    if len(shape) == 1:
+        first = shape[0]
+        if isinstance(first, dtypes.dtype) or (
+            isinstance(first, type) and first in (float, int, bool, complex)
+        ):
+            return view_as_dtype(self, as_dtype(first, "view"))
+        if not isinstance(first, (tuple, list)) and not is_integer(first):
+            _refuse_view(shape)
+    elif not shape or isinstance(shape[0], (tuple, list)):
+        _refuse_view(shape)
+    return _as_size(self, inferred_size(sizes_of(shape, "view"), self._meta.numel))
+
+
+def _refuse_view(args: tuple[Any, ...]) -> None:
+    got = ", ".join(type(arg).__name__ for arg in args)
+    raise TypeError(
+        f"view() received an invalid combination of arguments - got ({got}), but expected one of:\n"
+        " * (torch.dtype dtype)\n * (tuple of ints size)\n"
+    )
+
+
+def view_as_dtype(input: Tensor, dtype: dtypes.dtype) -> Tensor:
+    """The same bits as elements of another dtype.
+
+    Raises: RuntimeError, if the element size differs and the last dimension does not fit.
+    """
+    old, new = input._meta.dtype, dtype
+    if old is new:
+        return input.detach() if not input._rg else views.view_as_size(input, input._meta.shape)  # type: ignore[no-any-return]
+    if old.itemsize != new.itemsize:
+        what = f"to view {old.scalar_type} as {new.scalar_type} (different element sizes)"
+        if not input.ndim:
+            raise RuntimeError(f"self.dim() cannot be 0 {what}")
+        if input.stride(-1) != 1:
+            raise RuntimeError(f"self.stride(-1) must be 1 {what}, but got {input.stride(-1)}")
+        ratio = new.itemsize // old.itemsize
+        if ratio and input._meta.shape[-1] % ratio:
+            raise RuntimeError(
+                f"self.size(-1) must be divisible by {ratio} {what}, but got {input._meta.shape[-1]}"
+            )
+        for dim in range(input.ndim - 1):
+            if ratio and input.stride(dim) % ratio:
+                raise RuntimeError(
+                    f"self.stride({dim}) must be divisible by {ratio} {what}, but got {input.stride(dim)}"
+                )
+        if ratio and input.storage_offset() % ratio:
+            raise RuntimeError(
+                f"self.storage_offset() must be divisible by {ratio} {what}, but got {input.storage_offset()}"
+            )
+    return views.bits_view(input, dtype, old.itemsize)  # type: ignore[no-any-return]
+
+
+@function("Tensor.view_as")
+def view_as(self: Tensor, other: Tensor) -> Tensor:
+    """A view in the shape of `other`."""
+    return view(self, check_tensor(other, "view_as", "other")._meta.shape)
+
+
+@op(promote=RAW, node="UnsafeViewBackward", shape=lambda input, size: input.with_shape(size))
+def reshaped_copy(xp: Any, input: Array, size: Sizes) -> Array:
+    """A copy in another shape."""
     return xp.reshape(input, size)
 
 
-@view_as_size.strides
-def _(shape: Any, stride: Any, size: Any) -> Any:
-    return stride_rules.of_reshape(shape, stride, size)
-
-
-@view_as_size.scatter
-def _(xp: Any, base: Array, value: Array, size: Any) -> Array:
-    return xp.reshape(value, base.shape)
-
-
-@view_as_size.gradient("input")
+@reshaped_copy.gradient("input")
 def _(xp: Any, g: Array, input_meta: Meta) -> Array:
     return xp.reshape(g, input_meta.shape)
 
 
-def reshape(input: Tensor, shape: tuple[int, ...]) -> Tensor:
-    return apply(view_as_size, (input, shape))  # type: ignore[no-any-return]
+def _reshape(input: Tensor, size: Shape) -> Tensor:
+    if input._stride is not None and stride_rules.of_reshape(input._meta.shape, input._stride, size) is None:
+        return reshaped_copy(input, size)  # type: ignore[no-any-return]
+    return views.view_as_size(input, size)  # type: ignore[no-any-return]
+
+
+@function("reshape")
+def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
+    """The same elements in another shape: a view where the strides allow one, a copy otherwise."""
+    size = sizes_of((shape,), "reshape", "shape", 2)
+    return _reshape(input, inferred_size(size, check_tensor(input, "reshape")._meta.numel))
+
+
+function("Tensor.reshape")(spread(reshape, "shape"))
+
+
+@function("Tensor.reshape_as")
+def reshape_as(self: Tensor, other: Tensor) -> Tensor:
+    """The same elements in the shape of `other`."""
+    return reshape(self, check_tensor(other, "reshape_as", "other")._meta.shape)
+
+
+@function("flatten", "Tensor.flatten")
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The dimensions from `start_dim` to `end_dim` as one."""
+    shape = check_tensor(input, "flatten")._meta.shape
+    first, last = canonical_dim(start_dim, len(shape)), canonical_dim(end_dim, len(shape))
+    if first > last:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if not shape:
+        return _reshape(input, (1,))
+    if first == last:
+        return input
+    return _reshape(input, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+@function("unflatten", "Tensor.unflatten")
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """One dimension as several, of `sizes` (one may be -1)."""
+    where = integer(dim, "unflatten", "dim", 1)
+    wanted = sizes_of((sizes,), "unflatten", "sizes", 2) if not isinstance(sizes, int) else (sizes,)
+    shape = check_tensor(input, "unflatten")._meta.shape
+    at = canonical_dim(where, len(shape))
+    if not wanted:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    if wanted.count(-1) > 1:
+        raise RuntimeError("unflatten got an unexpected error:\nonly one dimension can be inferred")
+    size = shape[at] if shape else 1
+    try:
+        found = inferred_size(wanted, size)
+    except RuntimeError:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(wanted)} don't multiply up to the size of dim {at} ({size}) in the input "
+            "tensor"
+        ) from None
+    return _as_size(input, (*shape[:at], *found, *shape[at + 1 :]))
+
+
+@function("ravel", "Tensor.ravel")
+def ravel(input: Tensor) -> Tensor:
+    """All elements in one dimension: a view where the strides allow one."""
+    check_tensor(input, "ravel")
+    if input._stride is not None:
+        input = input.contiguous()  # type: ignore[attr-defined]
+    return views.view_as_size(input, (input._meta.numel,))  # type: ignore[no-any-return]
+
+
+@function("squeeze", "Tensor.squeeze")
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """A view without the dimensions of size 1: all of them, or those among `dim`."""
+    shape = check_tensor(input, "squeeze")._meta.shape
+    if dim is None:
+        return views.squeeze_all(input, tuple([i for i, n in enumerate(shape) if n == 1]))  # type: ignore[no-any-return]
+    if isinstance(dim, (tuple, list)):
+        dims = canonical_dims(sizes_of((dim,), "squeeze", "dim", 2), len(shape)) if len(dim) else ()
+        return views.squeeze_dims(input, tuple(sorted([i for i in dims if shape[i] == 1])))  # type: ignore[no-any-return]
+    at = canonical_dim(integer(dim, "squeeze", "dim", 1), len(shape))
+    return views.squeeze_dim(input, (at,) if shape and shape[at] == 1 else ())  # type: ignore[no-any-return]
+
+
+@function("unsqueeze", "Tensor.unsqueeze")
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """A view with a new dimension of size 1 at `dim`."""
+    where = dim if type(dim) is int else integer(dim, "unsqueeze", "dim", 1)
+    return views.unsqueeze_view(input, (canonical_dim(where, check_tensor(input, "unsqueeze").ndim + 1),))  # type: ignore[no-any-return]
+
+
+def expanded_size(input: Tensor, size: Shape) -> Shape:
+    """The shape that `expand(size)` gives: -1 keeps a size.
+
+    Raises: RuntimeError in PyTorch's words.
+    """
+    shape = input._meta.shape
+    new = len(size) - len(shape)
+    if new < 0:
+        raise RuntimeError(
+            f"expand(torch.{input._meta.dtype.scalar_type.replace('Bool', 'Bool')}Tensor{{{list(shape)}}}, size="
+            f"{list(size)}): the number of sizes provided ({len(size)}) must be greater or equal to the number of "
+            f"dimensions in the tensor ({len(shape)})"
+        )
+    found = list(size)
+    for i, wanted in enumerate(size):
+        if i < new:
+            if wanted < 0:
+                raise RuntimeError(
+                    f"The expanded size of the tensor ({wanted}) isn't allowed in a leading, non-existing dimension {i}"
+                )
+        elif wanted == -1:
+            found[i] = shape[i - new]
+        elif shape[i - new] not in (1, wanted) or wanted < 0:
+            raise RuntimeError(
+                f"The expanded size of the tensor ({wanted}) must match the existing size ({shape[i - new]}) at "
+                f"non-singleton dimension {i}.  Target sizes: {list(size)}.  Tensor sizes: {list(shape)}"
+            )
+    return tuple(found)
+
+
+@function("Tensor.expand")
+def expand(self: Tensor, *size: Any, implicit: bool = False, **named: Any) -> Tensor:
+    """A view that repeats dimensions of size 1, and new ones in front; -1 keeps a size."""
+    if not size and "size" in named:
+        size = (named.pop("size"),)
+    return views.expand_view(self, expanded_size(self, sizes_of(size, "expand")))  # type: ignore[no-any-return]
+
+
+@function("Tensor.expand_as")
+def expand_as(self: Tensor, other: Tensor) -> Tensor:
+    """This tensor expanded to the shape of `other`."""
+    return expand(self, check_tensor(other, "expand_as", "other")._meta.shape)
+
+
+@function("broadcast_to", "Tensor.broadcast_to")
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
+    """The input expanded to a shape."""
+    return expand(check_tensor(input, "broadcast_to"), size)
+
+
+@function("broadcast_tensors", "functional.broadcast_tensors")
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """All tensors expanded to their common shape."""
+    group = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
+    shape = broadcast_shapes(
+        *[check_tensor(each, "broadcast_tensors", "tensors")._meta.shape for each in group]
+    )
+    return tuple([expand(each, shape) for each in group])
+
+
+@function("broadcast_shapes", "functional.broadcast_shapes")
+def public_broadcast_shapes(*shapes: Any) -> Size:
+    """The common shape under broadcasting.
+
+    Raises: RuntimeError, if there is none.
+    """
+    given = [(each,) if is_integer(each) else tuple(each) for each in shapes]
+    length = max(map(len, given), default=0)
+    found = [1] * length
+    for number, shape in enumerate(given):
+        for i in range(-1, -1 - len(shape), -1):
+            if shape[i] < 0:
+                raise ValueError("Attempting to broadcast a dimension with negative length!")
+            if shape[i] in (1, found[i]):
+                continue
+            if found[i] != 1:
+                raise RuntimeError(
+                    f"Attempting to broadcast a dimension of length {shape[i]} at {i}! Mismatching argument at index "
+                    f"{number} had {shape}; but expected shape should be broadcastable to {found}"
+                )
+            found[i] = shape[i]
+    return Size(found)
+
+
+def _at_least(name: str, raised: Callable[[Tensor], Tensor]) -> None:
+    def at_least(*tensors: Any) -> Any:
+        if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+            return tuple([raised(check_tensor(each, name)) for each in tensors[0]])
+        found = tuple([raised(check_tensor(each, name, "tensors")) for each in tensors])
+        return found[0] if len(found) == 1 else found
+
+    at_least.__name__ = at_least.__qualname__ = name
+    at_least.__doc__ = f"Each tensor with at least {name[-2]} dimensions; new ones have size 1."
+    function(name)(at_least)
+
+
+_at_least("atleast_1d", lambda x: x if x.ndim else _reshape(x, (1,)))
+_at_least("atleast_2d", lambda x: x if x.ndim > 1 else unsqueeze(x, 0) if x.ndim else _reshape(x, (1, 1)))
+
+
+def _to_three(x: Tensor) -> Tensor:
+    if x.ndim == 0:
+        return _reshape(x, (1, 1, 1))
+    if x.ndim == 1:
+        return unsqueeze(unsqueeze(x, 0), -1)
+    return unsqueeze(x, -1) if x.ndim == 2 else x
+
+
+_at_least("atleast_3d", _to_three)
+
+
+# -- parts -----------------------------------------------------------------------------------------
+
+
+@function("select", "Tensor.select")
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """A view of one entry of a dimension, which disappears."""
+    shape = check_tensor(input, "select")._meta.shape
+    where, number = integer(dim, "select", "dim", 1), integer(index, "select", "index", 2)
+    if not shape:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
+    at = canonical_dim(where, len(shape))
+    if not -shape[at] <= number < shape[at]:
+        raise IndexError(
+            f"select(): index {number} out of range for tensor of size {list(shape)} at dimension {at}"
+        )
+    return views.select_view(input, at, number % shape[at])  # type: ignore[no-any-return]
+
+
+@function("narrow", "Tensor.narrow")
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+    """A view of `length` entries of a dimension from `start`."""
+    shape = check_tensor(input, "narrow")._meta.shape
+    if isinstance(start, Tensor) and (start.ndim or start._meta.np.kind not in "iu"):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
+    where, first = integer(dim, "narrow", "dim", 1), integer(start, "narrow", "start", 2)
+    count = integer(length, "narrow", "length", 3)
+    if not shape:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if count < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
+    at = canonical_dim(where, len(shape))
+    size = shape[at]
+    if not -size <= first <= size:
+        raise IndexError(
+            f"start out of range (expected to be in range of [{-size}, {size}], but got {first})"
+        )
+    first += size if first < 0 else 0
+    if first + count > size:
+        raise RuntimeError(f"start ({first}) + length ({count}) exceeds dimension size ({size}).")
+    return views.slice_view(input, at, first, count, 1)  # type: ignore[no-any-return]
+
+
+def sliced(input: Tensor, dim: int, start: int | None, end: int | None, step: int = 1) -> Tensor:
+    """`input[start:end:step]` along one dimension."""
+    if step < 1:
+        raise RuntimeError("slice step must be positive")
+    at = canonical_dim(dim, input.ndim)
+    chosen = range(input._meta.shape[at])[start:end:step]
+    return views.slice_view(input, at, chosen.start, len(chosen), step)  # type: ignore[no-any-return]
+
+
+def _parts(parts_op: Any, input: Tensor, sizes: Shape, dim: int) -> tuple[Tensor, ...]:
+    """Consecutive slices as views with one node."""
+    results = parts_op(input, sizes, dim)
+    steps, start = [], 0
+    for size in sizes:
+        steps.append((views.call_of(views.slice_view, input._meta, dim, start, size, 1), (start,)))
+        start += size
+    return views.as_views(input, results, steps)
+
+
+def _split_dim(input: Tensor, dim: Any, name: str) -> int:
+    if not check_tensor(input, name).ndim:
+        raise RuntimeError(f"{name} expects at least a 1-dimensional tensor")
+    return canonical_dim(integer(dim, name, "dim", 3), input.ndim)
+
+
+def _equal_parts(size: int, part: int) -> Shape:
+    """Sizes of parts of `part` entries; the last may be smaller."""
+    if part < 0:
+        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={part}")
+    if part == 0 and size:
+        raise RuntimeError(
+            f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}"
+        )
+    if size == 0:
+        return (0,)
+    return (part,) * (size // part) + ((size % part,) if size % part else ())
+
+
+def _given_parts(size: int, sizes: Shape, dim: int) -> Shape:
+    if any(n < 0 for n in sizes):
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(sizes)}"
+        )
+    if sum(sizes) != size:
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension {dim}), "
+            f"but got split_sizes={list(sizes)}"
+        )
+    return sizes
+
+
+@function("split", "Tensor.split", "functional.split")
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of consecutive parts of a dimension: of one size, or of a sequence of sizes."""
+    if isinstance(split_size_or_sections, Tensor) and split_size_or_sections.ndim:
+        split_size_or_sections = split_size_or_sections.tolist()
+    if not is_integer(split_size_or_sections):
+        return split_with_sizes(tensor, split_size_or_sections, dim)
+    at = _split_dim(tensor, dim, "split")
+    return _parts(
+        views.split_parts, tensor, _equal_parts(tensor._meta.shape[at], int(split_size_or_sections)), at
+    )
+
+
+@function("split_with_sizes", "Tensor.split_with_sizes")
+def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of consecutive parts of a dimension, of these sizes."""
+    sizes = sizes_of((split_sizes,), "split_with_sizes", "split_sizes", 2)
+    at = _split_dim(input, dim, "split_with_sizes")
+    return _parts(views.split_parts_with_sizes, input, _given_parts(input._meta.shape[at], sizes, at), at)
+
+
+def _chunk_sizes(size: int, chunks: int) -> Shape:
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    return (0,) * chunks if size == 0 else _equal_parts(size, -(-size // chunks))
+
+
+@function("chunk", "Tensor.chunk")
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of at most `chunks` consecutive parts of a dimension, all but the last of one size."""
+    at = _split_dim(input, dim, "chunk")
+    sizes = _chunk_sizes(input._meta.shape[at], integer(chunks, "chunk", "chunks", 2))
+    return _parts(views.split_parts, input, sizes, at)
+
+
+@function("unbind", "Tensor.unbind")
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of all entries of a dimension, which disappears."""
+    shape = check_tensor(input, "unbind")._meta.shape
+    where = integer(dim, "unbind", "dim", 1)
+    if not shape:
+        raise IndexError(f"Dimension specified as {where} but tensor has no dimensions")
+    at = canonical_dim(where, len(shape))
+    results = views.unbind_parts(input, at)
+    call = views.call_of(views.select_view, input._meta, at, 0)
+    return views.as_views(input, results, [(call, (i,)) for i in range(shape[at])])
+
+
+def _as_cuts(indices: Any) -> Any:
+    """The argument of `tensor_split`: an int, or a tuple of places."""
+    if isinstance(indices, Tensor):
+        if indices._meta.dtype is not dtypes.int64:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
+                f"{indices._meta.dtype.scalar_type}"
+            )
+        if indices.ndim > 1:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, "
+                f"but got a tensor with {indices.ndim} dims"
+            )
+        return int(indices) if not indices.ndim else tuple(indices.tolist())
+    return int(indices) if is_integer(indices) else sizes_of((indices,), "tensor_split", "indices", 2)
+
+
+@function("tensor_split", "Tensor.tensor_split")
+def tensor_split(
+    input: Tensor, indices_or_sections: Any = None, dim: int = 0, **named: Any
+) -> tuple[Tensor, ...]:
+    """Views of parts of a dimension: a number of nearly equal ones, or cut at these places."""
+    for name in ("indices", "sections", "tensor_indices_or_sections"):
+        indices_or_sections = named.pop(name, indices_or_sections)
+    if not check_tensor(input, "tensor_split").ndim:
+        raise RuntimeError(
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+        )
+    at = canonical_dim(integer(dim, "tensor_split", "dim", 3), input.ndim)
+    cuts, size = _as_cuts(indices_or_sections), input._meta.shape[at]
+    if isinstance(cuts, int):
+        if cuts <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {cuts}")
+        least, extra = divmod(size, cuts)
+        cuts = tuple([i * least + min(i, extra) for i in range(1, cuts)])
+    edges = (0, *cuts, size)
+    return tuple([sliced(input, at, a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+
+
+def _declare_directional_split(name: str, dims: int, direction: Callable[[Tensor], int]) -> None:
+    def split_along(input: Tensor, indices_or_sections: Any = None, **named: Any) -> tuple[Tensor, ...]:
+        for other in ("indices", "sections"):
+            indices_or_sections = named.pop(other, indices_or_sections)
+        if check_tensor(input, name).ndim < dims:
+            raise RuntimeError(
+                f"torch.{name} requires a tensor with at least {dims} dimension, but got a tensor with {input.ndim} "
+                "dimensions!"
+            )
+        dim = direction(input)
+        if is_integer(indices_or_sections):
+            sections, size = int(indices_or_sections), input._meta.shape[dim]
+            if sections == 0 or size % sections:
+                raise RuntimeError(
+                    f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {size} is not "
+                    f"divisible by the split_size {sections}!"
+                )
+        return tensor_split(input, indices_or_sections, dim)
+
+    split_along.__name__ = split_along.__qualname__ = name
+    split_along.__doc__ = "Views of parts of a dimension: a number of equal ones, or cut at these places."
+    function(name, f"Tensor.{name}")(split_along)
+
+
+_declare_directional_split("hsplit", 1, lambda x: 0 if x.ndim == 1 else 1)
+_declare_directional_split("vsplit", 2, lambda x: 0)
+_declare_directional_split("dsplit", 3, lambda x: 2)
+
+
+@function("diagonal", "Tensor.diagonal")
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """A view of the diagonal of two dimensions, as the last one."""
+    ndim = check_tensor(input, "diagonal").ndim
+    a, b = canonical_dim(dim1, ndim), canonical_dim(dim2, ndim)
+    if a == b:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    shift = integer(offset, "diagonal", "offset", 1)
+    # Beyond the matrix nothing is left, and the first element would be none.
+    if not views.diagonal_length(input._meta.shape[a], input._meta.shape[b], shift):
+        shift = min(max(shift, -input._meta.shape[a]), input._meta.shape[b])
+    return views.diagonal_view(input, shift, a, b)  # type: ignore[no-any-return]
+
+
+@function("linalg.diagonal")
+def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """A view of the diagonal of the last two dimensions."""
+    return diagonal(A, offset, dim1, dim2)
+
+
+@function("Tensor.unfold")
+def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """A view of all windows of `size` entries of a dimension, `step` apart; the entries become the last dimension."""
+    shape = self._meta.shape
+    at = canonical_dim(dimension, len(shape))
+    length = shape[at] if shape else 1
+    if size < 0:
+        raise RuntimeError(f"size is {size} but must be >= 0")
+    if size > length:
+        raise RuntimeError(f"maximum size for tensor at dimension {at} is {length} but size is {size}")
+    if step <= 0:
+        raise RuntimeError(f"step is {step} but must be > 0")
+    return views.unfold_view(self, at, size, step)  # type: ignore[no-any-return]
+
+
+# -- complex numbers and their parts ---------------------------------------------------------------
+
+
+@function("view_as_real")
+def view_as_real(input: Tensor) -> Tensor:
+    """A view of complex numbers as pairs of real ones, in a last dimension of size 2."""
+    if not check_tensor(input, "view_as_real").is_complex():
+        raise RuntimeError("view_as_real is only supported for complex tensors")
+    return views.real_view(input)  # type: ignore[no-any-return]
+
+
+@function("view_as_complex")
+def view_as_complex(input: Tensor) -> Tensor:
+    """A view of pairs of real numbers, in a last dimension of size 2, as complex ones."""
+    meta = check_tensor(input, "view_as_complex")._meta
+    if meta.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64):
+        raise RuntimeError(
+            "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
+            f"{meta.dtype.scalar_type}"
+        )
+    if not meta.shape:
+        raise RuntimeError("Input tensor must have one or more dimensions")
+    if meta.shape[-1] != 2:
+        raise RuntimeError("Tensor must have a last dimension of size 2")
+    stride = input.stride()
+    if stride[-1] != 1:
+        raise RuntimeError("Tensor must have a last dimension with stride 1")
+    if any(step % 2 for step in stride[:-1]):
+        raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
+    if input.storage_offset() % 2:
+        raise RuntimeError("Tensor must have a storage_offset divisible by 2")
+    return views.complex_view(input)  # type: ignore[no-any-return]
+
+
+@function("real")
+def real(input: Tensor) -> Tensor:
+    """The real parts, as a view; a real tensor itself."""
+    if not check_tensor(input, "real").is_complex():
+        return input
+    return select(views.real_view(input), -1, 0)
+
+
+@function("imag")
+def imag(input: Tensor) -> Tensor:
+    """The imaginary parts, as a view.
+
+    Raises: RuntimeError for a real tensor.
+    """
+    if not check_tensor(input, "imag").is_complex():
+        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+    return select(views.real_view(input), -1, 1)
+
+
+def _set_real(self: Tensor, value: Any) -> None:
+    real(self).copy_(value if isinstance(value, Tensor) else _scalar(value, self))  # type: ignore[attr-defined]
+
+
+def _set_imag(self: Tensor, value: Any) -> None:
+    imag(self).copy_(value if isinstance(value, Tensor) else _scalar(value, self))  # type: ignore[attr-defined]
+
+
+def _scalar(value: Any, like: Tensor) -> Tensor:
+    from flambeau._ops.construct import tensor
+
+    return tensor(np.asarray(value, like._meta.dtype.to_real().np), device=like._meta.device)  # type: ignore[no-any-return]
+
+
+Tensor.real = property(real, _set_real, doc=real.__doc__)  # type: ignore[attr-defined]
+Tensor.imag = property(imag, _set_imag, doc=imag.__doc__)  # type: ignore[attr-defined]
