@@ -30,10 +30,10 @@ def _activation(name: str, *names: str, kernel: str, kinds: str = "hf", **option
 
 def _either(declared: Op, name: str) -> Callable[..., Tensor]:
     """Calls an operation, or its in-place form where `inplace` is set."""
-    writing = in_place(declared.function, name)  # type: ignore[attr-defined]
+    writing = in_place(declared.function, name)
 
     def call(inplace: bool, *args: Any) -> Tensor:
-        return writing(*args) if inplace else declared.function(*args)  # type: ignore[attr-defined,no-any-return]
+        return writing(*args) if inplace else declared.function(*args)  # type: ignore[no-any-return]
 
     return call
 
@@ -65,7 +65,7 @@ def _(xp: Any, g: Array, output: Array) -> Array:
 
 
 _relu = _either(relu, "relu_")
-_relu_function = relu.function  # type: ignore[attr-defined]
+_relu_function = relu.function
 
 
 @function("nn.functional.relu")
@@ -76,7 +76,7 @@ def functional_relu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> flambeau.nn.functional.relu(flambeau.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    return _relu(True, input) if inplace else _relu_function(input)  # type: ignore[no-any-return]
+    return _relu(True, input) if inplace else _relu_function(input)
 
 
 def _check_hardtanh(name: str, input: Meta, min_val: Any, max_val: Any) -> None:
@@ -118,7 +118,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 @function("nn.functional.hardtanh_")
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """`hardtanh` in place."""
-    return hardtanh(input, min_val, max_val)
+    return hardtanh(input, min_val, max_val)  # type: ignore[no-any-return]
 
 
 @function("nn.functional.relu6")
@@ -392,13 +392,13 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 @function("selu")
 def top_level_selu(input: Tensor) -> Tensor:
     """`elu` with the constants that keep mean and variance."""
-    return selu(input)
+    return selu(input)  # type: ignore[no-any-return]
 
 
 @function("selu_", "nn.functional.selu_")
 def selu_(input: Tensor) -> Tensor:
     """`selu` in place."""
-    return selu(input)
+    return selu(input)  # type: ignore[no-any-return]
 
 
 @op(
@@ -436,13 +436,13 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 @function("celu")
 def top_level_celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`input` above zero, `alpha * (exp(input / alpha) - 1)` below."""
-    return celu(input, alpha)
+    return celu(input, alpha)  # type: ignore[no-any-return]
 
 
 @function("celu_", "nn.functional.celu_")
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`celu` in place."""
-    return celu(input, alpha)
+    return celu(input, alpha)  # type: ignore[no-any-return]
 
 
 @op(

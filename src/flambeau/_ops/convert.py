@@ -153,7 +153,7 @@ def contiguous(input: Tensor, memory_format: Any = CONTIGUOUS) -> Tensor:
         return input
     if is_contiguous(input._meta.shape, input._stride, memory_format):
         return input
-    return clone(input, memory_format=memory_format)
+    return clone(input, memory_format=memory_format)  # type: ignore[no-any-return]
 
 
 # -- to --------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if result is not input:
             return with_format(result, input, memory_format)
         if copy or not is_contiguous(input._meta.shape, input._stride, memory_format):
-            return clone(input, memory_format=memory_format)
+            return clone(input, memory_format=memory_format)  # type: ignore[no-any-return]
     return clone(result) if copy and result is input else result
 
 
@@ -282,7 +282,7 @@ _declare_casts()
 @function("Tensor.cpu")
 def cpu(input: Tensor, memory_format: Any = PRESERVE) -> Tensor:
     """The tensor in host memory; itself if it is there already."""
-    return to(input, CPU) if memory_format is PRESERVE else to(input, CPU, memory_format=memory_format)
+    return to(input, CPU) if memory_format is PRESERVE else to(input, CPU, memory_format=memory_format)  # type: ignore[no-any-return]
 
 
 @function("Tensor.cuda")
@@ -296,13 +296,13 @@ def cuda(
     where = devices.resolve(
         "cuda" if device is None else device if not isinstance(device, int) else f"cuda:{device}"
     )
-    return to(input, where, memory_format=memory_format)
+    return to(input, where, memory_format=memory_format)  # type: ignore[no-any-return]
 
 
 @function("Tensor.type_as")
 def type_as(input: Tensor, other: Tensor) -> Tensor:
     """The tensor in the dtype and on the device of `other`."""
-    return to(input, other)
+    return to(input, other)  # type: ignore[no-any-return]
 
 
 @function("Tensor.type")

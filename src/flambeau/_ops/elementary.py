@@ -172,7 +172,7 @@ def abs_(input: Tensor) -> Tensor:
     """`abs` in place; a complex tensor cannot hold its own modulus."""
     if input.is_complex():
         raise RuntimeError("In-place abs is not supported for complex tensors.")
-    return abs.function(input)  # type: ignore[attr-defined,no-any-return]
+    return abs.function(input)  # type: ignore[no-any-return]
 
 
 sign = unary(
@@ -517,7 +517,7 @@ def _(xp: Any, g: Array) -> Array:
 @function("conj", "Tensor.conj")
 def conj(input: Tensor) -> Tensor:
     """The conjugate, on the same storage; a real tensor is its own."""
-    return apply(conjugate_view, (input,)) if input.is_complex() else input  # type: ignore[no-any-return]
+    return apply(conjugate_view, (input,)) if input.is_complex() else input
 
 
 @function("is_conj", "Tensor.is_conj")
@@ -529,4 +529,4 @@ def is_conj(input: Tensor) -> bool:
 @function("resolve_conj", "Tensor.resolve_conj")
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself, or a copy if it is a conjugate view."""
-    return input.clone() if is_conj(input) else input  # type: ignore[attr-defined,no-any-return]
+    return input.clone() if is_conj(input) else input

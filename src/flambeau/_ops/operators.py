@@ -124,7 +124,7 @@ def _rmatmul(self: Tensor, other: Any) -> Any:
 _attach("__rsub__", _rsub)
 _attach("__rdiv__", operator_method(pointwise.divided_number, "__rdiv__"))
 _attach("__rtruediv__", _rtruediv)
-_attach("__div__", Tensor.__truediv__)
+_attach("__div__", operator_method(pointwise.true_divide, "__div__"))
 _attach("__pow__", _declining(pointwise.pow))
 _attach("__rpow__", _declining(lambda self, base: pointwise.pow(base, self)))
 _attach("__ipow__", in_place(pointwise.pow, "__ipow__"))
@@ -146,6 +146,5 @@ _attach("__matmul__", _matmul)
 _attach("__rmatmul__", _rmatmul)
 _attach("__array_wrap__", _array_wrap)
 Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]
-Tensor.__hash__ = object.__hash__  # type: ignore[method-assign]
 _attach("__nonzero__", _unary(bool))
 _attach("__long__", _unary(int))

@@ -467,9 +467,9 @@ def pow(input: Any, exponent: Any) -> Tensor:
         if type(exponent) is float:
             return pow_real.function(input, exponent)  # type: ignore[no-any-return]
         if isinstance(exponent, (np.integer, np.bool_, bool)):
-            return pow(input, int(exponent))
+            return pow(input, int(exponent))  # type: ignore[no-any-return]
         if isinstance(exponent, np.floating):
-            return pow(input, float(exponent))
+            return pow(input, float(exponent))  # type: ignore[no-any-return]
         return pow_elements.function(input, exponent)  # type: ignore[no-any-return]
     return pow_of_number.function(input, exponent)  # type: ignore[no-any-return]
 
@@ -490,7 +490,7 @@ def _float_power(input: Any, exponent: Any) -> Tensor:
             return each.to(wide)  # type: ignore[attr-defined]
         return complex(each) if wide.is_complex else float(each)
 
-    return pow(widened(input), widened(exponent))
+    return pow(widened(input), widened(exponent))  # type: ignore[no-any-return]
 
 
 @function("float_power", "Tensor.float_power")

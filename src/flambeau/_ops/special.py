@@ -233,7 +233,7 @@ def polygamma(n: int, input: Tensor) -> Tensor:
 @function("Tensor.polygamma", "Tensor.polygamma_")
 def polygamma_method(input: Tensor, n: int) -> Tensor:
     """The n-th derivative of digamma."""
-    return polygamma(n, input)
+    return polygamma(n, input)  # type: ignore[no-any-return]
 
 
 def _check_mvlgamma(name: str, input: Meta, p: int) -> None:
@@ -255,7 +255,7 @@ def _check_mvlgamma(name: str, input: Meta, p: int) -> None:
 )
 def mvlgamma(input: Array, p: int) -> Array:
     """The logarithm of the gamma function of `p` dimensions."""
-    total = p * (p - 1) / 4 * math.log(math.pi)
+    total: Any = p * (p - 1) / 4 * math.log(math.pi)
     for i in range(p):
         total = total + jss.gammaln(input - i / 2)
     return total
