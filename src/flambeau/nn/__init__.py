@@ -5,6 +5,7 @@ from flambeau.nn import functional as functional
 from flambeau.nn import init as init
 from flambeau.nn import modules as modules
 from flambeau.nn import parameter as parameter
+from flambeau.nn import utils as utils
 from flambeau.nn.modules import (
     CELU,
     ELU,
@@ -310,4 +311,5 @@ __all__ = [
     "ZeroPad3d",
     "functional",
     "init",
+    "utils",
 ]

@@ -1,0 +1,51 @@
+"""Tools for modules: clipping gradients, padding sequences, calling with other parameters."""
+
+from flambeau.nn.utils import (
+    clip_grad as clip_grad,
+)
+from flambeau.nn.utils import (
+    convert_parameters as convert_parameters,
+)
+from flambeau.nn.utils import (
+    fusion as fusion,
+)
+from flambeau.nn.utils import (
+    init as init,
+)
+from flambeau.nn.utils import (
+    rnn as rnn,
+)
+from flambeau.nn.utils import (
+    stateless as stateless,
+)
+from flambeau.nn.utils.clip_grad import (
+    clip_grad_norm,
+    clip_grad_norm_,
+    clip_grad_value_,
+    clip_grads_with_norm_,
+    get_total_norm,
+)
+from flambeau.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
+from flambeau.nn.utils.fusion import (
+    fuse_conv_bn_eval,
+    fuse_conv_bn_weights,
+    fuse_linear_bn_eval,
+    fuse_linear_bn_weights,
+)
+from flambeau.nn.utils.init import skip_init
+
+__all__ = [
+    "clip_grad_norm",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "fuse_conv_bn_eval",
+    "fuse_conv_bn_weights",
+    "fuse_linear_bn_eval",
+    "fuse_linear_bn_weights",
+    "get_total_norm",
+    "parameters_to_vector",
+    "rnn",
+    "skip_init",
+    "vector_to_parameters",
+]
