@@ -529,4 +529,6 @@ def is_conj(input: Tensor) -> bool:
 @function("resolve_conj", "Tensor.resolve_conj")
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself, or a copy if it is a conjugate view."""
-    return input.clone() if is_conj(input) else input
+    if not is_conj(input):
+        return input
+    return input.clone()  # type: ignore[attr-defined,no-any-return]
