@@ -197,13 +197,13 @@ def diff(
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = canonical_dim(dim, input.dim())
+    if n == 0:
+        return input.clone()  # type: ignore[attr-defined,no-any-return]
     for other in (prepend, append):
         if other is not None:
             _check_beside(input, other, dim)
     if prepend is not None or append is not None:
         input = registry["cat"]([part for part in (prepend, input, append) if part is not None], dim)
-    if n == 0:
-        return input.clone()  # type: ignore[attr-defined,no-any-return]
     result: Any = input
     if n > result.shape[dim]:
         return result.narrow(dim, 0, 0).clone()  # type: ignore[no-any-return]

@@ -174,7 +174,13 @@ def huber_loss(
     _warn_of_sizes(input, target)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    return _compared(huber, input, target, float(delta), checked_reduction(reduction), weight)
+    reduction = checked_reduction(reduction)
+    if weight is None:
+        return _compared(huber, input, target, float(delta), reduction)
+    if weight.size() != input.size():
+        raise ValueError("Weights and input must have the same size.")
+    # Unlike the other two, its mean is over the elements.
+    return reduced_tensor(_compared(huber, input, target, float(delta), "none") * weight, reduction)  # type: ignore[operator,no-any-return]
 
 
 # -- binary cross entropy --------------------------------------------------------------------------
