@@ -285,7 +285,11 @@ def _check_filled(input: Value, dim: int, index: Value, value: Any) -> None:
     check_index(index, size, -size, out_of_bounds(canonical_dim(dim, input.meta.ndim), size))
 
 
-@op(promote=RAW, node="IndexFillBackward", shape=_filled_shape, check=_check_filled)
+def _fill_node(inputs: tuple[Meta, ...]) -> str:
+    return "IndexFillBackward0" if len(inputs) == 2 else "IndexFillBackward1"
+
+
+@op(promote=RAW, node=_fill_node, shape=_filled_shape, check=_check_filled)
 def fill_slices(xp: Any, input: Array, dim: int, index: Index, value: Operand) -> Array:
     """`input` with one value in the slices at the indices along `dim`."""
     key = _key(dim, input.ndim, _vector(xp, index))
@@ -299,7 +303,10 @@ def _(xp: Any, g: Array, dim: int, index: Array) -> Array:
 
 @fill_slices.gradient("value")
 def _(xp: Any, g: Array, dim: int, index: Array) -> Array:
-    return xp.sum(picked(xp, _line(xp, g), _key(dim, g.ndim, _vector(xp, index))))
+    # Each slice counts once, however often the index names it.
+    line = _line(xp, g)
+    is_filled = placed(xp, xp.zeros(line.shape, bool), _key(dim, g.ndim, _vector(xp, index)), True)
+    return xp.sum(xp.where(is_filled, line, xp.zeros((), g.dtype)))
 
 
 @function("index_fill", "Tensor.index_fill", "Tensor.index_fill_")
