@@ -488,3 +488,23 @@ def test_second_derivatives_agree() -> None:
         return second.tolist()  # type: ignore[no-any-return]
 
     assert run(flambeau) == pytest.approx(run(torch), rel=1e-9)
+
+
+def test_python_functions_are_called_on_elements() -> None:
+    def run(t: Any) -> list[Any]:
+        x = t.tensor([1.0, 2.0])
+        same = x.apply_(lambda each: each * 3) is x
+        return [same, x.tolist(), x.map_(t.tensor([1.0, 5.0]), lambda a, b: a - b).tolist()]
+
+    assert run(flambeau) == run(torch)
+
+
+def test_rrelu_draws_pytorchs_slopes() -> None:
+    def run(t: Any) -> list[Any]:
+        t.manual_seed(3)
+        x = t.tensor([-1.0, 2.0, -3.0, 0.0], requires_grad=True)
+        y = t.rrelu(x, 0.1, 0.3, True)
+        y.sum().backward()
+        return [y.tolist(), x.grad.tolist()]
+
+    assert run(flambeau) == run(torch)

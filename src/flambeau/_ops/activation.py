@@ -733,7 +733,7 @@ def top_level_rrelu(
     return _rrelu(input, lower, upper, training, False, generator)
 
 
-@function("rrelu_", "nn.functional.rrelu_")
+@function("rrelu_")
 def rrelu_(
     input: Tensor,
     lower: float = 1.0 / 8,
@@ -743,3 +743,11 @@ def rrelu_(
 ) -> Tensor:
     """`rrelu` in place."""
     return _rrelu(input, lower, upper, training, False, generator)
+
+
+@function("nn.functional.rrelu_")
+def functional_rrelu_(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
+) -> Tensor:
+    """`rrelu` in place."""
+    return _rrelu(input, lower, upper, training, False)
