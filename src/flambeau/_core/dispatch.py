@@ -17,14 +17,14 @@ from flambeau._core import dtype as dtypes
 from flambeau._core.arguments import apply_slowly
 from flambeau._core.declare import Op, register
 from flambeau._core.fastpath import make_function, plain_types
-from flambeau._core.inplace import check_view_origin, check_writable, resize, write, write_out
+from flambeau._core.inplace import check_writable, resize, write, write_out
 from flambeau._core.tape import run_call
 from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import CPU, Meta, meta_of
 from flambeau._core.views import rederive, stride_of_view
 
 __all__ = [
-    "apply", "check_view_origin", "check_writable", "constant", "function", "in_place", "op", "operator_method",
+    "apply", "check_writable", "constant", "function", "in_place", "op", "operator_method",
     "plain_types", "rederive", "resize", "run_call", "stride_of_view", "write", "write_out",
 ]  # fmt: skip
 

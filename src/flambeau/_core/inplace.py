@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+import weakref
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +15,11 @@ from flambeau._core.storage import Storage
 from flambeau._core.tape import run_call
 from flambeau._core.tensor import Tensor, scatter_call
 from flambeau._core.value import Value, meta_of
+from flambeau._core.views import refuse_restricted
 
 def check_writable(target: Tensor) -> None:
     """Raises where PyTorch forbids an in-place write while grad mode is on."""
-    if target._inference and not modes.inference and modes.grad:
+    if target._inference and not modes.inference:
         raise RuntimeError(
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
             "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
@@ -35,32 +38,13 @@ def check_writable(target: Tensor) -> None:
         error.add_note("Do it inside `with torch.no_grad():`, or on a copy: tensor.clone().")
         raise error
     if target._base is not None:
-        target._refresh()
+        if target.requires_grad:
+            refuse_restricted(target, "is being")
         root = target._base
         if root._rg and root._node is None:
             error = RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
             error.add_note("Do it inside `with torch.no_grad():`, or on a copy: tensor.clone().")
             raise error
-
-
-def check_view_origin(target: Tensor) -> None:
-    """Raises for a view whose history could not be kept, when gradients would have to flow through the write."""
-    if not target._made_in or target._base is None:
-        return
-    name = target._node.name() if target._node is not None else "a function"
-    if target._made_in == "multi":
-        raise RuntimeError(
-            f"Output {target._index} of {name} is a view and is being modified inplace. This view is the output of a "
-            "function that returns multiple views. Such functions do not allow the output views to be modified inplace. "
-            "You should replace the inplace operation by an out-of-place one."
-        )
-    mode = "inference mode" if target._made_in == "inference" else "no_grad mode"
-    raise RuntimeError(
-        f"A view was created in {mode} and is being modified inplace with grad mode enabled. Given that this use case is "
-        "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
-        "either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want "
-        "the inplace to be tracked)."
-    )
 
 
 def write(target: Tensor, result: Tensor, name: str = "") -> Tensor:
@@ -78,17 +62,18 @@ def write(target: Tensor, result: Tensor, name: str = "") -> Tensor:
         )
     tracked = modes.grad and (result._rg or target.requires_grad)
     if tracked and not target._untracked:
-        check_view_origin(target)
-        _rebase(target, result)
+        refuse_restricted(target, "is being")
+        rebase(target, result)
     else:
         target._write(result._read())
     return target
 
 
-def _rebase(target: Tensor, result: Tensor) -> None:
+def rebase(target: Tensor, result: Tensor) -> None:
     """The write as a step of the graph: of the target itself, or of the base it is a view of."""
     base = target._base
     node = result._node
+    before = (target._node, target._index) if target._retains else None
     if isinstance(node, OpNode):
         # `x.sin_()` saves what x was: values never change, so this very write does not spoil it.
         node.guards = [guard for guard in node.guards if guard[0] is not target._storage]
@@ -97,6 +82,7 @@ def _rebase(target: Tensor, result: Tensor) -> None:
         target._node, target._index, target._rg = result._node, result._index, result._rg
         target._rebased += 1
         _guard_rewritten(result, target)
+        _keep_retaining(target, before)
         return
     below = [base]
     for call, numbers in target._from_base[:-1]:
@@ -108,6 +94,15 @@ def _rebase(target: Tensor, result: Tensor) -> None:
     base._node, base._index, base._rg = new._node, new._index, new._rg
     base._rebased += 1
     target._refresh()
+    _keep_retaining(target, before)
+
+
+def _keep_retaining(target: Tensor, before: tuple[Any, int] | None) -> None:
+    """A tensor that retains its grad does so where it is now; hooks stay with the node that they were put on."""
+    if before is not None and target._node is not None:
+        if before[0] is not None:
+            before[0].retained.pop(before[1], None)
+        target._node.retain(target._index, weakref.ref(target))
 
 
 def _guard_rewritten(result: Tensor, target: Tensor) -> None:

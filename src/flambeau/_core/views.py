@@ -55,6 +55,7 @@ def rederive(view: Tensor) -> None:
     """Gives a view the history that follows from its base's present one."""
     base = view._base
     assert base is not None
+    refuse_restricted(view, "its base or another view of its base has been")
     view._rebased_seen = base._rebased
     previous = modes.grad
     modes.grad = True
@@ -66,3 +67,27 @@ def rederive(view: Tensor) -> None:
     finally:
         modes.grad = previous
     view._node, view._index, view._rg = tensor._node, tensor._index, tensor._rg
+
+
+def refuse_restricted(view: Tensor, what: str) -> None:
+    """Raises for a view whose history cannot follow an in-place write.
+
+    `what` says how: "is being", or "its base or another view of its base has been".
+    """
+    if not view._made_in or view._base is None:
+        return
+    changed = f"and {what} modified inplace"
+    if view._made_in == "multi":
+        name = view._node.name() if view._node is not None else "a function"
+        raise RuntimeError(
+            f"Output {view._index} of {name} is a view {changed}. This view is the output of a function that returns "
+            "multiple views. Such functions do not allow the output views to be modified inplace. You should replace the "
+            "inplace operation by an out-of-place one."
+        )
+    mode = "inference mode" if view._made_in == "inference" else "no_grad mode"
+    raise RuntimeError(
+        f"A view was created in {mode} {changed} with grad mode enabled. Given that this use case is ambiguous and "
+        "error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both inside "
+        "the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be "
+        "tracked)."
+    )
