@@ -26,6 +26,8 @@ from flambeau._core.format import set_printoptions
 from flambeau._core.modes import (
     enable_grad,
     inference_mode,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
     is_grad_enabled,
     is_inference_mode_enabled,
     no_grad,
@@ -60,12 +62,20 @@ from flambeau import (  # noqa: E402
     linalg,
     nn,
     optim,
+    random,
     return_types,
     serialization,
     special,
     utils,
 )
 from flambeau.as_torch import as_torch, install_as_torch  # noqa: E402
+from flambeau.random import (  # noqa: E402
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 from flambeau.serialization import load, save  # noqa: E402
 from flambeau.version import __version__  # noqa: E402
 

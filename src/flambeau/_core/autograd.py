@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import re
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -35,6 +36,20 @@ FREED = (
 )
 
 
+def rewritten(meta: Meta, made_by: Edge, version: int, expected: int) -> str:
+    """The message for a saved tensor that was written to in place since."""
+    source = ""
+    if made_by is not None and not isinstance(made_by[0], AccumulateGrad):
+        name = re.sub(r"Backward\d*$", "", made_by[0].name())
+        source = f", which is output {made_by[1]} of {name},"
+    return (
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[torch.{meta.dtype.scalar_type}Tensor {list(meta.shape)}]{source} is at version {version}; expected version "
+        f"{expected} instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, "
+        "with torch.autograd.set_detect_anomaly(True, check_nan=False)."
+    )
+
+
 class Node:
     """One step of the graph: gradients of its outputs in, gradients of its inputs out."""
 
@@ -50,7 +65,8 @@ class Node:
         self.sequence = next(_sequence)
 
     def name(self) -> str:
-        return type(self).__name__
+        name = type(self).__name__
+        return f"torch::autograd::{name}" if name in ("AccumulateGrad", "CopyBackwards", "CopySlices") else name
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -190,25 +206,16 @@ class OpNode(Node):
         for storage, version, output in self.guards:
             if storage.version != version:
                 meta = storage.meta or storage.value.meta
-                source = ""
-                if output is not None:
-                    source = f", which is output {output} of {self.name()},"
-                else:
-                    source = self._describe_source(storage)
-                raise RuntimeError(
-                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"[torch.{meta.dtype.scalar_type}Tensor {list(meta.shape)}]{source} is at version "
-                    f"{storage.version}; expected version {version} instead. Hint: enable anomaly detection to find the "
-                    "operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True)."
-                )
+                made_by = (self, output) if output is not None else self._maker_of(storage)
+                raise RuntimeError(rewritten(meta, made_by, storage.version, version))
 
-    def _describe_source(self, storage: Any) -> str:
+    def _maker_of(self, storage: Any) -> Edge:
         plan = saving(self.call, self.needs)
         for i, (guarded, _, _) in zip(plan.guarded_inputs, self.guards, strict=False):
             edge = self.edges[i]
-            if guarded is storage and edge is not None and not isinstance(edge[0], AccumulateGrad):
-                return f", which is output {edge[1]} of {edge[0].name()},"
-        return ""
+            if guarded is storage and edge is not None:
+                return edge
+        return None
 
     # -- running ---------------------------------------------------------------------------------
 
@@ -274,9 +281,6 @@ class AccumulateGrad(Node):
         self.sequence = 1 << 62
         self.variable = variable
         self.results = (variable._meta,)
-
-    def name(self) -> str:
-        return "torch::autograd::AccumulateGrad"
 
     def pull(self, cotangents: list[Any], work: Any) -> Sequence[Any]:
         (gradient,) = cotangents

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flambeau._core.autograd import FREED, Node, edge_of, zeros_value
+from flambeau._core.autograd import FREED, Node, edge_of, rewritten, zeros_value
+from flambeau._core.inplace import rebase
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Value
@@ -23,9 +25,11 @@ class FunctionCtx:
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keeps input or output tensors for `backward`, where they are `ctx.saved_tensors`."""
-        for tensor in tensors:
+        for number, tensor in enumerate(tensors):
             if tensor is not None and not isinstance(tensor, Tensor):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(tensor).__name__}")
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument {number} is of type {type(tensor).__name__}"
+                )
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
@@ -54,6 +58,8 @@ class _Saved:
         self.packed: Any = None
         self.unpack: Callable[[Any], Tensor] | None = None
         self.tensor = tensor if self.output is None else None
+        # Where it came from when it was saved: a write in place gives it another history.
+        self.made_by = None if tensor._node is None or self.output is not None else (tensor._node, tensor._index)
         self.value: Value | None = tensor._read() if self.output is not None else None
         if modes.saved_hooks:
             pack, self.unpack = modes.saved_hooks[-1]
@@ -64,17 +70,12 @@ class _Saved:
             return self.unpack(self.packed)
         if self.storage.version != self.version:
             meta = self.tensor._meta if self.tensor is not None else self.value.meta  # type: ignore[union-attr]
-            raise RuntimeError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"[torch.{meta.dtype.scalar_type}Tensor {list(meta.shape)}] is at version {self.storage.version}; expected "
-                f"version {self.version} instead. Hint: enable anomaly detection to find the operation that failed to "
-                "compute its gradient, with torch.autograd.set_detect_anomaly(True)."
-            )
+            made_by = (node, self.output) if self.output is not None else self.made_by
+            raise RuntimeError(rewritten(meta, made_by, self.storage.version, self.version))
         if self.tensor is not None:
             return self.tensor
         result = Tensor._of(self.value)  # type: ignore[arg-type]
-        if node.results:
-            result._set_history(node, self.output)  # type: ignore[arg-type]
+        result._set_history(node, self.output)  # type: ignore[arg-type]
         return result
 
 
@@ -82,6 +83,7 @@ class FunctionNode(Node, FunctionCtx):
     """The node of a custom function; at the same time the `ctx` that its methods receive."""
 
     runs_without_gradients = False
+    _finished = False  # forward has run
     _function: type[Function]
     _saved: list[_Saved | None] | None = None
 
@@ -89,7 +91,7 @@ class FunctionNode(Node, FunctionCtx):
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
         """The tensors given to `save_for_backward`."""
         if self._saved is None:
-            if not self.results:  # still in forward
+            if not self._finished:
                 return self._to_save
             raise RuntimeError(FREED)
         return tuple(None if saved is None else saved.restore(self) for saved in self._saved)
@@ -102,7 +104,7 @@ class FunctionNode(Node, FunctionCtx):
             if cotangent is not None:
                 grads.append(work.wrap(cotangent))
             else:
-                grads.append(Tensor._of(zeros_value(meta)) if self._materialize else None)
+                grads.append(Tensor._of(zeros_value(meta)) if self._materialize and meta is not None else None)
         found = self._function.backward(self, *grads)
         found = found if isinstance(found, tuple) else (found,)
         count = len(self.needs_input_grad)
@@ -119,7 +121,7 @@ class FunctionNode(Node, FunctionCtx):
                 gradients.append(None)
                 continue
             if not isinstance(gradient, Tensor):
-                raise TypeError(f"expected Variable or None (got {type(gradient).__name__})")
+                raise RuntimeError(f"expected Variable or None (got {type(gradient).__name__})")
             if gradient._meta.shape != meta.shape:
                 gradient = _reduced(gradient, meta.shape, self.name(), number)
             if gradient._meta.dtype is not meta.dtype:
@@ -133,13 +135,19 @@ class FunctionNode(Node, FunctionCtx):
 
 
 def _reduced(gradient: Tensor, shape: tuple[int, ...], name: str, number: int) -> Tensor:
-    try:
-        return gradient.sum_to_size(*shape)  # type: ignore[attr-defined,no-any-return]
-    except RuntimeError:
+    """The gradient summed over what broadcasting added to `shape`.
+
+    Raises: RuntimeError, if `shape` does not broadcast to the gradient's.
+    """
+    sizes = gradient._meta.shape
+    extra = len(sizes) - len(shape)
+    if extra < 0 or any(own not in (1, size) for own, size in zip(shape, sizes[extra:], strict=True)):
         raise RuntimeError(
-            f"Function {name} returned an invalid gradient at index {number} - got {list(gradient.shape)} but expected "
-            f"shape compatible with {list(shape)}"
-        ) from None
+            f"Function {name} returned an invalid gradient at index {number} - got {list(sizes)} but expected shape "
+            f"compatible with {list(shape)}"
+        )
+    dims = [i for i, size in enumerate(sizes) if i < extra or (shape[i - extra] == 1 and size != 1)]
+    return gradient.sum(dims, True).reshape(shape)  # type: ignore[attr-defined,no-any-return]
 
 
 class Function:
@@ -162,10 +170,17 @@ class Function:
     generate_vmap_rule = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise RuntimeError(
+        warnings.warn(
             f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke "
             "them on the class itself. Instantiating an autograd function will raise an error in a future version of "
-            "PyTorch."
+            "PyTorch.",
+            DeprecationWarning, stacklevel=2,
+        )  # fmt: skip
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd function "
+            "with static forward method. (Example: https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
         )
 
     @staticmethod
@@ -222,32 +237,39 @@ def _with_history(
 ) -> list[Any]:
     """The outputs as results of `node`: never the inputs themselves, unless those were marked as written to."""
     finished: list[Any] = []
-    made: list[Tensor] = []
     for output in outputs:
         if isinstance(output, Tensor) and any(output is t for t in inputs) and not any(output is t for t in node._dirty):
             output = output._alias()
         finished.append(output)
-        if isinstance(output, Tensor):
-            made.append(output)
+    node._finished = True
     if not tracked:
+        for tensor in node._dirty:
+            tensor._storage.version += 1
         return finished
+    for tensor in node._dirty:
+        if tensor._base is None and tensor.is_leaf and tensor.requires_grad:
+            raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
     saved = [next((f for f, o in zip(finished, outputs, strict=True) if o is s), s) for s in node._to_save]
     node.edges = edges
-    node.results = tuple(t._meta for t in made)
-    node._saved = [None if tensor is None else _Saved(tensor, node, made) for tensor in saved]
-    node._to_save = ()
+    node.results = tuple(f._meta if isinstance(f, Tensor) else None for f in finished)  # type: ignore[misc]
     silent = {id(f) for f, o in zip(finished, outputs, strict=True) if any(o is t for t in node._non_differentiable)}
-    for index, tensor in enumerate(made):
+    for index, tensor in enumerate(finished):
+        if not isinstance(tensor, Tensor):
+            continue
         differentiable = tensor.is_floating_point() or tensor.is_complex()
         if not differentiable or id(tensor) in silent:
             if not any(tensor is t for t in inputs):
                 tensor._set_history(None, 0)
             continue
         if any(tensor is t for t in node._dirty):
-            tensor._rebased += 1
-        tensor._base = None
-        tensor._set_history(node, index)
-    node._non_differentiable, node._dirty = (), ()
+            made = Tensor._of(tensor._read())
+            made._set_history(node, index)
+            rebase(tensor, made)
+        else:
+            tensor._base = None
+            tensor._set_history(node, index)
+    node._saved = [None if tensor is None else _Saved(tensor, node, finished) for tensor in saved]
+    node._to_save = node._non_differentiable = node._dirty = ()
     return finished
 
 

@@ -36,6 +36,14 @@ def is_inference_mode_enabled() -> bool:
     return modes.inference
 
 
+def is_anomaly_enabled() -> bool:
+    return modes.anomaly
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    return modes.anomaly_check_nan
+
+
 class _Context:
     """Base of the modes below: a context manager that also decorates functions, generators and classes' methods."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flambeau._core.autograd import OpNode
 from flambeau._core.call import Call
+from flambeau._core.gradient import saving
 from flambeau._core.modes import modes
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
@@ -99,18 +100,20 @@ def tracks(call: Call) -> bool:
 def _put_on_tape(
     call: Call, tensors: Sequence[Tensor], values: Sequence[Value], results: list[Tensor], numbers: Sequence[Any]
 ) -> None:
+    inference = False
     for tensor in tensors:
         if tensor._base is not None:
             tensor._refresh()
-        if tensor._inference:
-            raise RuntimeError(
-                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-                "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
-                "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
-            )
+        inference = inference or tensor._inference
     needs = tuple([tensor._rg for tensor in tensors])
     if True not in needs:
         return
+    if inference and any(tensors[place]._inference for place in saving(call, needs).inputs):
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+            "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
+            "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+        )
     node = node_class(call)(call, tensors, values, needs, results, numbers)
     for index, result in enumerate(results):
         if result._meta.tracked:

@@ -295,9 +295,12 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded for `backward`."""
-        if self._base is not None:
-            self._refresh()
-        return self._rg
+        base = self._base
+        if base is None:
+            return self._rg
+        self._refresh()
+        # Views made under no_grad() have no history, but say so only when used.
+        return self._rg or base._rg
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -592,7 +595,7 @@ class Tensor:
         text = formatting.format_tensor(
             array, self._meta.dtype, prefix=f"{'tensor' if type(self)._prints_as_tensor() else type(self).__name__}(",
             device=None if device.type == "cpu" else str(device),
-            grad_fn=None if node is None else node.name(), requires_grad=self._rg, size=self._meta.shape,
+            grad_fn=None if node is None else type(node).__name__, requires_grad=self._rg, size=self._meta.shape,
         )  # fmt: skip
         return text
 
