@@ -7,10 +7,13 @@ memory pools belong to XLA: waiting for the device is real, caches are not ours 
 from __future__ import annotations
 
 import types
+from collections.abc import Iterable
 from typing import Any
 
 from flambeau._core import device as _device
 from flambeau._core import xla as _xla
+from flambeau._core.random import default_generator as _random
+from flambeau._core.tensor import Tensor as _Tensor
 from flambeau._core.trace import local as _local
 
 _current = 0
@@ -121,11 +124,56 @@ def _memory(name: str, device: Any) -> int:
     return int((_jax_device(device).memory_stats() or {}).get(name, 0)) if is_available() else 0
 
 
-def manual_seed(seed: int) -> None:
-    """Seeds the generators of the GPUs; without one there is nothing to seed, as in PyTorch."""
+# Random numbers on GPUs come from the host's one stream (`flambeau.random`): where there is a GPU, these
+# functions are about that stream.
+
+
+def manual_seed(seed: Any) -> None:
+    """Seeds the stream that GPUs draw from; without a GPU there is nothing to seed, as in PyTorch."""
+    number = int(seed)
+    if is_available():
+        _random.manual_seed(number)
 
 
 manual_seed_all = manual_seed
+
+
+def seed() -> None:
+    """Takes a new seed from the operating system, if there is a GPU."""
+    if is_available():
+        _random.seed()
+
+
+seed_all = seed
+
+
+def initial_seed() -> int:
+    """The seed of the stream that GPUs draw from."""
+    _require()
+    return _random.initial_seed()
+
+
+def get_rng_state(device: Any = "cuda") -> _Tensor:
+    """The state of the stream that GPUs draw from."""
+    _require()
+    return _random.get_state()
+
+
+def get_rng_state_all() -> list[_Tensor]:
+    """The same, once for each GPU."""
+    return [_random.get_state() for _ in range(device_count())]
+
+
+def set_rng_state(new_state: _Tensor, device: Any = "cuda") -> None:
+    """Goes on from a state of `get_rng_state`; without a GPU nothing happens, as in PyTorch."""
+    if is_available():
+        _random.set_state(new_state)
+
+
+def set_rng_state_all(new_states: Iterable[_Tensor]) -> None:
+    """Goes on from the states of `get_rng_state_all`, which are all alike."""
+    for state in new_states:
+        set_rng_state(state)
 
 
 class device:

@@ -12,9 +12,12 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from flambeau._core import dtype as dtypes
 from flambeau._core.fused import fused_multiply_add, normals_of_sixteen, sixteen_doubles
 from flambeau._core.poisson import poisson_count
-from flambeau._core.stream import Stream
+from flambeau._core.stream import STATE_BYTES, Stream
+from flambeau._core.tensor import Tensor, from_array
+from flambeau._core.value import CPU, meta_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = int | Sequence[int]
@@ -51,6 +54,43 @@ class Generator(Stream):
     >>> Generator().manual_seed(0).uniform(2)
     array([0.4962566, 0.7682218], dtype=float32)
     """
+
+    # The state as a tensor
+
+    def get_state(self) -> Tensor:
+        """The state as a tensor of bytes, which `set_state` and PyTorch take."""
+        return from_array(self.state_bytes(), meta_of((STATE_BYTES,), dtypes.uint8, CPU))
+
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Goes on from a state that `get_state` returned, here or in PyTorch.
+
+        Raises: TypeError for what is no tensor of bytes, RuntimeError for bytes that are no state.
+        """
+        if not isinstance(new_state, Tensor):
+            raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
+        if new_state.dtype is not dtypes.uint8 or new_state.device is not CPU:
+            raise TypeError(
+                f"RNG state must be a torch.ByteTensor, and got {new_state.dtype} on {new_state.device}"
+            )
+        return self.set_state_bytes(new_state._host_array())
+
+    def graphsafe_get_state(self) -> Generator:
+        """Raises, as PyTorch's generators of the CPU do: a state shared with CUDA graphs is for GPUs."""
+        raise NotImplementedError("graphsafe_get_state is not supported in this Generator")
+
+    def graphsafe_set_state(self, state: Generator) -> Generator:
+        """Raises, as `graphsafe_get_state` does."""
+        raise NotImplementedError("graphsafe_set_state is not supported in this Generator")
+
+    def get_offset(self) -> int:
+        """Raises: offsets belong to the counters of GPUs' generators."""
+        raise RuntimeError("CPU Generator does not use offset")
+
+    def set_offset(self, offset: int) -> Generator:
+        """Raises, as `get_offset` does."""
+        raise RuntimeError("CPU Generator does not use offset")
+
+    # Draws
 
     def uniform(self, shape: Shape, low: float = 0.0, high: float = 1.0, dtype: Any = np.float32) -> Array:
         """Numbers spread evenly over `[low, high)`; `uniform_`, and `rand` with the bounds left out.
@@ -116,15 +156,17 @@ class Generator(Stream):
             values[-16:] = of_sixteen(last, mean, std)
         return values.astype(dtype, copy=False).reshape(shape)
 
-    def normal_of(self, mean: Array | float, std: Array | float) -> Array:
+    def normal_of(self, mean: Array | float, std: Array | float, dtype: Any = None) -> Array:
         """Normals with a mean and a deviation for each element; `torch.normal`.
 
-        One of the two is an array, whose dtype the result has. They broadcast.
+        One of the two is an array, whose dtype (the mean's of two) the result has, and so the draw, unless
+        `dtype` names another. They broadcast.
 
         Raises: RuntimeError, if an element of `std` is negative.
         """
         like = mean if isinstance(mean, np.ndarray) else std
         assert isinstance(like, np.ndarray)
+        dtype = np.dtype(dtype or like.dtype)
         if isinstance(std, np.ndarray):
             if not bool((std >= 0).all()):
                 raise RuntimeError("normal expects all elements of std >= 0.0")
@@ -133,11 +175,11 @@ class Generator(Stream):
         shape = np.broadcast_shapes(np.shape(mean), np.shape(std))
         values: Any
         if isinstance(std, np.ndarray):
-            values = self.normal(shape, dtype=like.dtype) * std
+            values = (self.normal(shape, dtype=dtype) * std).astype(dtype, copy=False)
         else:
-            values = self.normal(shape, 0.0, std, like.dtype)
-        total: Array = values + (mean if isinstance(mean, np.ndarray) else like.dtype.type(mean))
-        return total
+            values = self.normal(shape, 0.0, std, dtype)
+        total: Array = values + (mean if isinstance(mean, np.ndarray) else dtype.type(mean))
+        return total.astype(dtype, copy=False)
 
     def _normal_pairs(self, count: int) -> Array:
         """Standard normals two by two, float64; one that is left over waits for the next call."""
@@ -166,6 +208,8 @@ class Generator(Stream):
         Raises: RuntimeError, if the bounds are out of order or out of the dtype's range.
         """
         dtype = np.dtype(dtype)
+        if high is not None and dtype.kind == "c":
+            raise RuntimeError("check_random_bounds handles only integral, floating-point and boolean types")
         _check_known("random_kernel_cpu", dtype, _WHOLE if high is None else _RANGED)
         if high is None:
             high = 1 + _largest_whole(dtype)
@@ -300,25 +344,32 @@ class Generator(Stream):
         return values
 
     def rrelu_slopes(self, inputs: Array, lower: float, upper: float) -> Array:
-        """What `rrelu` multiplies `inputs` by in training: one if above zero, and else a draw."""
+        """What `rrelu` multiplies `inputs` by in training: a draw up to zero, and else one, for NaN too."""
         slopes = np.ones(inputs.shape, inputs.dtype)
-        low = ~(inputs > 0)
+        low = inputs <= 0
         slopes[low] = fused_multiply_add(self.unit_doubles(int(low.sum())), upper - lower, lower)
         return slopes
 
-    def multinomial(self, weights: Array, count: int, replacement: bool = False) -> Array:
+    def multinomial(
+        self, weights: Array, count: int, replacement: bool = False, by_columns: bool = False
+    ) -> Array:
         """Indices drawn in proportion to `weights`, `(*, count)` int64; `multinomial`.
 
         Args:
             weights: one row, or rows, of floating numbers that are not negative.
             replacement: whether an index may come more than once.
+            by_columns: whether the rows lie in memory column by column, which is the order of drawing then.
 
         Raises: RuntimeError, if a row cannot be drawn from.
         """
         _check_weights(weights, count, replacement)
         if not replacement or count == 1:
             with np.errstate(divide="ignore"):
-                waiting: Any = self.exponential(weights.shape, 1.0, weights.dtype)
+                waiting: Any = self.exponential(
+                    weights.T.shape if by_columns else weights.shape, 1.0, weights.dtype
+                )
+                if by_columns:
+                    waiting = waiting.T
                 races: Array = weights / waiting
             if count == 1:
                 first: Array = races.argmax(-1, keepdims=True)

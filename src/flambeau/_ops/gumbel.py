@@ -1,0 +1,38 @@
+"""`gumbel_softmax`: a sample from categories that gradients flow through."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from flambeau._core.dispatch import function
+from flambeau._core.random import default_generator
+from flambeau._core.tensor import Tensor, from_array
+from flambeau._core.value import META
+
+
+@function("nn.functional.gumbel_softmax")
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """A differentiable sample from the categories that `logits` weigh.
+
+    Args:
+        logits: log-probabilities, which need not be normalized.
+        tau: the temperature; the lower, the nearer to a single category.
+        hard: return that category alone as a one, and differentiate as if it were not so.
+        dim: the dimension of the categories.
+
+    Source: Jang et al. 2017, arXiv:1611.01144; Maddison et al. 2017, arXiv:1611.00712.
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", UserWarning, stacklevel=2)
+    meta = logits._meta
+    values = None if meta.device is META else default_generator.gumbel(meta.shape, meta.np)
+    tensor: Any = logits
+    soft: Any = ((tensor + from_array(values, meta)) / tau).softmax(dim)
+    if not hard:
+        return soft  # type: ignore[no-any-return]
+    chosen = soft.argmax(dim, keepdim=True)
+    one_hot = soft.detach().new_zeros(meta.shape).scatter_(dim, chosen, 1.0)
+    return one_hot - soft.detach() + soft  # type: ignore[no-any-return]
