@@ -1,0 +1,407 @@
+"""Inverses, systems of equations, determinants, and Cholesky's factorization.
+
+Gradients: Giles 2008, 'An extended collection of matrix derivative results'.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from flambeau._core import dtype as dtypes
+from flambeau._core.declare import Array, Index, Meta, broadcast_shapes
+from flambeau._core.dispatch import apply, function, op
+from flambeau._core.errors import LinAlgError
+from flambeau._core.return_types import named_result
+from flambeau._core.tensor import Tensor
+from flambeau._core.value import meta_of
+from flambeau._ops import lapack
+from flambeau._ops.lapack import (
+    adjoint,
+    check_floating,
+    check_matrix,
+    check_square,
+    diagonal,
+    raise_where,
+    solved,
+    solved_triangular,
+)
+
+
+def info_meta(meta: Meta, lead: tuple[int, ...]) -> Meta:
+    return meta_of(lead, dtypes.int32, meta.device)
+
+
+def real_meta(meta: Meta, shape: tuple[int, ...]) -> Meta:
+    return meta_of(shape, meta.dtype.to_real() if meta.dtype.is_complex else meta.dtype, meta.device)
+
+
+def _cubed(inputs: Any, results: Any) -> int:
+    side = inputs[0].shape[-1] if inputs[0].ndim else 1
+    return int(sum(m.numel for m in inputs) * max(side // 4, 4))
+
+
+# -- inverse ---------------------------------------------------------------------------------------
+
+
+def _inverse_shape(A: Meta) -> list[Meta]:
+    check_square("linalg.inv", A)
+    check_floating("linalg.inv", A)
+    return [A, info_meta(A, A.shape[:-2])]
+
+
+@op(shape=_inverse_shape, outputs=("inverse", "info"), cost=_cubed, node="LinalgInvExBackward")
+def inverse_op(xp: Any, A: Array) -> tuple[Array, Array]:
+    """The inverses, and which pivot of each is zero."""
+    return lapack.inverse(xp, A)
+
+
+@inverse_op.gradient("A")
+def _(xp: Any, g: Any, inverse: Array) -> Array:
+    back = adjoint(xp, inverse)
+    return -(back @ (g[0] @ back))
+
+
+_SINGULAR = "The diagonal element {} is zero, the inversion could not be completed because the input matrix is singular."
+
+
+@function("linalg.inv", "inverse", "Tensor.inverse", out=True)
+def inv(A: Tensor) -> Tensor:
+    """The inverse of a square matrix, or of each of a batch.
+
+    Raises: LinAlgError, if a matrix has none. To learn that, the values are waited for; `inv_ex` does not.
+    """
+    inverse, info = apply(inverse_op, (A,))
+    raise_where(info, "linalg.inv", _SINGULAR)
+    return inverse  # type: ignore[no-any-return]
+
+
+@function("linalg.inv_ex")
+def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
+    """The inverse, and `info`: 0, or the number of the pivot that is zero."""
+    found = apply(inverse_op, (A,))
+    if check_errors:
+        raise_where(found[1], "linalg.inv", _SINGULAR)
+    return named_result("linalg_inv_ex", found)
+
+
+# -- solve -----------------------------------------------------------------------------------------
+
+
+def is_vector(A: Any, B: Any) -> bool:
+    """Whether the right sides are vectors (one for each matrix) rather than matrices of columns."""
+    return B.ndim == 1 or (A.ndim - 1 == B.ndim and tuple(B.shape) == tuple(A.shape[:-1]))
+
+
+def _sides(shape: Any) -> str:
+    return f"{shape[-2]}x{shape[-1]}"
+
+
+def check_system(name: str, A: Meta, B: Meta, left: bool, vector: bool = False) -> None:
+    shape = (*B.shape, 1) if vector else B.shape
+    if A.shape[-1] != shape[-2 if left else -1]:
+        equation = "AX = B" if left else "XA = B"
+        raise RuntimeError(
+            f"{name}: Incompatible shapes of A and B for the equation {equation} ({_sides(A.shape)} and {_sides(shape)})"
+        )
+
+
+def _solve_shape(A: Meta, B: Meta, left: bool) -> list[Meta]:
+    name = "linalg.solve"
+    check_floating(name, A)
+    check_square(name, A)
+    if A.dtype is not B.dtype:
+        raise RuntimeError(
+            f"{name}: Expected A and B to have the same dtype, but found A of type {A.dtype.scalar_type} and B of type "
+            f"{B.dtype.scalar_type} instead"
+        )
+    vector = is_vector(A, B)
+    if not vector:
+        check_matrix(name, B, "B")
+    if vector and not left:
+        raise RuntimeError("linalg.solve: Vector broadcasting of the left hand side is not supported for left=False.")
+    check_system(name, A, B, left, vector)
+    lead = broadcast_shapes(A.shape[:-2], B.shape[:-1] if vector else B.shape[:-2])
+    own = B.shape[-1:] if vector else B.shape[-2:]
+    return [B.with_shape((*lead, *own)), info_meta(A, A.shape[:-2])]
+
+
+@op(shape=_solve_shape, outputs=("result", "info"), cost=_cubed, node="LinalgSolveExBackward")
+def solve_op(xp: Any, A: Array, B: Array, left: bool) -> tuple[Array, Array]:
+    """The solutions X of `A X = B` (or `X A = B`), and which pivot is zero."""
+    if is_vector(A, B):
+        found, info = solved(xp, A, B[..., None])
+        return found[..., 0], info
+    if left:
+        return solved(xp, A, B)
+    found, info = solved(xp, xp.swapaxes(A, -1, -2), xp.swapaxes(B, -1, -2))
+    return xp.swapaxes(found, -1, -2), info
+
+
+@solve_op.gradient("A", "B")
+def _(xp: Any, g: Any, A: Array, result: Array, B_meta: Meta, left: bool) -> tuple[Array, Array]:
+    cotangent = g[0]
+    vector = is_vector(A, B_meta)
+    if vector:
+        cotangent, result = cotangent[..., None], result[..., None]
+    if left:
+        to_b = solved(xp, adjoint(xp, A), cotangent)[0]
+        to_a = -(to_b @ adjoint(xp, result))
+    else:
+        to_b = xp.swapaxes(solved(xp, xp.conj(A), xp.swapaxes(cotangent, -1, -2))[0], -1, -2)
+        to_a = -(adjoint(xp, result) @ to_b)
+    return to_a, to_b[..., 0] if vector else to_b
+
+
+_UNSOLVED = "The solver failed because the input matrix is singular."
+
+
+@function("linalg.solve", out=True)
+def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
+    """The solution X of `A X = B`; of `X A = B` for `left=False`.
+
+    Raises: LinAlgError, if a matrix is singular.
+    """
+    result, info = apply(solve_op, (A, B, left))
+    raise_where(info, "torch.linalg.solve", _UNSOLVED)
+    return result  # type: ignore[no-any-return]
+
+
+@function("linalg.solve_ex")
+def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False, out: Any = None) -> Any:
+    """The solution, and `info`: 0, or the number of the pivot that is zero."""
+    found = apply(solve_op, (A, B, left))
+    if check_errors:
+        raise_where(found[1], "torch.linalg.solve_ex", _UNSOLVED)
+    return named_result("linalg_solve_ex", found)
+
+
+def _triangular_shape(A: Meta, B: Meta, *, upper: bool, left: bool, unitriangular: bool) -> tuple[int, ...]:
+    name = "linalg.solve_triangular"
+    check_square(name, A)
+    check_matrix(name, B, "B")
+    check_system(name, A, B, left)
+    return (*broadcast_shapes(A.shape[:-2], B.shape[:-2]), *B.shape[-2:])
+
+
+def _triangle(xp: Any, a: Array, upper: bool, unit: bool) -> Array:
+    return xp.triu(a, int(unit)) if upper else xp.tril(a, -int(unit))
+
+
+@op(
+    "linalg.solve_triangular", out=True, cost=_cubed, node="LinalgSolveTriangularBackward",
+    shape=lambda A, B, upper, left, unit: _triangular_shape(A, B, upper=upper, left=left, unitriangular=unit),
+)  # fmt: skip
+def solve_triangular(
+    xp: Any, A: Array, B: Array, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> Array:
+    """The solution X of `A X = B` (or `X A = B`), A being triangular: the other triangle is not looked at.
+
+    Args:
+        unitriangular: the diagonal counts as ones.
+    """
+    return solved_triangular(xp, A, B, upper, left, unitriangular)
+
+
+@solve_triangular.gradient("A", "B")
+def _(
+    xp: Any, g: Array, A: Array, output: Array, upper: bool, left: bool, unitriangular: bool
+) -> tuple[Array, Array]:
+    to_b = solved_triangular(xp, adjoint(xp, A), g, not upper, left, unitriangular)
+    to_a = to_b @ adjoint(xp, output) if left else adjoint(xp, output) @ to_b
+    return -_triangle(xp, to_a, upper, unitriangular), to_b
+
+
+@function("triangular_solve", "Tensor.triangular_solve")
+def triangular_solve(
+    input: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any = None
+) -> Any:
+    """The solution of a triangular system; `linalg.solve_triangular` under its old name, arguments reversed."""
+    warnings.warn(
+        "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangularand will be removed in a future "
+        "PyTorch release.", stacklevel=2,
+    )  # fmt: skip
+    for name, tensor in (("b", input), ("A", A)):
+        if tensor.ndim < 2:
+            raise RuntimeError(
+                f"torch.triangular_solve: Expected {name} to have at least 2 dimensions, but it has {tensor.ndim} "
+                "dimensions instead"
+            )
+    if A.shape[-1] != input.shape[-2]:
+        raise RuntimeError(
+            f"Incompatible matrix sizes for triangular_solve: each A matrix is {A.shape[-2]} by {A.shape[-1]} but each b "
+            f"matrix is {input.shape[-2]} by {input.shape[-1]}"
+        )
+    matrix = A.mT if transpose else A  # type: ignore[attr-defined]
+    solution = solve_triangular(matrix, input, upper=upper != transpose, unitriangular=unitriangular)
+    return named_result("triangular_solve", (solution, A.clone()))
+
+
+# -- Cholesky --------------------------------------------------------------------------------------
+
+
+def _cholesky_shape(A: Meta, name: str) -> list[Meta]:
+    check_square(name, A)
+    check_floating(name, A, "cholesky_cpu")
+    return [A, info_meta(A, A.shape[:-2])]
+
+
+@op(shape=_cholesky_shape, outputs=("L", "info"), cost=_cubed, node="LinalgCholeskyExBackward")
+def cholesky_op(xp: Any, A: Array, name: str) -> tuple[Array, Array]:
+    """The lower factors, and at which leading minor each fails."""
+    return lapack.cholesky(xp, A)
+
+
+@cholesky_op.gradient("A")
+def _(xp: Any, g: Any, L: Array) -> Array:
+    inner = adjoint(xp, L) @ g[0]
+    below = xp.tril(inner, -1)
+    middle = (below + adjoint(xp, below) + lapack.embedded(xp, lapack.real(xp, diagonal(xp, inner)))) / 2
+    half = solved_triangular(xp, adjoint(xp, L), middle, True)
+    return solved_triangular(xp, L, half, False, left=False)
+
+
+_NOT_POSITIVE = (
+    "The factorization could not be completed because the input is not positive-definite (the leading minor of order {} "
+    "is not positive-definite)."
+)
+
+
+def _check_positive(A: Tensor, info: Tensor, name: str) -> None:
+    if info.device.type == "meta" or not info.numpy().any():
+        return
+    found = np.atleast_1d(lapack.failed_minors(A.detach().numpy())).reshape(-1)
+    failed = np.flatnonzero(found)
+    batch = f"(Batch element {failed[0]}): " if A.ndim > 2 else ""
+    raise LinAlgError(f"{name}: {batch}{_NOT_POSITIVE.format(found[failed[0]])}")
+
+
+def _cholesky(A: Tensor, upper: bool, name: str, check: bool = True) -> tuple[Tensor, Tensor]:
+    factor, info = apply(cholesky_op, (A.mH if upper else A, name))  # type: ignore[attr-defined]
+    if check:
+        _check_positive(A, info, name)
+    return factor.mH if upper else factor, info
+
+
+@function("linalg.cholesky", out=True)
+def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
+    """The lower triangular L with `A = L @ L.mH` (or the upper U with `A = U.mH @ U`).
+
+    Raises: LinAlgError, if a matrix is not positive-definite.
+    """
+    return _cholesky(A, upper, "linalg.cholesky")[0]
+
+
+@function("linalg.cholesky_ex")
+def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> Any:
+    """Cholesky's factor, and `info`: 0, or the order of the leading minor that is not positive."""
+    return named_result("linalg_cholesky_ex", _cholesky(A, upper, "linalg.cholesky_ex", check_errors))
+
+
+@function("cholesky", "Tensor.cholesky", out=True)
+def torch_cholesky(input: Tensor, upper: bool = False) -> Tensor:
+    """`linalg.cholesky` under its old name."""
+    warnings.warn(
+        "torch.cholesky is deprecated in favor of torch.linalg.cholesky and will be removed in a future PyTorch release.",
+        stacklevel=2,
+    )
+    return _cholesky(input, upper, "cholesky")[0]
+
+
+@function("cholesky_solve", "Tensor.cholesky_solve", out=True)
+def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
+    """The solution of `A X = B` from Cholesky's factor of A."""
+    for name, tensor in (("b", B), ("u", L)):
+        if tensor.ndim < 2:
+            raise RuntimeError(f"{name} should have at least 2 dimensions, but has {tensor.ndim} dimensions instead")
+    if L.shape[-1] != L.shape[-2]:
+        raise RuntimeError(
+            f"A must be batches of square matrices, but they are {L.shape[-2]} by {L.shape[-1]} matrices"
+        )
+    if L.shape[-1] != B.shape[-2]:
+        raise RuntimeError(
+            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-2]} by {L.shape[-1]} but each b "
+            f"matrix is {B.shape[-2]} by {B.shape[-1]}"
+        )
+    first, second = (L.mH, L) if upper else (L, L.mH)  # type: ignore[attr-defined]
+    half = solve_triangular(first, B, upper=False)
+    return solve_triangular(second, half, upper=True)  # type: ignore[no-any-return]
+
+
+@function("cholesky_inverse", "Tensor.cholesky_inverse", out=True)
+def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
+    """The inverse of A from Cholesky's factor of A."""
+    check_square("cholesky_inverse", L._meta)
+    eye = L.new_zeros(L.shape[-2:]).fill_diagonal_(1)  # type: ignore[attr-defined]
+    return cholesky_solve(eye.expand(L.shape), L, upper=upper)  # type: ignore[no-any-return]
+
+
+# -- determinants ----------------------------------------------------------------------------------
+
+
+def _det_shape(A: Meta) -> tuple[int, ...]:
+    check_square("linalg.det", A)
+    check_floating("linalg.det", A, "lu_cpu")
+    return A.shape[:-2]
+
+
+@op("linalg.det", "det", "Tensor.det", out=True, shape=_det_shape, cost=_cubed, node="LinalgDetBackward")
+def det(xp: Any, A: Array) -> Array:
+    """The determinant."""
+    return xp.linalg.det(A)
+
+
+@det.gradient("A")
+def _(xp: Any, g: Array, A: Array) -> Array:
+    # Cofactors from singular values: they exist for singular matrices, too.
+    u, s, vh = xp.linalg.svd(A)
+    n = s.shape[-1]
+    others = xp.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(-1)
+    turn = xp.conj(xp.linalg.det(u) * xp.linalg.det(vh))
+    return (g * turn)[..., None, None] * ((u * others[..., None, :]) @ vh)
+
+
+def _slogdet_shape(A: Meta) -> list[Meta]:
+    check_square("linalg.slogdet", A)
+    check_floating("linalg.slogdet", A)
+    return [A.with_shape(A.shape[:-2]), real_meta(A, A.shape[:-2])]
+
+
+@op(shape=_slogdet_shape, outputs=("sign", "logabsdet"), cost=_cubed, node="LinalgSlogdetBackward")
+def slogdet_op(xp: Any, A: Array) -> tuple[Array, Array]:
+    """The determinant's sign and the logarithm of its size."""
+    found = xp.linalg.slogdet(A)
+    return found[0], found[1]
+
+
+@slogdet_op.gradient("A")
+def _(xp: Any, g: Any, A: Array, sign: Array) -> Array:
+    scale = g[1]
+    if A.dtype.kind == "c":
+        scale = scale - 1j * xp.imag(xp.conj(g[0]) * sign)
+    return scale[..., None, None] * adjoint(xp, lapack.inverse(xp, A)[0])
+
+
+@function("linalg.slogdet")
+def slogdet(A: Tensor, *, out: Any = None) -> Any:
+    """The determinant's sign (or phase), and the logarithm of its absolute value."""
+    return named_result("linalg_slogdet", apply(slogdet_op, (A,)))
+
+
+@function("slogdet", "Tensor.slogdet")
+def torch_slogdet(input: Tensor) -> Any:
+    """`linalg.slogdet`."""
+    return named_result("slogdet", apply(slogdet_op, (input,)))
+
+
+@function("logdet", "Tensor.logdet")
+def logdet(input: Tensor) -> Tensor:
+    """The logarithm of the determinant; nan for a negative one."""
+    check_square("logdet", input._meta)
+    sign, size = apply(slogdet_op, (input,))
+    if input.is_complex():
+        return size + sign.log()  # type: ignore[no-any-return]
+    return size.masked_fill(sign == -1, math.nan)  # type: ignore[no-any-return]
