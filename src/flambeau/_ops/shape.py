@@ -473,7 +473,7 @@ def public_broadcast_shapes(*shapes: Any) -> Size:
     return Size(found)
 
 
-def _at_least(name: str, raised: Callable[[Tensor], Tensor]) -> None:
+def _at_least(name: str, raised: Callable[[Tensor], Tensor]) -> Callable[..., Any]:
     def at_least(*tensors: Any) -> Any:
         if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
             return tuple([raised(check_tensor(each, name)) for each in tensors[0]])
@@ -482,11 +482,13 @@ def _at_least(name: str, raised: Callable[[Tensor], Tensor]) -> None:
 
     at_least.__name__ = at_least.__qualname__ = name
     at_least.__doc__ = f"Each tensor with at least {name[-2]} dimensions; new ones have size 1."
-    function(name)(at_least)
+    return function(name)(at_least)
 
 
-_at_least("atleast_1d", lambda x: x if x.ndim else _reshape(x, (1,)))
-_at_least("atleast_2d", lambda x: x if x.ndim > 1 else unsqueeze(x, 0) if x.ndim else _reshape(x, (1, 1)))
+atleast_1d = _at_least("atleast_1d", lambda x: x if x.ndim else _reshape(x, (1,)))
+atleast_2d = _at_least(
+    "atleast_2d", lambda x: x if x.ndim > 1 else unsqueeze(x, 0) if x.ndim else _reshape(x, (1, 1))
+)
 
 
 def _to_three(x: Tensor) -> Tensor:
@@ -497,4 +499,4 @@ def _to_three(x: Tensor) -> Tensor:
     return unsqueeze(x, -1) if x.ndim == 2 else x
 
 
-_at_least("atleast_3d", _to_three)
+atleast_3d = _at_least("atleast_3d", _to_three)
