@@ -40,8 +40,7 @@ def rewritten(meta: Meta, made_by: Edge, version: int, expected: int) -> str:
     """The message for a saved tensor that was written to in place since."""
     source = ""
     if made_by is not None and not isinstance(made_by[0], AccumulateGrad):
-        name = re.sub(r"Backward\d*$", "", made_by[0].name())
-        source = f", which is output {made_by[1]} of {name},"
+        source = f", which is output {made_by[1]} of {made_by[0].short_name()},"
     return (
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[torch.{meta.dtype.scalar_type}Tensor {list(meta.shape)}]{source} is at version {version}; expected version "
@@ -67,6 +66,10 @@ class Node:
     def name(self) -> str:
         name = type(self).__name__
         return f"torch::autograd::{name}" if name in ("AccumulateGrad", "CopyBackwards", "CopySlices") else name
+
+    def short_name(self) -> str:
+        """The name as messages have it: Add for AddBackward0."""
+        return re.sub(r"Backward\d*$", "", self.name())
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -82,7 +82,10 @@ def _saving(call: Call, needs: tuple[bool, ...]) -> Saving:
         kind == "number" and param.role == "operand" and param.name in used
         for (kind, _), param in zip(call.source.entries, call.source.params, strict=True)
     )
-    return Saving(inputs, outputs, inputs, numbers)
+    guarded = inputs
+    if call.op.guards is not None:
+        guarded = tuple(i for i, name in enumerate(call.source.input_names) if name in call.op.guards)
+    return Saving(inputs, outputs, guarded, numbers)
 
 
 def backward_call(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Call:

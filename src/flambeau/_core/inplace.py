@@ -127,9 +127,9 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
             f"{out._meta.dtype.scalar_type}"
         )
     if modes.grad and (out.requires_grad or result._rg):
-        who = "one of the arguments requires grad" if result._rg else "the out tensor requires grad"
         raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, but {who}."
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+            "requires grad."
         )
     if out._meta.shape != result._meta.shape:
         if out._meta.numel:

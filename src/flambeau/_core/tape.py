@@ -137,8 +137,13 @@ def node_class(call: Call) -> Any:
             name = "".join(part[:1].upper() + part[1:] for part in parts) + "Backward0"
         elif name.endswith("Backward"):
             name += "0"
-        found = _node_classes.get(name)
-        if found is None:
-            found = _node_classes[name] = type(name, (OpNode,), {})
-        call.values["node"] = found
+        found = call.values["node"] = named_node_class(name)
+    return found
+
+
+def named_node_class(name: str) -> type[OpNode]:
+    """The one class of nodes of that name."""
+    found = _node_classes.get(name)
+    if found is None:
+        found = _node_classes[name] = type(name, (OpNode,), {})
     return found

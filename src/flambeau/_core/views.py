@@ -7,7 +7,7 @@ from typing import Any
 from flambeau._core import strides as stride_rules
 from flambeau._core.call import Call
 from flambeau._core.modes import modes
-from flambeau._core.tape import run_call
+from flambeau._core.tape import named_node_class, run_call
 from flambeau._core.tensor import Tensor
 
 def as_view(call: Call, base: Tensor, result: Tensor, numbers: tuple[Any, ...]) -> Tensor:
@@ -67,6 +67,9 @@ def rederive(view: Tensor) -> None:
     finally:
         modes.grad = previous
     view._node, view._index, view._rg = tensor._node, tensor._index, tensor._rg
+    if view._node is not None:
+        # PyTorch remakes views by their strides, and shows it.
+        view._node.__class__ = named_node_class("AsStridedBackward0")
 
 
 def refuse_restricted(view: Tensor, what: str) -> None:
@@ -78,7 +81,7 @@ def refuse_restricted(view: Tensor, what: str) -> None:
         return
     changed = f"and {what} modified inplace"
     if view._made_in == "multi":
-        name = view._node.name() if view._node is not None else "a function"
+        name = view._node.short_name() if view._node is not None else "a function"
         raise RuntimeError(
             f"Output {view._index} of {name} is a view {changed}. This view is the output of a function that returns "
             "multiple views. Such functions do not allow the output views to be modified inplace. You should replace the "

@@ -727,7 +727,7 @@ def _scalar_value(input: Meta, value: Any) -> Meta:
     return input
 
 
-@op(promote=RAW, shape=_scalar_value, node="FillBackward")
+@op(promote=RAW, shape=_scalar_value, node=lambda inputs: "FillBackward3" if len(inputs) > 1 else "FillBackward2")
 def fill_with(xp: Any, input: Array, value: Operand) -> Array:
     """`value` throughout."""
     value = xp.asarray(value)

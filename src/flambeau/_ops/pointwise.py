@@ -149,7 +149,7 @@ def _(xp: Any, g: Array, input: Array, other: Array) -> Array:
     return -g * xp.conj((input / other) / other)
 
 
-@op(promote=FLOATING, shape=broadcast, node="MulBackward0")
+@op(promote=FLOATING, shape=broadcast, node="MulBackward0", guards=())
 def divided_number(xp: Any, input: Array, other: Operand) -> Array:
     """`other / input` for a number `other`, as the reciprocal times the number, which is how PyTorch rounds
     it.
@@ -245,7 +245,7 @@ def floor_divide(input: Any, other: Any) -> Tensor:
     shape=broadcast,
     dtypes=supports("ihf", "div_floor_cpu"),
     check=_check_divisor,
-    node="DivBackward1",
+    node="DivBackward2",
 )
 def div_floor(xp: Any, input: Array, other: Operand) -> Array:
     """The quotient rounded down; its gradient is 0."""
@@ -257,7 +257,7 @@ def div_floor(xp: Any, input: Array, other: Operand) -> Array:
     shape=broadcast,
     dtypes=supports("ihf", "div_trunc_cpu"),
     check=_check_divisor,
-    node="DivBackward1",
+    node="DivBackward2",
 )
 def div_trunc(xp: Any, input: Array, other: Operand) -> Array:
     """The quotient rounded towards zero; its gradient is 0."""
