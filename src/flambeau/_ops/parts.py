@@ -76,13 +76,13 @@ def _parts(parts_op: Any, input: Tensor, sizes: Shape, dim: int) -> tuple[Tensor
     return views.as_views(input, results, steps)
 
 
-def _split_dim(input: Tensor, dim: Any, name: str) -> int:
+def split_dim(input: Tensor, dim: Any, name: str) -> int:
     if not check_tensor(input, name).ndim:
         raise RuntimeError(f"{name} expects at least a 1-dimensional tensor")
     return canonical_dim(integer(dim, name, "dim", 3), input.ndim)
 
 
-def _equal_parts(size: int, part: int) -> Shape:
+def equal_parts(size: int, part: int) -> Shape:
     """Sizes of parts of `part` entries; the last may be smaller."""
     if part < 0:
         raise RuntimeError(f"split expects split_size be non-negative, but got split_size={part}")
@@ -95,7 +95,7 @@ def _equal_parts(size: int, part: int) -> Shape:
     return (part,) * (size // part) + ((size % part,) if size % part else ())
 
 
-def _given_parts(size: int, sizes: Shape, dim: int) -> Shape:
+def given_parts(size: int, sizes: Shape, dim: int) -> Shape:
     if any(n < 0 for n in sizes):
         raise RuntimeError(
             f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(sizes)}"
@@ -115,9 +115,9 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
         split_size_or_sections = split_size_or_sections.tolist()
     if not is_integer(split_size_or_sections):
         return split_with_sizes(tensor, split_size_or_sections, dim)
-    at = _split_dim(tensor, dim, "split")
+    at = split_dim(tensor, dim, "split")
     return _parts(
-        views.split_parts, tensor, _equal_parts(tensor._meta.shape[at], int(split_size_or_sections)), at
+        views.split_parts, tensor, equal_parts(tensor._meta.shape[at], int(split_size_or_sections)), at
     )
 
 
@@ -125,21 +125,21 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of consecutive parts of a dimension, of these sizes."""
     sizes = sizes_of((split_sizes,), "split_with_sizes", "split_sizes", 2)
-    at = _split_dim(input, dim, "split_with_sizes")
-    return _parts(views.split_parts_with_sizes, input, _given_parts(input._meta.shape[at], sizes, at), at)
+    at = split_dim(input, dim, "split_with_sizes")
+    return _parts(views.split_parts_with_sizes, input, given_parts(input._meta.shape[at], sizes, at), at)
 
 
-def _chunk_sizes(size: int, chunks: int) -> Shape:
+def chunk_sizes(size: int, chunks: int) -> Shape:
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    return (0,) * chunks if size == 0 else _equal_parts(size, -(-size // chunks))
+    return (0,) * chunks if size == 0 else equal_parts(size, -(-size // chunks))
 
 
 @function("chunk", "Tensor.chunk")
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of at most `chunks` consecutive parts of a dimension, all but the last of one size."""
-    at = _split_dim(input, dim, "chunk")
-    sizes = _chunk_sizes(input._meta.shape[at], integer(chunks, "chunk", "chunks", 2))
+    at = split_dim(input, dim, "chunk")
+    sizes = chunk_sizes(input._meta.shape[at], integer(chunks, "chunk", "chunks", 2))
     return _parts(views.split_parts, input, sizes, at)
 
 

@@ -594,7 +594,7 @@ def _(xp: Any, g: Any, dim: int) -> Array:
     return xp.stack(g, dim)
 
 
-def _declare_parts(node: str) -> Op:
+def declare_parts(node: str) -> Op:
     """Consecutive slices of a dimension, of the sizes given, whose node PyTorch calls `node`."""
 
     def shapes(input: Meta, sizes: Shape, dim: int) -> list[Meta]:
@@ -616,8 +616,8 @@ def _declare_parts(node: str) -> Op:
     return parts  # type: ignore[no-any-return]
 
 
-split_parts = _declare_parts("SplitBackward")
-split_parts_with_sizes = _declare_parts("SplitWithSizesBackward")
+split_parts = declare_parts("SplitBackward")
+split_parts_with_sizes = declare_parts("SplitWithSizesBackward")
 
 
 def call_of(declared: Op, meta: Meta, *arguments: Any) -> Any:
