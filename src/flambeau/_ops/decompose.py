@@ -82,8 +82,8 @@ def _(xp: Any, g: Any, A_meta: Meta, Q: Array, R: Array, mode: str) -> Array:
     return xp.concatenate([to_a, Q @ to_rest], -1)
 
 
-@function("linalg.qr")
-def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> Any:
+@function("linalg.qr", out=True)
+def qr(A: Tensor, mode: str = "reduced") -> Any:
     """A as the product of an orthonormal Q and an upper triangular R.
 
     Args:
@@ -96,8 +96,8 @@ def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> Any:
     return named_result("linalg_qr", apply(qr_op, (A, mode)))
 
 
-@function("qr", "Tensor.qr")
-def torch_qr(input: Tensor, some: bool = True, *, out: Any = None) -> Any:
+@function("qr", "Tensor.qr", out=True)
+def torch_qr(input: Tensor, some: bool = True) -> Any:
     """`linalg.qr` under its old name."""
     warnings.warn(
         "torch.qr is deprecated in favor of torch.linalg.qr and will be removed in a future PyTorch release.", stacklevel=2
@@ -167,8 +167,8 @@ def _check_driver(driver: str | None) -> None:
         )
 
 
-@function("linalg.svd")
-def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None, out: Any = None) -> Any:
+@function("linalg.svd", out=True)
+def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
     """A as `U @ diag(S) @ Vh`: singular values S in falling order, orthonormal U and Vh.
 
     Args:
@@ -180,8 +180,8 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None, out
     return named_result("linalg_svd", apply(svd_op, (A, bool(full_matrices))))
 
 
-@function("svd", "Tensor.svd")
-def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any = None) -> Any:
+@function("svd", "Tensor.svd", out=True)
+def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     """`linalg.svd` under its old name: V instead of Vh, and reduced unless `some` is False."""
     if input.ndim < 2:
         raise RuntimeError(f"linalg.svd: input should have at least 2 dimensions, but has {input.ndim} dimensions instead")
@@ -239,8 +239,8 @@ def _uplo(value: str) -> str:
     return value.upper()
 
 
-@function("linalg.eigh")
-def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
+@function("linalg.eigh", out=True)
+def eigh(A: Tensor, UPLO: str = "L") -> Any:
     """Eigenvalues, rising, and eigenvectors of a symmetric or Hermitian matrix.
 
     Args:
@@ -294,8 +294,8 @@ def _(xp: Any, g: Any, values: Array, vectors: Array) -> Array:
     return lapack.solved(xp, back, middle @ back)[0]
 
 
-@function("linalg.eig")
-def eig(A: Tensor, *, out: Any = None) -> Any:
+@function("linalg.eig", out=True)
+def eig(A: Tensor) -> Any:
     """Eigenvalues and eigenvectors of a square matrix, in no particular order; always complex."""
     return named_result("linalg_eig", apply(eig_op, (A, "linalg.eig")))
 
@@ -329,8 +329,8 @@ def _factored(A: Tensor, pivot: bool, name: str) -> Any:
     return apply(lu_op, (A,))
 
 
-@function("linalg.lu_factor_ex")
-def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False, out: Any = None) -> Any:
+@function("linalg.lu_factor_ex", out=True)
+def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> Any:
     """The LU factorization, compact, and `info`: 0, or the number of the pivot that is zero."""
     found = _factored(A, pivot, "torch.lu_factor")
     if check_errors:
@@ -352,16 +352,16 @@ def _check_pivots(info: Tensor, name: str) -> None:
         )
 
 
-@function("linalg.lu_factor")
-def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
+@function("linalg.lu_factor", out=True)
+def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
     """The LU factorization, compact: L and U in one matrix, and the pivots for `lu_solve`."""
     found = _factored(A, pivot, "torch.lu_factor")
     _check_pivots(found[2], "torch.linalg.lu_factor")
     return named_result("linalg_lu_factor", found[:2])
 
 
-@function("lu", "Tensor.lu")
-def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
+@function("lu", "Tensor.lu", out=True)
+def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
     """`linalg.lu_factor_ex` under its old name."""
     warnings.warn(
         "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and will be removed in a "
@@ -404,16 +404,16 @@ def _unpacked(LU: Tensor, pivots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return P, lower + eye, LU[..., :k, :].triu()  # type: ignore[attr-defined]
 
 
-@function("linalg.lu")
-def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
+@function("linalg.lu", out=True)
+def lu(A: Tensor, *, pivot: bool = True) -> Any:
     """A as `P @ L @ U`: a permutation, a lower and an upper triangular matrix."""
     found = _factored(A, pivot, "linalg.lu")
     return named_result("linalg_lu", _unpacked(found[0], found[1]))
 
 
-@function("lu_unpack")
+@function("lu_unpack", out=True)
 def lu_unpack(
-    LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True, *, out: Any = None
+    LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> Any:
     """P, L and U from what `linalg.lu_factor` gives; those not asked for are empty."""
     if unpack_pivots and LU_pivots.dtype is not dtypes.int32:
@@ -514,8 +514,8 @@ def geqrf_op(xp: Any, A: Array) -> tuple[Array, Array]:
     return lapack.geqrf(xp, A)
 
 
-@function("geqrf", "Tensor.geqrf")
-def geqrf(input: Tensor, *, out: Any = None) -> Any:
+@function("geqrf", "Tensor.geqrf", out=True)
+def geqrf(input: Tensor) -> Any:
     """QR in LAPACK's compact form: R above the diagonal, reflections below it and in tau."""
     return named_result("geqrf", apply(geqrf_op, (input,)))
 
@@ -523,6 +523,7 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
 @function("ormqr", "Tensor.ormqr", out=True)
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
     """The square Q that `geqrf`'s reflections make, times `other` (from the left or the right)."""
+    input = input[..., : tau.shape[-1]]
     rows, columns = input.shape[-2:]
     if rows > columns:
         widened = input.new_zeros((*input.shape[:-1], rows - columns))  # type: ignore[attr-defined]

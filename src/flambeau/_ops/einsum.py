@@ -136,9 +136,9 @@ def _no_bool_bmm(name: str, operands: Sequence[Meta], *rest: Any) -> None:
     promote=RAW, shape=_contract_shape, result=lambda operands, *_: operands[0].dtype, dtypes=_no_bool_bmm, cost=_cost,
     node="ViewBackward",
 )  # fmt: skip
-def contraction(xp: Any, operands: Arrays, labels: Any, output: Any) -> Array:
-    """The product of all operands, summed over the labels that `output` has not."""
-    return contract(xp, operands, labels, output)
+def contraction(xp: Any, operands: Arrays, labels: Any, kept: Any) -> Array:
+    """The product of all operands, summed over the labels that are not kept."""
+    return contract(xp, operands, labels, kept)
 
 
 def contract_gradient(
@@ -160,8 +160,8 @@ def contract_gradient(
 
 
 @contraction.gradient("operands")
-def _(xp: Any, g: Array, operands: Any, labels: Any, output: Any) -> list[Array]:
-    return [contract_gradient(xp, g, operands, labels, output, i) for i in range(len(operands))]
+def _(xp: Any, g: Array, operands: Any, labels: Any, kept: Any) -> list[Array]:
+    return [contract_gradient(xp, g, operands, labels, kept, i) for i in range(len(operands))]
 
 
 # -- einsum ----------------------------------------------------------------------------------------

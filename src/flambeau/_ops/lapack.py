@@ -90,7 +90,7 @@ def _stacked(items: list[Any], lead: tuple[int, ...], shape: tuple[int, ...], dt
     found = np.empty((len(items), *shape), dtype)
     for i, item in enumerate(items):
         found[i] = item
-    return found.reshape(*lead, *shape)
+    return found.reshape((*lead, *shape))
 
 
 def _empty_matrix(a: Array) -> bool:
@@ -150,7 +150,7 @@ def solved_triangular(xp: Any, a: Array, b: Array, upper: bool, left: bool = Tru
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a = xp.broadcast_to(a, (*lead, *a.shape[-2:]))
     b = xp.broadcast_to(b, (*lead, *b.shape[-2:]))
-    if _empty_matrix(b):
+    if 0 in b.shape:
         return xp.zeros_like(b)
     if xp is not np:
         return lax.linalg.triangular_solve(a, b, left_side=left, lower=not upper, unit_diagonal=unit)

@@ -79,8 +79,8 @@ def inv(A: Tensor) -> Tensor:
     return inverse  # type: ignore[no-any-return]
 
 
-@function("linalg.inv_ex")
-def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
+@function("linalg.inv_ex", out=True)
+def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
     """The inverse, and `info`: 0, or the number of the pivot that is zero."""
     found = apply(inverse_op, (A,))
     if check_errors:
@@ -170,8 +170,8 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     return result  # type: ignore[no-any-return]
 
 
-@function("linalg.solve_ex")
-def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False, out: Any = None) -> Any:
+@function("linalg.solve_ex", out=True)
+def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
     """The solution, and `info`: 0, or the number of the pivot that is zero."""
     found = apply(solve_op, (A, B, left))
     if check_errors:
@@ -215,9 +215,9 @@ def _(
     return -_triangle(xp, to_a, upper, unitriangular), to_b
 
 
-@function("triangular_solve", "Tensor.triangular_solve")
+@function("triangular_solve", "Tensor.triangular_solve", out=True)
 def triangular_solve(
-    input: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any = None
+    input: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> Any:
     """The solution of a triangular system; `linalg.solve_triangular` under its old name, arguments reversed."""
     warnings.warn(
@@ -295,8 +295,8 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     return _cholesky(A, upper, "linalg.cholesky")[0]
 
 
-@function("linalg.cholesky_ex")
-def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> Any:
+@function("linalg.cholesky_ex", out=True)
+def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
     """Cholesky's factor, and `info`: 0, or the order of the leading minor that is not positive."""
     return named_result("linalg_cholesky_ex", _cholesky(A, upper, "linalg.cholesky_ex", check_errors))
 
@@ -311,32 +311,59 @@ def torch_cholesky(input: Tensor, upper: bool = False) -> Tensor:
     return _cholesky(input, upper, "cholesky")[0]
 
 
-@function("cholesky_solve", "Tensor.cholesky_solve", out=True)
-def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
-    """The solution of `A X = B` from Cholesky's factor of A."""
-    for name, tensor in (("b", B), ("u", L)):
-        if tensor.ndim < 2:
-            raise RuntimeError(f"{name} should have at least 2 dimensions, but has {tensor.ndim} dimensions instead")
-    if L.shape[-1] != L.shape[-2]:
-        raise RuntimeError(
-            f"A must be batches of square matrices, but they are {L.shape[-2]} by {L.shape[-1]} matrices"
-        )
+def _check_factor(B: Meta, L: Meta) -> None:
+    for name, meta in (("b", B), ("u", L)):
+        if meta.ndim < 2:
+            raise RuntimeError(f"{name} should have at least 2 dimensions, but has {meta.ndim} dimensions instead")
+    check_square("", L)
     if L.shape[-1] != B.shape[-2]:
         raise RuntimeError(
             f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-2]} by {L.shape[-1]} but each b "
             f"matrix is {B.shape[-2]} by {B.shape[-1]}"
         )
-    first, second = (L.mH, L) if upper else (L, L.mH)  # type: ignore[attr-defined]
-    half = solve_triangular(first, B, upper=False)
-    return solve_triangular(second, half, upper=True)  # type: ignore[no-any-return]
 
 
-@function("cholesky_inverse", "Tensor.cholesky_inverse", out=True)
-def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
+def _cholesky_solve_shape(B: Meta, L: Meta, upper: bool) -> tuple[int, ...]:
+    _check_factor(B, L)
+    return (*broadcast_shapes(B.shape[:-2], L.shape[:-2]), *B.shape[-2:])
+
+
+def _solved_by_factor(xp: Any, B: Array, L: Array, upper: bool) -> Array:
+    first, second = (adjoint(xp, L), L) if upper else (L, adjoint(xp, L))
+    return solved_triangular(xp, second, solved_triangular(xp, first, B, False), True)
+
+
+def _factor_gradient(xp: Any, common: Array, L: Array, upper: bool) -> Array:
+    common = common + adjoint(xp, common)
+    return -(L @ common) if upper else -(common @ L)
+
+
+@op("cholesky_solve", "Tensor.cholesky_solve", out=True, shape=_cholesky_solve_shape, cost=_cubed)
+def cholesky_solve(xp: Any, B: Array, L: Array, upper: bool = False) -> Array:
+    """The solution of `A X = B` from Cholesky's factor of A."""
+    return _solved_by_factor(xp, B, L, upper)
+
+
+@cholesky_solve.gradient("B", "L")
+def _(xp: Any, g: Array, L: Array, output: Array, upper: bool) -> tuple[Array, Array]:
+    to_b = _solved_by_factor(xp, g, L, upper)
+    return to_b, _factor_gradient(xp, to_b @ adjoint(xp, output), L, upper)
+
+
+def _cholesky_inverse_shape(L: Meta, upper: bool) -> tuple[int, ...]:
+    check_square("cholesky_inverse", L)
+    return L.shape
+
+
+@op("cholesky_inverse", "Tensor.cholesky_inverse", out=True, shape=_cholesky_inverse_shape, cost=_cubed)
+def cholesky_inverse(xp: Any, L: Array, upper: bool = False) -> Array:
     """The inverse of A from Cholesky's factor of A."""
-    check_square("cholesky_inverse", L._meta)
-    eye = L.new_zeros(L.shape[-2:]).fill_diagonal_(1)  # type: ignore[attr-defined]
-    return cholesky_solve(eye.expand(L.shape), L, upper=upper)  # type: ignore[no-any-return]
+    return _solved_by_factor(xp, xp.broadcast_to(xp.eye(L.shape[-1], dtype=L.dtype), L.shape), L, upper)
+
+
+@cholesky_inverse.gradient("L")
+def _(xp: Any, g: Array, L: Array, output: Array, upper: bool) -> Array:
+    return _factor_gradient(xp, output @ g @ output, L, upper)
 
 
 # -- determinants ----------------------------------------------------------------------------------
@@ -385,8 +412,8 @@ def _(xp: Any, g: Any, A: Array, sign: Array) -> Array:
     return scale[..., None, None] * adjoint(xp, lapack.inverse(xp, A)[0])
 
 
-@function("linalg.slogdet")
-def slogdet(A: Tensor, *, out: Any = None) -> Any:
+@function("linalg.slogdet", out=True)
+def slogdet(A: Tensor) -> Any:
     """The determinant's sign (or phase), and the logarithm of its absolute value."""
     return named_result("linalg_slogdet", apply(slogdet_op, (A,)))
 

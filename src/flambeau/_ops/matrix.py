@@ -317,7 +317,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         rcond = dtypes.finfo(real).eps * max(A.shape[-2:])
     solution, rank, values = apply(lstsq_op, (A, column, float(rcond)))
     empty = A.new_zeros((0,), dtype=values.dtype)  # type: ignore[attr-defined]
-    residuals = empty
+    residuals = (solution.real if A.is_complex() else solution).reshape(-1)[:0]
     m, n = A.shape[-2:]
     if m > n and driver != "gelsy" and (driver == "gels" or bool((rank == n).all())):
         rest = A @ solution - column
