@@ -269,7 +269,12 @@ class _Packed:
         self.packed, self._unpack = packed, unpack
 
     def unpack(self) -> Any:
-        return self._unpack(self.packed)
+        found = self._unpack(self.packed)
+        if not isinstance(found, Tensor):
+            raise TypeError(
+                f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(found).__name__}"
+            )
+        return found
 
 
 def _value_of(item: Any) -> Value:
@@ -617,6 +622,8 @@ def _run_with_anomaly_checks(node: Node, cotangents: list[Any], work: Any) -> Se
 def _as_tuple(value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
+    if isinstance(value, tuple) and hasattr(value, "output_nr"):  # one GradientEdge
+        return (value,)
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
@@ -681,6 +688,9 @@ def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any], work: Any) -> li
 def _captures(inputs: Sequence[Tensor]) -> dict[tuple[Node, int], list[int]]:
     places: dict[tuple[Node, int], list[int]] = {}
     for number, tensor in enumerate(inputs):
+        if isinstance(tensor, tuple):  # a GradientEdge
+            places.setdefault((tensor[0], tensor[1]), []).append(number)
+            continue
         if not tensor.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
         places.setdefault(edge_of(tensor), []).append(number)  # type: ignore[arg-type]

@@ -68,12 +68,38 @@ class Param:
 
     __slots__ = ("convert", "default", "keyword", "name", "optional", "role")
 
-    def __init__(self, parameter: inspect.Parameter) -> None:
-        self.name = parameter.name
-        self.default = parameter.default
-        self.keyword = parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        self.role, self.optional = _role(parameter.annotation)
+    def __init__(self, name: str, default: Any, keyword: bool, annotation: Any, scope: dict[str, Any]) -> None:
+        self.name = name
+        self.default = default
+        self.keyword = keyword
+        if type(annotation) is str:
+            known = _roles_of_text.get(annotation)
+            if known is None:
+                known = _roles_of_text[annotation] = _role(eval(annotation, scope))  # noqa: S307
+            self.role, self.optional = known
+        else:
+            self.role, self.optional = _role(annotation)
         self.convert = _CONVERTERS.get(self.role, _as_static)
+
+
+# Annotations are texts, and few different ones: each is evaluated once.
+_roles_of_text: dict[str, tuple[str, bool]] = {}
+
+
+def _params_of(body: Callable[..., Any]) -> list[Param]:
+    """The parameters of a body. By hand: `inspect.signature` would make up half of the time to import flambeau."""
+    code, defaults = body.__code__, body.__defaults__ or ()
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    first_default = code.co_argcount - len(defaults)
+    params = []
+    for i, name in enumerate(names):
+        keyword = i >= code.co_argcount
+        if keyword:
+            default = (body.__kwdefaults__ or {}).get(name, inspect.Parameter.empty)
+        else:
+            default = defaults[i - first_default] if i >= first_default else inspect.Parameter.empty
+        params.append(Param(name, default, keyword, body.__annotations__.get(name), body.__globals__))
+    return params
 
 
 def _role(annotation: Any) -> tuple[str, bool]:
@@ -208,9 +234,9 @@ class Op:
         self.name = body.__name__.rstrip("_") if names == () else names[0].rpartition(".")[2]
         self.names = names
         self.body = body
-        parameters = list(inspect.signature(body, eval_str=True).parameters.values())
-        self.dual = bool(parameters) and parameters[0].name == "xp"
-        self.params = [Param(p) for p in (parameters[1:] if self.dual else parameters)]
+        params = _params_of(body)
+        self.dual = bool(params) and params[0].name == "xp"
+        self.params = params[1:] if self.dual else params
         self.roles = [(p.role, p) for p in self.params]
         self._positional = sum(not p.keyword for p in self.params)
         self._keywords = [p.name for p in self.params if p.keyword]
@@ -253,7 +279,7 @@ class Op:
         """
 
         def add(function: Callable[..., Any]) -> Callable[..., Any]:
-            parameters = tuple(inspect.signature(function).parameters)
+            parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
             self.rules.append(Rule(targets, function, parameters, self.dual if dual is None else dual))
             return function
 

@@ -16,7 +16,7 @@ import numpy as np
 from flambeau._core import dtype as dtypes
 from flambeau._core.arguments import apply_slowly
 from flambeau._core.declare import Op, register
-from flambeau._core.fastpath import make_function, plain_types
+from flambeau._core.fastpath import MISSING, lazy_function, plain_types
 from flambeau._core.inplace import check_writable, resize, write, write_out
 from flambeau._core.tape import run_call
 from flambeau._core.tensor import Tensor, from_array
@@ -43,8 +43,9 @@ def op(*names: str, **options: Any) -> Callable[[Callable[..., Any]], Op]:
         declared = Op(body, names, options)
         function = _public_function(declared)
         declared.function = function  # type: ignore[attr-defined]
-        declared.positional = _positional_function(declared)  # type: ignore[attr-defined]
-        _publish(names, function)
+        declared.positional = positional_function(declared)  # type: ignore[attr-defined]
+        has_method = any(name.startswith("Tensor.") for name in names)
+        _publish(names, function, _public_function(declared, method=True) if has_method else function)
         return declared
 
     return wrap
@@ -64,13 +65,12 @@ def function(*names: str, out: bool = False) -> Callable[[Callable[..., Any]], C
     return wrap
 
 
-def _publish(names: Sequence[str], function: Callable[..., Any]) -> None:
+def _publish(names: Sequence[str], function: Callable[..., Any], method: Callable[..., Any] | None = None) -> None:
     for name in names:
         where, _, last = name.rpartition(".")
+        public = method if where == "Tensor" and method is not None else function
         if last.endswith("_") and not last.endswith("__"):
-            public: Callable[..., Any] = in_place(function, last)
-        else:
-            public = function
+            public = in_place(public, last)
         register(name, public)
         if where == "Tensor":
             setattr(Tensor, last, public)
@@ -126,31 +126,65 @@ def _apply_with_number(op: Op, args: Sequence[Any]) -> Any:
     return apply_slowly(op, (first, *args[1:]))
 
 
-def _public_function(declared: Op, name: str | None = None, slow: Callable[..., Any] = apply_slowly) -> Callable[..., Any]:
-    """A function with the signature of the operation, which hands its arguments to `slow` unless all is as usual."""
-    parameters = []
-    for param in declared.params:
-        kind = inspect.Parameter.KEYWORD_ONLY if param.keyword else inspect.Parameter.POSITIONAL_OR_KEYWORD
-        parameters.append(inspect.Parameter(param.name, kind, default=param.default))
-    if declared.out:
-        parameters.append(inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None))
-    signature = inspect.Signature(parameters)
+def _public_function(
+    declared: Op, name: str | None = None, slow: Callable[..., Any] = apply_slowly, method: bool = False
+) -> Callable[..., Any]:
+    """A function with the signature of the operation, which hands its arguments to `slow` unless all is as usual.
+
+    A method calls its first parameter `self` and has no `out`.
+    """
+    params: list[tuple[str, Any, bool]] = [(p.name, p.default, p.keyword) for p in declared.params]
+    if method:
+        params[0] = ("self", *params[0][1:])
+    elif declared.out and name is None:
+        params.append(("out", None, True))
     public_name = name or (declared.name if declared.name.isidentifier() else declared.body.__name__)
     if declared.accepts_numbers and slow is apply_slowly:
         slow = _apply_with_number
-    function = make_function(public_name, declared, parameters, slow, _write_outs)
-    if name is None and any(alias in signature.parameters for alias in _NUMPY_NAMES):
-        function = accept_numpy_names(function, signature)
+    names = [parameter for parameter, _, _ in params]
+
+    def fallback(op: Op, args: tuple[Any, ...], extra: dict[str, Any]) -> Any:
+        """Arguments under other names, `out=`, and everything else that is not usual."""
+        if extra:
+            args = _with_renamed(public_name, names, args, extra)
+        missing = [n for n, arg in zip(names, args, strict=True) if arg is MISSING]
+        if missing:
+            listed = ", ".join(f'"{n}"' for n in missing)
+            raise TypeError(f"{public_name}() missing {len(missing)} required positional arguments: {listed}")
+        if names[-1] != "out" or not declared.out:
+            return slow(op, args)
+        result = slow(op, args[:-1])
+        return result if args[-1] is None else _write_outs(args[-1], result, declared.name)
+
+    function = lazy_function(public_name, declared, params, fallback)
     function.__doc__ = declared.body.__doc__
     function.__module__ = declared.body.__module__
-    function.__signature__ = signature  # type: ignore[attr-defined]
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(n, kinds[keyword], default=default) for n, default, keyword in params]
+    )
     return function
 
 
-def _positional_function(declared: Op) -> Callable[..., Any]:
+def positional_function(declared: Op) -> Callable[..., Any]:
     """The same for internal callers: every argument in order, no `out=`, no other names."""
-    parameters = [inspect.Parameter(p.name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for p in declared.params]
-    return make_function("positional", declared, parameters, apply_slowly, None)
+    params = [(p.name, inspect.Parameter.empty, False) for p in declared.params]
+    return lazy_function("positional", declared, params, lambda op, args, extra: apply_slowly(op, args))
+
+
+def _with_renamed(name: str, names: Sequence[str], args: tuple[Any, ...], extra: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments with those that came under NumPy's names put in their place.
+
+    Raises: TypeError for a name that means nothing.
+    """
+    found = list(args)
+    for other, value in extra.items():
+        own = next((own for own, others in _NUMPY_NAMES.items() if other in others), None)
+        place = names.index(own) if own in names else names.index("self") if own == "input" and "self" in names else None
+        if place is None:
+            raise TypeError(f"{name}() got an unexpected keyword argument '{other}'")
+        found[place] = value
+    return tuple(found)
 
 
 def _rename(kwargs: dict[str, Any], signature: inspect.Signature) -> dict[str, Any] | None:

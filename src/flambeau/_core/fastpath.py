@@ -7,6 +7,7 @@ Usual: plain tensors, Python's own numbers, static arguments of their declared t
 from __future__ import annotations
 
 import inspect
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,41 +34,69 @@ _SCOPE: dict[str, Any] = {
 _READ = "{0}_v = {0}._storage.value if not {0}._views and {0}._storage.host is None else {0}._read()"
 
 
-def make_function(
-    name: str, declared: Op, parameters: Sequence[inspect.Parameter], slow: Callable[..., Any], write_out: Any
+class _Missing:
+    """Stands for a required argument that was not given, so that it may still come under NumPy's name."""
+
+    def __repr__(self) -> str:
+        return "<required>"
+
+
+MISSING = _Missing()
+
+# A function's code before its first call: few of the hundreds of operations are ever called in one program.
+_unmade = compile("def unmade(*_args, **_kwargs):\n    return _make()(*_args, **_kwargs)", "<operation>", "exec").co_consts[0]
+
+
+def lazy_function(
+    name: str, declared: Op, params: Sequence[tuple[str, Any, bool]], fallback: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """The function of these parameters that records `declared`; `slow` takes what is not usual."""
-    scope: dict[str, Any] = {"_op": declared, "_write_out": write_out, "_apply": slow} | _SCOPE
+    """The function of these parameters (name, default, whether by keyword alone) that records `declared`.
+
+    `fallback(op, args, extra)` takes what is not usual. Its source is written at the first call and put in place of the
+    function's code, so that the function stays the same object.
+    """
+    scope: dict[str, Any] = {"_op": declared, "_fallback": fallback, "_missing": MISSING} | _SCOPE
+    function = types.FunctionType(_unmade, scope, name)
+
+    def make() -> Callable[..., Any]:
+        real = _made(name, declared, params, scope)
+        function.__defaults__, function.__kwdefaults__ = real.__defaults__, real.__kwdefaults__
+        function.__code__ = real.__code__
+        return function
+
+    scope["_make"] = make
+    return function
+
+
+def _made(name: str, declared: Op, params: Sequence[tuple[str, Any, bool]], scope: dict[str, Any]) -> types.FunctionType:
     texts = []
     star = False
-    for parameter in parameters:
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not star:
+    for parameter, default, keyword in params:
+        if keyword and not star:
             texts.append("*")
             star = True
-        text = parameter.name
-        if parameter.default is not inspect.Parameter.empty:
-            scope[f"_d_{parameter.name}"] = parameter.default
-            text += f"=_d_{parameter.name}"
-        texts.append(text)
-    has_out = any(parameter.name == "out" for parameter in parameters) and declared.out
-    names = [param.name for param in declared.params]
-    call = f"_apply(_op, ({', '.join(names)}{',' if names else ''}))"
-    if has_out:
-        call = f"{call} if out is None else _write_out(out, {call}, _op.name)"
-    source = f"def {name}({', '.join(texts)}):\n{_usual_case(declared, has_out, scope)}    return {call}\n"
+        scope[f"_d_{parameter}"] = MISSING if default is inspect.Parameter.empty else default
+        texts.append(f"{parameter}=_d_{parameter}")
+    has_out = declared.out and params[-1][0] == "out"
+    args = "".join(f"{parameter}, " for parameter, _, _ in params)
+    source = (
+        f"def {name}({', '.join(texts)}{', ' if texts else ''}**_extra):\n"
+        f"{_usual_case(declared, has_out, scope, params)}    return _fallback(_op, ({args}), _extra)\n"
+    )
     exec(source, scope)  # noqa: S102
     return scope[name]  # type: ignore[no-any-return]
 
 
-def _usual_case(declared: Op, has_out: bool, scope: dict[str, Any]) -> str:
+def _usual_case(declared: Op, has_out: bool, scope: dict[str, Any], given: Sequence[tuple[str, Any, bool]]) -> str:
     """The lines that try the usual case; none for operations that start with something else than a tensor."""
-    params = declared.params
+    # A method calls the first parameter `self`.
+    params = [_Named(p, name) for p, (name, _, _) in zip(declared.params, given, strict=False)]
     if not params or params[0].role not in ("array", "index") or params[0].optional:
         return ""
     if any(p.role in ("arrays", "indices") for p in params):
         return ""
     first = params[0].name
-    conditions = (["out is None"] if has_out else []) + [f"type({first}) in _plain"]
+    conditions = ["not _extra", *(["out is None"] if has_out else []), f"type({first}) in _plain"]
     key = [f"{first}_v.meta"]
     body = [_READ.format(first)]
     varying = [p for p in params[1:] if p.role in TENSOR_ROLES or (p.role == "scalar" and not _has_constant(p))]
@@ -78,7 +107,7 @@ def _usual_case(declared: Op, has_out: bool, scope: dict[str, Any]) -> str:
             body += _read_varying(p)
             key.append(f"{p.name}_k")
         elif p.role == "scalar":
-            scope[f"_p_{p.name}"] = p
+            scope[f"_p_{p.name}"] = p.param
             scope[f"_d_{p.name}"] = p.default
             conditions.append(f"{p.name} is _d_{p.name}")
             key.append(f"_p_{p.name}")
@@ -113,12 +142,20 @@ def _usual_case(declared: Op, has_out: bool, scope: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _has_constant(p: Param) -> bool:
+class _Named:
+    """A parameter under the name that it has in one function."""
+
+    def __init__(self, param: Param, name: str) -> None:
+        self.param, self.name = param, name
+        self.role, self.optional, self.default = param.role, param.optional, param.default
+
+
+def _has_constant(p: _Named) -> bool:
     """Whether a number has a default under which it belongs to the structure."""
     return p.default is not inspect.Parameter.empty and p.default is not None
 
 
-def _read_varying(p: Param) -> list[str]:
+def _read_varying(p: _Named) -> list[str]:
     """Lines that read an argument which may be a tensor or a number; a key of None-like `_op` never matches."""
     name = p.name
     lines = []
@@ -137,7 +174,7 @@ def _read_varying(p: Param) -> list[str]:
     return lines
 
 
-def _static(p: Param) -> tuple[str, str]:
+def _static(p: _Named) -> tuple[str, str]:
     """The condition under which a static argument needs no conversion, and its part of the key."""
     name = p.name
     if p.role in ("int", "bool", "str", "float"):

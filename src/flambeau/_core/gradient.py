@@ -22,7 +22,8 @@ class Rule:
 
     `function` gives the gradient of the inputs called `targets` (a tuple where there are several). Its parameters say
     what it needs, and thereby what is saved: `g` (cotangents), `output` or an output's name, an input's or static
-    argument's name, `x_meta` (the `Meta` of input `x`, which saves nothing), `needs` (names whose gradient is wanted).
+    argument's name, `x_meta` (the `Meta` of input `x`, which saves nothing), `needs` (names whose gradient is wanted),
+    `given` (names of the outputs that have a cotangent: what was saved for the gradient has one in second derivatives).
     """
 
     targets: tuple[str, ...]
@@ -121,7 +122,7 @@ def _build(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Ca
             gradients = _derived(call, wanted, cotangents, inputs, numbers)
         else:
             for rule in rules:
-                gradients |= _apply_rule(xp, call, rule, needs, cotangents, inputs, outputs, numbers)
+                gradients |= _apply_rule(xp, call, rule, needs, present, cotangents, inputs, outputs, numbers)
         return tuple(_fit(xp, gradients.get(i), call.inputs[i]) for i in wanted)
 
     dual = call.dual if linear is not None else not derived and all(rule.dual for rule in rules)
@@ -152,7 +153,7 @@ def _derived(
 
 
 def _apply_rule(
-    xp: Any, call: Call, rule: Rule, needs: tuple[bool, ...], cotangents: list[Any],
+    xp: Any, call: Call, rule: Rule, needs: tuple[bool, ...], present: tuple[bool, ...], cotangents: list[Any],
     inputs: dict[int, Any], outputs: dict[int, Any], numbers: Sequence[Any],
 ) -> dict[int, Any]:  # fmt: skip
     source, op = call.source, call.op
@@ -163,6 +164,7 @@ def _apply_rule(
     output_names = op.output_names or ("output",)
     extras: dict[str, Any] = {"xp": xp, "g": wide[0] if single else tuple(wide)}
     extras["needs"] = frozenset(name for name, need in zip(names, needs, strict=True) if need)
+    extras["given"] = frozenset(name for name, here in zip(output_names, present, strict=False) if here)
     widened = {i: source.widen(xp, value) for i, value in outputs.items()}
     if "output" in rule.parameters:
         extras["output"] = widened[0] if single else tuple(widened[i] for i in range(len(widened)))

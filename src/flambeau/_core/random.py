@@ -133,10 +133,9 @@ class Generator(Stream):
         if not std >= 0 and not math.isnan(std):
             raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
         if dtype.kind == "c":
-            # Half of the variance goes to each part.
-            pairs = self.normal((*shape, 2), 0.0, std * math.sqrt(0.5), _part(dtype), contiguous)
-            shifted: Array = _as_complex(pairs, dtype) + dtype.type(mean)
-            return shifted
+            # Half of the variance goes to each part; the mean is both parts'.
+            pairs = self.normal((*shape, 2), mean, std * math.sqrt(0.5), _part(dtype), contiguous)
+            return _as_complex(pairs, dtype)
         _check_known("normal_kernel_cpu", dtype, _DIGITS)
         count = math.prod(shape)
         if count < 16 or not contiguous:
@@ -208,11 +207,14 @@ class Generator(Stream):
         Raises: RuntimeError, if the bounds are out of order or out of the dtype's range.
         """
         dtype = np.dtype(dtype)
-        if high is not None and dtype.kind == "c":
-            raise RuntimeError("check_random_bounds handles only integral, floating-point and boolean types")
+        if dtype.kind == "c" and (high is not None or low != 0):
+            who = "random_from_to_impl" if high is None else "check_random_bounds"
+            raise RuntimeError(f"{who} handles only integral, floating-point and boolean types")
         _check_known("random_kernel_cpu", dtype, _WHOLE if high is None else _RANGED)
         if high is None:
             high = 1 + _largest_whole(dtype)
+            if low >= high:
+                raise RuntimeError(f"from is out of bounds for {_NAMES[dtype.name][1]}")
             if low == 0 and dtype.kind != "f" and dtype != ml_dtypes.bfloat16:
                 # The plain `random_()` looks at the dtype's size alone, never at the range.
                 return self._whole(shape, 0, high, dtype, pairs=dtype.itemsize == 8)
@@ -410,6 +412,7 @@ def _floating(shape: Shape, dtype: Any, law: str) -> tuple[tuple[int, ...], np.d
     if dtype.name not in _DIGITS:
         # PyTorch names the dtype in a way of its own for each of the two.
         name = _NAMES.get(dtype.name, (dtype.name, dtype.name))[law == "Cauchy"]
+        name = {"int64_t": "long int", "uint64_t": "long unsigned int"}.get(name, name)
         raise RuntimeError(
             f"{law} distribution is a continuous probability distribution. "
             f"dtype must be a floating point but you specified {name}"

@@ -1,4 +1,5 @@
-"""What operations with several named results return: tuples with a field for each, such as `torch.return_types.max`.
+"""What operations with several named results return: tuples with a field for each, such as
+`torch.return_types.max`.
 
 They are PyTorch's: made from one sequence, compared and unpacked like tuples, and printed a field a line.
 
@@ -80,7 +81,8 @@ class StructSequence(tuple[Any, ...]):
             raise TypeError("constructor requires a sequence") from None
         if len(items) != cls.n_fields:
             raise TypeError(
-                f"torch.return_types.{cls.__name__}() takes a {cls.n_fields}-sequence ({len(items)}-sequence given)"
+                f"torch.return_types.{cls.__name__}() takes a {cls.n_fields}-sequence "
+                f"({len(items)}-sequence given)"
             )
         return super().__new__(cls, items)
 
@@ -101,7 +103,9 @@ def _define(name: str, fields: tuple[str, ...]) -> type[StructSequence]:
     return type(name, (StructSequence,), namespace)
 
 
-all_return_types: list[type[StructSequence]] = [_define(name, tuple(text.split())) for name, text in _FIELDS.items()]
+all_return_types: list[type[StructSequence]] = [
+    _define(name, tuple(text.split())) for name, text in _FIELDS.items()
+]
 _by_name = {each.__name__: each for each in all_return_types}
 globals().update(_by_name)
 
