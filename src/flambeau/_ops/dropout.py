@@ -101,8 +101,8 @@ def _mask(input: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Tens
     """
     meta = meta_of(input._meta.shape if shape is None else shape, dtypes.bool_, input._meta.device)
     values = None
+    stride = preserved_strides(input) if shape is None and input._stride is not None else None
     if meta.device is not META:
-        stride = preserved_strides(input) if shape is None and input._stride is not None else None
         values = draw_in_order(
             lambda generator, sizes, dtype, contiguous: generator.dropout_mask(p, sizes),
             default_generator,
@@ -110,7 +110,10 @@ def _mask(input: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Tens
             meta.np,
             stride,
         )
-    return from_array(values, meta)
+    result = from_array(values, meta)
+    if stride is not None:
+        result._stride = stride
+    return result
 
 
 def _rounded(value: float, dtype: dtypes.dtype) -> float:
@@ -149,13 +152,8 @@ def _alpha_dropout(input: Tensor, p: float, shape: tuple[int, ...] | None = None
     mask = _mask(input, p, shape)
     a = 1.0 / math.sqrt((_SELU_LIMIT**2 * p + 1) * (1 - p))
     kept = _rounded(_SELU_LIMIT * a * p, dtype)
-    lost = _rounded(_rounded(-_SELU_LIMIT * a, dtype) + _wide(_SELU_LIMIT * a * p, dtype), dtype)
+    lost = _rounded(_rounded(-_SELU_LIMIT * a, dtype) + kept, dtype)
     return alpha_dropped(input, mask, _rounded(a, dtype), kept, lost)  # type: ignore[no-any-return]
-
-
-def _wide(value: float, dtype: dtypes.dtype) -> float:
-    """A number as it takes part in arithmetic with tensors of that dtype."""
-    return value if dtype is dtypes.float64 else float(np.float32(value))
 
 
 def _feature_dropout(input: Tensor, p: float) -> Tensor:
@@ -213,7 +211,9 @@ def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor,
     """`dropout`, and the mask of what it kept; `train=None` means training."""
     _check_tensor(input, "native_dropout")
     dtype = input._meta.dtype
-    if train is False or not input._meta.numel:
+    if not input._meta.numel:
+        return input, registry["empty_like"](input)
+    if train is False:
         ones = constant(np.ones(input._meta.shape, np.bool_), dtypes.bool_, input._meta)
         return dropped_natively(input, ones, 1.0, 1.0), ones
     mask = _mask(input, float(p))
