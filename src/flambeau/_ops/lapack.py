@@ -11,11 +11,19 @@ from typing import Any
 
 import numpy as np
 from jax import lax
-from scipy.linalg import blas, lapack
 
 from flambeau._core.declare import Array, Meta
 from flambeau._core.errors import LinAlgError
 from flambeau._core.tensor import Tensor
+
+
+
+def _routines(library: str, names: tuple[str, ...], arrays: tuple[Any, ...]) -> Any:
+    """LAPACK's or BLAS's routines for arrays of these dtypes. SciPy is slow to import, so it waits for its first use."""
+    from scipy.linalg import blas, lapack
+
+    return lapack.get_lapack_funcs(names, arrays) if library == "lapack" else blas.get_blas_funcs(names, arrays)
+
 
 # -- checks ----------------------------------------------------------------------------------------
 
@@ -108,7 +116,7 @@ def lu(xp: Any, a: Array) -> tuple[Array, Array, Array]:
         return factors, (pivots + 1).astype(np.int32), info.astype(np.int32)
     if _empty_matrix(a):
         return a, np.zeros((*lead, k), np.int32), np.zeros(lead, np.int32)
-    (getrf,) = lapack.get_lapack_funcs(("getrf",), (a,))
+    (getrf,) = _routines("lapack", ("getrf",), (a,))
     found = _each(getrf, a)
     return (
         _stacked([each[0] for each in found], lead, (m, n), a.dtype),
@@ -154,7 +162,7 @@ def solved_triangular(xp: Any, a: Array, b: Array, upper: bool, left: bool = Tru
         return xp.zeros_like(b)
     if xp is not np:
         return lax.linalg.triangular_solve(a, b, left_side=left, lower=not upper, unit_diagonal=unit)
-    (trsm,) = blas.get_blas_funcs(("trsm",), (a, b))
+    (trsm,) = _routines("blas", ("trsm",), (a, b))
 
     def solve(x: Array, y: Array) -> Array:
         return trsm(1.0, x, y, side=not left, lower=not upper, diag=unit)
@@ -171,7 +179,7 @@ def cholesky(xp: Any, a: Array) -> tuple[Array, Array]:
     try:
         return np.linalg.cholesky(a), np.zeros(a.shape[:-2], np.int32)
     except np.linalg.LinAlgError:
-        (potrf,) = lapack.get_lapack_funcs(("potrf",), (a,))
+        (potrf,) = _routines("lapack", ("potrf",), (a,))
         found = _each(lambda x: potrf(x, lower=True, clean=True), a)
         lead = a.shape[:-2]
         return (
@@ -182,7 +190,7 @@ def cholesky(xp: Any, a: Array) -> tuple[Array, Array]:
 
 def failed_minors(a: np.ndarray) -> np.ndarray:
     """For matrices of which some are not positive: the order of the leading minor at which each fails, else 0."""
-    (potrf,) = lapack.get_lapack_funcs(("potrf",), (a,))
+    (potrf,) = _routines("lapack", ("potrf",), (a,))
     return _stacked([each[1] for each in _each(lambda x: potrf(x, lower=True), a)], a.shape[:-2], (), np.int32)
 
 
@@ -209,7 +217,7 @@ def geqrf(xp: Any, a: Array) -> tuple[Array, Array]:
     k = min(m, n)
     if _empty_matrix(a):
         return a, np.zeros((*lead, k), a.dtype)
-    (function,) = lapack.get_lapack_funcs(("geqrf",), (a,))
+    (function,) = _routines("lapack", ("geqrf",), (a,))
     found = _each(function, a)
     return (
         _stacked([each[0] for each in found], lead, (m, n), a.dtype),
