@@ -121,23 +121,64 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill with numbers from the part of a normal distribution that lies between `a` and `b`."""
+    """Fill with numbers from the part of a normal distribution that lies between `a` and `b`.
 
-    def share_below(x: float) -> float:
-        return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
-
+    Numbers are drawn until all are accepted: from the normal distribution where most of it lies between the
+    bounds, else uniformly between them.
+    """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
             "The distribution of values may be incorrect.",
             stacklevel=2,
         )
+    if tensor.is_meta:
+        return tensor
     with no_grad():
-        low, high = share_below((a - mean) / std), share_below((b - mean) / std)
-        # The inverse of the distribution's cumulative function, at uniform numbers.
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_().mul_(std * math.sqrt(2.0)).add_(mean)
-        return tensor.clamp_(min=a, max=b)
+        # The bounds as the tensor's dtype has them, so that no number is rounded out of the range.
+        a, b = (float(tensor.new_tensor(bound, device="cpu").item()) for bound in (a, b))
+        if _share_below((b - mean) / std) - _share_below((a - mean) / std) > 0.3:
+            return _redraw_normal(tensor, mean, std, a, b, generator)
+        return _redraw_uniform(tensor, mean, std, a, b, generator)
+
+
+def _share_below(x: float) -> float:
+    """The share of a standard normal distribution that lies below `x`."""
+    return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
+
+
+def _redraw_normal(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
+) -> Tensor:
+    tensor.normal_(mean, std, generator=generator)
+    outside = (tensor < a) | (tensor > b)
+    while bool(outside.any()):
+        drawn = registry["empty_like"](tensor).normal_(mean, std, generator=generator)
+        tensor.copy_(registry["where"](outside, drawn, tensor))
+        outside = (tensor < a) | (tensor > b)
+    return tensor
+
+
+def _redraw_uniform(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
+) -> Tensor:
+    nearest = min(max(mean, a), b)
+    highest = -0.5 * ((nearest - mean) / std) ** 2
+
+    def is_refused(drawn: Tensor) -> Tensor:
+        """Accept with the ratio of the density here to the greatest between the bounds."""
+        relative = drawn.clone().sub_(mean).div_(std).pow_(2).mul_(-0.5).sub_(highest)
+        chance = registry["empty_like"](drawn).uniform_(generator=generator).log_()
+        refused: Tensor = chance > relative
+        return refused
+
+    tensor.uniform_(a, b, generator=generator)
+    refused = is_refused(tensor)
+    while bool(refused.any()):
+        drawn = registry["empty_like"](tensor).uniform_(a, b, generator=generator)
+        tensor.copy_(registry["where"](refused, drawn, tensor))
+        refused = refused & is_refused(drawn)
+    return tensor
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
