@@ -350,6 +350,13 @@ def test_another_start_records_the_same_call() -> None:
     assert first._views[0][0] is second._views[0][0]
 
 
+def test_nothing_is_read_from_an_empty_tensor() -> None:
+    """So the index may name what is not there, as in PyTorch."""
+    empty = flambeau.zeros(0, 3)[:, flambeau.tensor([7, -9])]
+    assert tuple(empty.shape) == (0, 2)
+    assert empty.tolist() == []
+
+
 def test_an_index_out_of_bounds_says_where_it_stands() -> None:
     with pytest.raises(IndexError) as caught:
         flambeau.zeros(3)[flambeau.tensor([[0, 7]])]

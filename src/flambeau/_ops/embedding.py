@@ -162,6 +162,18 @@ def embedding(
     return apply(lookup, (weight, input, padding, scale_grad_by_freq))  # type: ignore[no-any-return]
 
 
+@function("embedding")
+def embedding_rows(
+    weight: Tensor,
+    indices: Tensor,
+    padding_idx: int = NO_PADDING,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """What `nn.functional.embedding` is made of: the table comes first, and -1 means no padding."""
+    return apply(lookup, (weight, indices, padding_idx, scale_grad_by_freq))  # type: ignore[no-any-return]
+
+
 # -- embedding_bag ---------------------------------------------------------------------------------
 
 

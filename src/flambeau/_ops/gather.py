@@ -115,7 +115,15 @@ def _scattered_shape(input: Meta, dim: int, index: Meta, src: Any, *_: Any) -> M
 # -- gather ----------------------------------------------------------------------------------------
 
 
-@op("gather", "Tensor.gather", out=True, promote=RAW, shape=_gathered_shape, check=_check_index, guards=("input",))
+@op(
+    "gather",
+    "Tensor.gather",
+    out=True,
+    promote=RAW,
+    shape=_gathered_shape,
+    check=_check_index,
+    guards=("input",),
+)
 def gather(xp: Any, input: Array, dim: int, index: Index, *, sparse_grad: bool = False) -> Array:
     """For each element of `index` the element of `input` that it names along `dim`; the other positions stay.
 

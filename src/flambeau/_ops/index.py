@@ -20,7 +20,7 @@ from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import Meta, meta_of
 from flambeau._ops.bounds import check_index, out_of_bounds
 from flambeau._ops.construct import finish
-from flambeau._ops.placing import key_of, put
+from flambeau._ops.placing import key_of, picked, put
 from flambeau._ops.views import select_view, slice_view
 
 INDEX_DTYPES = frozenset({dtypes.int64, dtypes.int32})
@@ -279,9 +279,14 @@ def indexed_shape(input: Meta, indices: Sequence[Meta | None]) -> tuple[int, ...
 )
 def index(xp: Any, input: Array, indices: Indices) -> Array:
     """The entries of `input` at integer positions, which broadcast together."""
-    if xp is np:
-        return input[key_of(indices)]
-    return input.at[key_of(indices)].get(mode="fill")
+    return entries(xp, input, indices)
+
+
+def entries(xp: Any, array: Array, indices: Sequence[Any]) -> Array:
+    """The same on arrays."""
+    if not array.size:  # nothing is read, so the indices may be anything
+        return xp.zeros(indexed_shape(array, indices), array.dtype)
+    return picked(xp, array, key_of(indices))
 
 
 @index.gradient("input")

@@ -61,6 +61,8 @@ def put(xp: Any, base: Array, indices: Sequence[Any], values: Array, accumulate:
             else base.at[key].add(values, mode="drop")
         )
     result = np.array(base)
+    if not base.size:
+        return result
     if not accumulate:
         result[key] = values
     elif len(indices) == 1:

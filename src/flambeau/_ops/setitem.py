@@ -15,6 +15,7 @@ from flambeau._ops.index import (
     MASK_DTYPES,
     as_items,
     check_mask,
+    entries,
     expand_masks,
     indexed_shape,
     no_dimensions,
@@ -26,7 +27,7 @@ from flambeau._ops.index import (
     type_name,
 )
 from flambeau._ops.numbers import as_number
-from flambeau._ops.placing import key_of, put
+from flambeau._ops.placing import put
 
 # -- operations ------------------------------------------------------------------------------------
 
@@ -58,7 +59,7 @@ def _(xp: Any, g: Array, indices: Any, accumulate: bool) -> Array:
 
 @put_values.gradient("values")
 def _(xp: Any, g: Array, indices: Any) -> Array:
-    return g[key_of(indices)]
+    return entries(xp, g, indices)
 
 
 def _spread(xp: Any, mask: Array, dim: int, ndim: int) -> Array:
