@@ -1,7 +1,8 @@
 """Losses against classes: negative log-likelihood, cross entropy, multi-class and multi-label margins.
 
-Classes lie along dimension 1 (0 where there is no batch). With y the log-probabilities and a gradient d with respect to
-them, the gradient with respect to the scores is `d - softmax * sum(d)`; cross entropy therefore saves y alone.
+Classes lie along dimension 1 (0 where there is no batch). With y the log-probabilities and a gradient d with
+respect to them, the gradient with respect to the scores is `d - softmax * sum(d)`; cross entropy therefore
+saves y alone.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def _check_target(target: Meta) -> None:
     if target.dtype not in (dtypes.int64, dtypes.uint8):
         error = RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype.scalar_type}")
         error.add_note(
-            "The target holds class indices, which are integers (torch.int64): convert it with `target.long()` or "
+            "The target holds class indices, which are integers (torch.int64): convert it with "
+            "`target.long()` or "
             "`target.to(torch.int64)`."
         )
         raise error
@@ -42,15 +44,19 @@ def _check_weight(weight: Meta | None, input: Meta) -> None:
     if weight.shape != (classes,):
         if input.ndim <= 2:
             raise RuntimeError(
-                f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
+                f"weight tensor should be defined either for all {classes} classes or no classes but got "
+                "weight tensor of "
                 f"shape: {list(weight.shape)}"
             )
         raise RuntimeError(
-            f"weight tensor should be defined either for all or no classes (there are {classes} classes, and the weight "
+            f"weight tensor should be defined either for all or no classes (there are {classes} classes, "
+            "and the weight "
             f"is of shape {list(weight.shape)})"
         )
     if weight.dtype is not input.dtype:
-        raise RuntimeError(f"expected scalar type {input.dtype.scalar_type} but found {weight.dtype.scalar_type}")
+        raise RuntimeError(
+            f"expected scalar type {input.dtype.scalar_type} but found {weight.dtype.scalar_type}"
+        )
 
 
 def _check_sizes(input: Meta, target: Meta) -> None:
@@ -58,13 +64,17 @@ def _check_sizes(input: Meta, target: Meta) -> None:
         raise ValueError("Expected 1 or more dimensions (got 0)")
     if input.ndim == 1:
         if target.ndim == 1 and target.shape[0] != 1:
-            raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.shape[0]}")
+            raise ValueError(
+                f"For 1D input, 1D target must have size 1, but got target size: {target.shape[0]}"
+            )
         if target.ndim > 1:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
         return
     if target.ndim == 0 or input.shape[0] != target.shape[0]:
         found = target.shape[0] if target.ndim else 0
-        raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({found}).")
+        raise ValueError(
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({found})."
+        )
     if input.ndim == 2 and target.ndim != 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     wanted = (input.shape[0], *input.shape[2:])
@@ -72,11 +82,13 @@ def _check_sizes(input: Meta, target: Meta) -> None:
         return
     if input.ndim == 4 and target.ndim != 3:
         raise RuntimeError(
-            f"only batches of spatial targets supported (3D tensors) but got targets of dimension: {target.ndim}"
+            "only batches of spatial targets supported (3D tensors) but got targets of dimension: "
+            f"{target.ndim}"
         )
     if input.ndim == 4:
         raise RuntimeError(
-            f"size mismatch (got input: {list(input.shape)} , target: {list(target.shape)}): the target should be of "
+            f"size mismatch (got input: {list(input.shape)} , target: {list(target.shape)}): the target "
+            "should be of "
             f"size {list(wanted)}"
         )
     raise RuntimeError(f"Expected target size {list(wanted)}, got {list(target.shape)}")
@@ -93,7 +105,8 @@ def _check_classes(target: Value, classes: int, ignore_index: int) -> None:
         return
     error = IndexError(f"Target {int(bad.flat[0])} is out of bounds.")
     error.add_note(
-        f"The input has {classes} classes, so targets must be in [0, {classes - 1}], or {ignore_index} (ignore_index) "
+        f"The input has {classes} classes, so targets must be in [0, {classes - 1}], or {ignore_index} "
+        "(ignore_index) "
         f"for elements to leave out; {bad.size} of {array.size} are neither."
     )
     raise error
@@ -104,7 +117,9 @@ def _check_classes(target: Value, classes: int, ignore_index: int) -> None:
 
 def _picked(xp: Any, values: Any, target: Any, axis: int) -> Any:
     """The value of each element's class."""
-    found = xp.take_along_axis(values, xp.expand_dims(target.reshape(_element_shape(values, axis)), axis), axis)
+    found = xp.take_along_axis(
+        values, xp.expand_dims(target.reshape(_element_shape(values, axis)), axis), axis
+    )
     return xp.squeeze(found, axis)
 
 
@@ -144,13 +159,17 @@ def _at_class(xp: Any, values: Any, target: Any, axis: int, classes: int) -> Any
     """Zeros of scores' shape, with each element's value at its class."""
     ndim = values.ndim + 1
     numbers = xp.arange(classes).reshape(-1, *(1,) * (ndim - axis - 1))
-    return xp.where(numbers == xp.expand_dims(target, axis), xp.expand_dims(values, axis), xp.zeros((), values.dtype))
+    return xp.where(
+        numbers == xp.expand_dims(target, axis), xp.expand_dims(values, axis), xp.zeros((), values.dtype)
+    )
 
 
 # -- negative log-likelihood -----------------------------------------------------------------------
 
 
-def _class_loss_shape(input: Meta, target: Meta, weight: Meta | None, ignore_index: int, reduction: str) -> Any:
+def _class_loss_shape(
+    input: Meta, target: Meta, weight: Meta | None, ignore_index: int, reduction: str
+) -> Any:
     _check_sizes(input, target)
     if kind(input.dtype) not in "hf":
         where = "nll_loss_out_frame" if input.ndim <= 2 else "nll_loss2d_forward_out_frame"
@@ -183,7 +202,9 @@ def nll(
 
 
 @nll.gradient("input")
-def _(xp: Any, g: Array, input_meta: Meta, target: Array, weight: Any, ignore_index: int, reduction: str) -> Array:
+def _(
+    xp: Any, g: Array, input_meta: Meta, target: Array, weight: Any, ignore_index: int, reduction: str
+) -> Array:
     axis = _class_axis(input_meta.ndim)
     classes = input_meta.shape[axis]
     keep, target = _kept(xp, target.reshape(_element_shape(input_meta, axis)), ignore_index, classes)
@@ -194,9 +215,14 @@ def _(xp: Any, g: Array, input_meta: Meta, target: Array, weight: Any, ignore_in
 
 @function("nn.functional.nll_loss")
 def nll_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None, ignore_index: int = -100,
-    reduce: bool | None = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Minus the log-probability of each element's class.
 
     Args:
@@ -231,7 +257,9 @@ def _cross_entropy_shape(
 def _check_scores(input: Meta) -> None:
     if kind(input.dtype) not in "hf":
         last = "_lastdim" if _class_axis(input.ndim) == input.ndim - 1 else ""
-        raise NotImplementedError(f"\"log_softmax{last}_kernel_impl\" not implemented for '{input.dtype.scalar_type}'")
+        raise NotImplementedError(
+            f"\"log_softmax{last}_kernel_impl\" not implemented for '{input.dtype.scalar_type}'"
+        )
 
 
 def _wide_classes(xp: Any, weight: Any, ndim: int, dtype: Any) -> Any:
@@ -240,7 +268,13 @@ def _wide_classes(xp: Any, weight: Any, ndim: int, dtype: Any) -> Any:
 
 @op(shape=_cross_entropy_shape, check=_check_indices, outputs=("output", "log_probabilities"), node=_node)
 def class_cross_entropy(
-    xp: Any, input: Array, target: Index, weight: Array | None, ignore_index: int, reduction: str, label_smoothing: float
+    xp: Any,
+    input: Array,
+    target: Index,
+    weight: Array | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
 ) -> tuple[Array, Array]:
     """The loss and the log-probabilities, which the gradient needs."""
     axis = _class_axis(input.ndim)
@@ -253,7 +287,11 @@ def class_cross_entropy(
     else:
         losses = -weights * _picked(xp, log_probabilities, target, axis)
     if label_smoothing > 0:
-        scaled = log_probabilities if weight is None else log_probabilities * _wide_classes(xp, weight, input.ndim, input.dtype)
+        scaled = (
+            log_probabilities
+            if weight is None
+            else log_probabilities * _wide_classes(xp, weight, input.ndim, input.dtype)
+        )
         smooth = -xp.sum(scaled, axis=axis)
         losses = (1 - label_smoothing) * losses + (label_smoothing / classes) * smooth
     losses = xp.where(keep, losses, xp.zeros((), input.dtype))
@@ -262,9 +300,16 @@ def class_cross_entropy(
 
 @class_cross_entropy.gradient("input")
 def _(
-    xp: Any, g: Any, log_probabilities: Array, target: Array, weight: Any, ignore_index: int, reduction: str,
+    xp: Any,
+    g: Any,
+    log_probabilities: Array,
+    target: Array,
+    weight: Any,
+    ignore_index: int,
+    reduction: str,
     label_smoothing: float,
-) -> Array:  # fmt: skip
+    given: Any,
+) -> Array:
     ndim = log_probabilities.ndim
     axis = _class_axis(ndim)
     classes = log_probabilities.shape[axis]
@@ -277,13 +322,21 @@ def _(
     found = probabilities * xp.expand_dims(at_class, axis) - _at_class(xp, at_class, target, axis, classes)
     if label_smoothing > 0:
         share = xp.expand_dims(scales * (label_smoothing / classes), axis)
-        wide = xp.ones((), cotangent.dtype) if weight is None else _wide_classes(xp, weight, ndim, cotangent.dtype)
+        wide = (
+            xp.ones((), cotangent.dtype)
+            if weight is None
+            else _wide_classes(xp, weight, ndim, cotangent.dtype)
+        )
         total = classes if weight is None else xp.sum(weight)
         found = found + share * (probabilities * total - wide)
+    if "log_probabilities" in given:  # second derivatives
+        found = found + g[1] - probabilities * xp.sum(g[1], axis=axis, keepdims=True)
     return found
 
 
-def _soft_shape(input: Meta, target: Meta, weight: Meta | None, reduction: str, label_smoothing: float) -> Any:
+def _soft_shape(
+    input: Meta, target: Meta, weight: Meta | None, reduction: str, label_smoothing: float
+) -> Any:
     _check_scores(input)
     axis = _class_axis(input.ndim)
     if weight is not None and weight.shape != (input.shape[axis],):
@@ -308,7 +361,14 @@ def soft_cross_entropy(
 
 @soft_cross_entropy.gradient("input", "target")
 def _(
-    xp: Any, g: Array, input: Array, target: Array, weight: Any, reduction: str, label_smoothing: float, needs: Any
+    xp: Any,
+    g: Array,
+    input: Array,
+    target: Array,
+    weight: Any,
+    reduction: str,
+    label_smoothing: float,
+    needs: Any,
 ) -> tuple[Array | None, Array | None]:
     axis = _class_axis(input.ndim)
     elements = max(input.size // max(input.shape[axis], 1), 1)
@@ -329,9 +389,15 @@ def _(
 
 @function("nn.functional.cross_entropy")
 def cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None, ignore_index: int = -100,
-    reduce: bool | None = None, reduction: str = "mean", label_smoothing: float = 0.0,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """Minus the log-probability of each element's class under `softmax(input)`.
 
     Args:
@@ -359,19 +425,28 @@ def cross_entropy(
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     if target._meta.shape == input._meta.shape:
         return _of_probabilities(input, target, weight, ignore_index, reduction, float(label_smoothing))
-    found = apply(class_cross_entropy, (input, target, weight, ignore_index, reduction, float(label_smoothing)))
+    found = apply(
+        class_cross_entropy, (input, target, weight, ignore_index, reduction, float(label_smoothing))
+    )
     return found[0]  # type: ignore[no-any-return]
 
 
 def _of_probabilities(
-    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
 ) -> Tensor:
     if not target.is_floating_point():
         error = RuntimeError(
-            f"Expected floating point type for target with class probabilities, got {target.dtype.scalar_type}"
+            "Expected floating point type for target with class probabilities, got "
+            f"{target.dtype.scalar_type}"
         )
         error.add_note(
-            f"A target of the input's own shape {list(input.shape)} holds probabilities. One-hot targets need `.float()`; "
+            f"A target of the input's own shape {list(input.shape)} holds probabilities. One-hot targets "
+            "need `.float()`; "
             "class indices have no dimension for the classes."
         )
         raise error
@@ -386,7 +461,9 @@ def _of_probabilities(
 def _check_long(target: Meta) -> None:
     if target.dtype is not dtypes.int64:
         error = RuntimeError(f"expected scalar type Long but found {target.dtype.scalar_type}")
-        error.add_note("The target holds class indices: convert it with `target.long()` or `target.to(torch.int64)`.")
+        error.add_note(
+            "The target holds class indices: convert it with `target.long()` or `target.to(torch.int64)`."
+        )
         raise error
 
 
@@ -403,11 +480,15 @@ def _multi_margin_shape(
     batch = input.shape[0] if input.ndim > 1 else 1
     if target.ndim > 1 or target.numel != batch:
         raise RuntimeError(
-            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). "
-            f"Expected target size [{batch}], but got {list(target.shape)}. Input has shape {list(input.shape)}."
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples "
+            "(batch size). "
+            f"Expected target size [{batch}], but got {list(target.shape)}. Input has shape "
+            f"{list(input.shape)}."
         )
     if weight is not None and weight.shape != (_last(input.shape),):
-        raise RuntimeError(f"inconsistent weight size, expected {_last(input.shape)} but got {list(weight.shape)}")
+        raise RuntimeError(
+            f"inconsistent weight size, expected {_last(input.shape)} but got {list(weight.shape)}"
+        )
     _check_long(target)
     return loss_shape(target.shape, reduction)
 
@@ -443,7 +524,9 @@ def multi_margin(
 
 
 @multi_margin.gradient("input")
-def _(xp: Any, g: Array, input: Array, target: Array, weight: Any, p: int, margin: float, reduction: str) -> Array:
+def _(
+    xp: Any, g: Array, input: Array, target: Array, weight: Any, p: int, margin: float, reduction: str
+) -> Array:
     scores, index, _, gap = _violations(xp, input, target, margin)
     slope = (gap > 0).astype(g.dtype) if p == 1 else 2 * gap
     if weight is not None:
@@ -456,9 +539,15 @@ def _(xp: Any, g: Array, input: Array, target: Array, weight: Any, p: int, margi
 
 @function("nn.functional.multi_margin_loss")
 def multi_margin_loss(
-    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
-    size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """By how much (to the power `p`) other classes' scores come within `margin` of the right one's."""
     reduction = chosen_reduction(size_average, reduce, reduction)
     if p not in (1, 2):
@@ -474,7 +563,9 @@ def _multilabel_shape(input: Meta, target: Meta, reduction: str) -> tuple[int, .
             f"\"multilabel_margin_loss_forward_out_frame\" not implemented for '{input.dtype.scalar_type}'"
         )
     if target.shape != input.shape and not (input.ndim < 2 and target.numel == input.numel):
-        raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+        )
     _check_long(target)
     return loss_shape(input.shape[:1] if input.ndim > 1 else (), reduction)
 
@@ -486,7 +577,9 @@ def _check_labels(input: Value, target: Value, *_: Any) -> None:
 
 
 def _label_gaps(xp: Any, input: Any, target: Any) -> tuple[Any, Any, Any]:
-    """For each label and each other class (sample, label, class): how far the class comes too close to the label."""
+    """For each label and each other class (sample, label, class): how far the class comes too close to the
+    label.
+    """
     scores = input.reshape(-1, _last(input.shape))
     target = target.reshape(scores.shape)
     listed = xp.cumsum(target < 0, axis=1) == 0  # labels end at the first -1
@@ -516,8 +609,14 @@ def _(xp: Any, g: Array, input: Array, target: Array, reduction: str) -> Array:
 
 @function("nn.functional.multilabel_margin_loss")
 def multilabel_margin_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
-    """By how much the scores of other classes come within 1 of the labels' scores; labels end at the first -1."""
+    """By how much the scores of other classes come within 1 of the labels' scores; labels end at the first
+    -1.
+    """
     reduction = chosen_reduction(size_average, reduce, reduction)
     return apply(multilabel_margin, (input, target, reduction))  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
 """Connectionist temporal classification: the likelihood of a label sequence over all its alignments.
 
-Source: Graves and others 2006, "Connectionist temporal classification: labelling unsegmented sequence data with recurrent
-neural networks", ICML.
+Source: Graves and others 2006, "Connectionist temporal classification: labelling unsegmented
+sequence data with recurrent neural networks", ICML.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from flambeau._core.tensor import Tensor
 from flambeau._ops.reduction import NUMBERS, checked_reduction
 
 
-def _negative_log_likelihood(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> Any:
+def _negative_log_likelihood(
+    log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int
+) -> Any:
     """Shape: log_probs `(T, N, C)`, targets `(N, S)`, lengths `(N)`; the result `(N)`."""
     batch, longest = targets.shape
     states = 2 * longest + 1
@@ -64,7 +66,12 @@ def _log_sum(values: Any, axis: int) -> Any:
 
 @op(shape=lambda log_probs, *_: (log_probs.shape[1],), node="CtcLossBackward0")
 def ctc_likelihood(
-    log_probs: Array, targets: Index, input_lengths: Index, target_lengths: Index, blank: int, zero_infinity: bool
+    log_probs: Array,
+    targets: Index,
+    input_lengths: Index,
+    target_lengths: Index,
+    blank: int,
+    zero_infinity: bool,
 ) -> Array:
     loss = _negative_log_likelihood(log_probs, targets, input_lengths, target_lengths, blank)
     return jnp.where(zero_infinity & jnp.isinf(loss), jnp.zeros((), loss.dtype), loss)
@@ -72,9 +79,17 @@ def ctc_likelihood(
 
 @ctc_likelihood.gradient("log_probs")
 def _(
-    g: Array, log_probs: Array, targets: Array, input_lengths: Array, target_lengths: Array, blank: int, zero_infinity: bool
+    g: Array,
+    log_probs: Array,
+    targets: Array,
+    input_lengths: Array,
+    target_lengths: Array,
+    blank: int,
+    zero_infinity: bool,
 ) -> Array:
-    """PyTorch's takes `log_probs` as the log-softmax that it should be: probabilities less how often each is emitted."""
+    """PyTorch's takes `log_probs` as the log-softmax that it should be: probabilities less how often each is
+    emitted.
+    """
     loss, pull = jax.vjp(
         lambda x: _negative_log_likelihood(x, targets, input_lengths, target_lengths, blank), log_probs
     )
@@ -109,7 +124,8 @@ def _padded(targets: Tensor, lengths: Sequence[int]) -> Any:
     if array.ndim == 2:
         if max(lengths, default=0) > array.shape[1]:
             raise RuntimeError(
-                f"Expected tensor to have size at least {max(lengths)} at dimension 1, but got size {array.shape[1]} for "
+                f"Expected tensor to have size at least {max(lengths)} at dimension 1, but got size "
+                f"{array.shape[1]} for "
                 "argument #2 'targets' (while checking arguments for ctc_loss_allocate_outputs)"
             )
         rows = np.zeros((len(lengths), max([1, *lengths])), np.int64)
@@ -117,7 +133,8 @@ def _padded(targets: Tensor, lengths: Sequence[int]) -> Any:
     else:
         if sum(lengths) != array.size:
             raise RuntimeError(
-                f"Expected tensor to have size {sum(lengths)} at dimension 0, but got size {array.size} for argument #2 "
+                f"Expected tensor to have size {sum(lengths)} at dimension 0, but got size {array.size} "
+                "for argument #2 "
                 "'targets' (while checking arguments for ctc_loss_allocate_outputs)"
             )
         rows = np.zeros((len(lengths), max([1, *lengths])), np.int64)
@@ -132,16 +149,22 @@ def _padded(targets: Tensor, lengths: Sequence[int]) -> Any:
 def _check_labels(rows: Any, classes: int) -> None:
     if rows.size and not (rows.min() >= 0 and rows.max() < classes):
         raise IndexError(
-            f"ctc_loss(): targets must be in [0, {classes - 1}], as log_probs has {classes} classes, but they go from "
+            f"ctc_loss(): targets must be in [0, {classes - 1}], as log_probs has {classes} classes, but "
+            "they go from "
             f"{rows.min()} to {rows.max()}"
         )
 
 
 @function("nn.functional.ctc_loss")
 def ctc_loss(
-    log_probs: Any, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: int = 0, reduction: str = "mean",
+    log_probs: Any,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: str = "mean",
     zero_infinity: bool = False,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Minus the log-likelihood of label sequences, summed over all alignments with the inputs.
 
     Args:
@@ -149,7 +172,8 @@ def ctc_loss(
         targets: labels, padded or one after the other.
         zero_infinity: a sequence too long for its input costs nothing instead of infinity.
 
-    Shape: log_probs `(T, N, C)` or `(T, C)`; targets `(N, S)` or `(sum(target_lengths))`; lengths `(N)` or `()`.
+    Shape: log_probs `(T, N, C)` or `(T, C)`; targets `(N, S)` or `(sum(target_lengths))`; lengths `(N)` or
+    `()`.
     """
     reduction = checked_reduction(reduction)
     single = log_probs.dim() == 2
@@ -160,11 +184,15 @@ def ctc_loss(
     times, batch, classes = log_probs.shape
     if not 0 <= blank < classes:
         raise RuntimeError("blank must be in label range")
-    inputs, labels = _lengths(input_lengths, batch, "input_lengths"), _lengths(target_lengths, batch, "target_lengths")
+    inputs, labels = (
+        _lengths(input_lengths, batch, "input_lengths"),
+        _lengths(target_lengths, batch, "target_lengths"),
+    )
     for length in inputs:
         if length > times:
             raise RuntimeError(
-                f"Expected input_lengths to have value at most {times}, but got value {length} (while checking arguments "
+                f"Expected input_lengths to have value at most {times}, but got value {length} (while "
+                "checking arguments "
                 "for ctc_loss_allocate_outputs)"
             )
     rows = _padded(targets, labels)
@@ -180,11 +208,17 @@ def ctc_loss(
 
 
 def torch_ctc_loss(
-    log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: int = 0, reduction: int = 0,
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: int = 0,
     zero_infinity: bool = False,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """`nn.functional.ctc_loss` with the reduction as a number: 0 none, 1 mean, 2 sum."""
-    return ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, NUMBERS[reduction], zero_infinity)
+    how = NUMBERS[reduction]
+    return ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, how, zero_infinity)  # type: ignore[no-any-return]
 
 
 register("ctc_loss", torch_ctc_loss)

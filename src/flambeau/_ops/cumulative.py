@@ -9,9 +9,8 @@ import jax
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import KEEP, RAW, Array, Index, canonical_dim, registry
+from flambeau._core.declare import KEEP, RAW, Array, canonical_dim, registry
 from flambeau._core.dispatch import apply, function, op
-from flambeau._core.dtype import dtype as DType
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
@@ -51,8 +50,8 @@ def cumprod(xp: Any, input: Array, dim: int, *, dtype: Any = None) -> Array:
 
 @cumprod.gradient("input")
 def _(xp: Any, g: Array, input: Array, output: Array, dim: int) -> Array:
-    """Without a zero: sum over k >= i of `g[k] output[k] / input[i]`. Past the first zero every product is zero, and
-    at it the products are those of the other elements.
+    """Without a zero: sum over k >= i of `g[k] output[k] / input[i]`. Past the first zero every product is
+    zero, and at it the products are those of the other elements.
     """
     if input.ndim == 0:
         return g
@@ -85,7 +84,14 @@ def _log_running_sum(xp: Any, x: Any, dim: int) -> Any:
     return jax.lax.cumlogsumexp(x, axis=dim)
 
 
-@op("logcumsumexp", "Tensor.logcumsumexp", out=True, promote=KEEP, dtypes=_check_logcumsumexp, shape=_same_shape)
+@op(
+    "logcumsumexp",
+    "Tensor.logcumsumexp",
+    out=True,
+    promote=KEEP,
+    dtypes=_check_logcumsumexp,
+    shape=_same_shape,
+)
 def logcumsumexp(xp: Any, input: Array, dim: int) -> Array:
     """The logarithm of running sums of exponentials along `dim`, without overflow."""
     return _log_running_sum(xp, input, dim)
@@ -93,7 +99,9 @@ def logcumsumexp(xp: Any, input: Array, dim: int) -> Array:
 
 @logcumsumexp.gradient("input")
 def _(xp: Any, g: Array, input: Array, output: Array, dim: int) -> Array:
-    """`exp(input[i]) * sum over k >= i of g[k] / exp(output[k])`, in logarithms, positive and negative g apart."""
+    """`exp(input[i]) * sum over k >= i of g[k] / exp(output[k])`, in logarithms, positive and negative g
+    apart.
+    """
     if g.ndim == 0 or g.size == 0:
         return g
     if g.dtype.kind == "c":
@@ -130,7 +138,9 @@ def _running(name: str, accumulate: Callable[..., Any], doc: str) -> Any:
         return values, indices
 
     body.__name__ = name
-    declared = op(promote=RAW, shape=shape, outputs=("values", "indices"), node=f"{name.capitalize()}Backward0")(body)
+    declared = op(
+        promote=RAW, shape=shape, outputs=("values", "indices"), node=f"{name.capitalize()}Backward0"
+    )(body)
 
     @declared.gradient("input")
     def _(xp: Any, g: Any, indices: Array, dim: int) -> Array:
@@ -148,9 +158,7 @@ def add_along(xp: Any, base: Any, indices: Any, values: Any, dim: int) -> Any:
     if base.ndim == 0:
         return base + values
     at = canonical_dim(dim, base.ndim)
-    where = [
-        xp.arange(n).reshape(-1, *(1,) * (base.ndim - axis - 1)) for axis, n in enumerate(indices.shape)
-    ]  # fmt: skip
+    where = [xp.arange(n).reshape(-1, *(1,) * (base.ndim - axis - 1)) for axis, n in enumerate(indices.shape)]
     where[at] = indices
     if xp is np:
         result = base.copy()
@@ -164,13 +172,15 @@ def _accumulate(numpy: Any, lax: Any) -> Callable[..., Any]:
 
 
 cummax = _running(
-    "cummax", _accumulate(np.maximum, jax.lax.cummax),
+    "cummax",
+    _accumulate(np.maximum, jax.lax.cummax),
     "Running maxima along `dim`, and where they stand (the latest of equal ones).",
-)  # fmt: skip
+)
 cummin = _running(
-    "cummin", _accumulate(np.minimum, jax.lax.cummin),
+    "cummin",
+    _accumulate(np.minimum, jax.lax.cummin),
     "Running minima along `dim`, and where they stand (the latest of equal ones).",
-)  # fmt: skip
+)
 
 
 # -- differences -----------------------------------------------------------------------------------
@@ -182,7 +192,8 @@ def _check_beside(input: Tensor, other: Tensor, dim: int) -> None:
     for i, (size, own) in enumerate(zip(other.shape, input.shape, strict=True)):
         if size != own and i != dim:
             raise RuntimeError(
-                "diff expects the shape of tensor to prepend or append to match that of input except along the "
+                "diff expects the shape of tensor to prepend or append to match that of input except along "
+                "the "
                 f"differencing dimension; input.size({i}) = {own}, but got tensor.size({i}) = {size}"
             )
 
@@ -278,9 +289,10 @@ def _spacings(input: Tensor, spacing: Any, dims: list[int], given: bool) -> list
         return [1.0 if spacing is None else spacing] * len(dims)
     if len(spacing) != len(dims):
         wanted = (
-            "'dim.size() = {}'".format(len(dims)) if given
+            f"'dim.size() = {len(dims)}'"
+            if given
             else f"'self.dim() = {input.dim()}', since dim argument was not given"
-        )  # fmt: skip
+        )
         raise RuntimeError(
             "torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to "
             f"{wanted}, but got a list of length {len(spacing)}"
@@ -288,14 +300,17 @@ def _spacings(input: Tensor, spacing: Any, dims: list[int], given: bool) -> list
     for dim, each in zip(dims, spacing, strict=True):
         if isinstance(each, Tensor) and each.numel() != input.shape[dim]:
             raise RuntimeError(
-                f"torch.gradient expected each element of spacing to have the same length as the corresponding dimension "
+                "torch.gradient expected each element of spacing to have the same length as the "
+                "corresponding dimension "
                 f"of self, but got {each.numel()} points for dimension {dim} of size {input.shape[dim]}"
             )
     return list(spacing)
 
 
 def _slope(input: Any, dim: int, spacing: Any, edge_order: int) -> Tensor:
-    """Central differences, weighted by the distances to both neighbours; at the ends of first or second order."""
+    """Central differences, weighted by the distances to both neighbours; at the ends of first or second
+    order.
+    """
     size = input.shape[dim]
 
     def at(start: int, length: int = 1) -> Any:
@@ -306,9 +321,10 @@ def _slope(input: Any, dim: int, spacing: Any, edge_order: int) -> Tensor:
         before, after = steps.narrow(0, 0, size - 2), steps.narrow(0, 1, size - 2)
         total = before + after
         inner = (
-            at(0, size - 2) * (-after / (before * total)) + at(1, size - 2) * ((after - before) / (before * after))
+            at(0, size - 2) * (-after / (before * total))
+            + at(1, size - 2) * ((after - before) / (before * after))
             + at(2, size - 2) * (before / (after * total))
-        )  # fmt: skip
+        )
         first, second = steps.narrow(0, 0, 1), steps.narrow(0, 1, 1) if size > 2 else None
         last, last_but_one = steps.narrow(0, size - 2, 1), steps.narrow(0, size - 3, 1) if size > 2 else None
     else:
@@ -335,8 +351,8 @@ def gradient(
     """The slope of samples along each of `dim` (all dimensions), by central differences.
 
     Args:
-        spacing: the distance of samples, one for each dimension, or the coordinates of the samples as tensors.
-        edge_order: 1 or 2, the accuracy at both ends.
+        spacing: the distance of samples, one for each dimension, or the coordinates of the samples as
+        tensors. edge_order: 1 or 2, the accuracy at both ends.
     """
     given = dim is not None
     listed = list(range(input.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)

@@ -1,4 +1,4 @@
-"""Norms of vectors, distances between them, and what is made of both: normalize, cosine_similarity, renorm."""
+"""Norms of vectors, distances between them, and what is made of both."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from flambeau._core.declare import PROMOTE, Array, Dims, broadcast_shapes, canonical_dim, canonical_dims, registry
+from flambeau._core.declare import (
+    PROMOTE,
+    Array,
+    Dims,
+    broadcast_shapes,
+    canonical_dim,
+    canonical_dims,
+    registry,
+)
 from flambeau._core.dispatch import apply, function, op, write_out
 from flambeau._core.dtype import dtype as DType
 from flambeau._core.modes import no_grad
@@ -45,7 +53,9 @@ def _direction(xp: Any, x: Any, size: Any) -> Any:
 
 
 def norm_gradient(xp: Any, g: Any, x: Any, norm: Any, order: float, axes: Any) -> Any:
-    """The gradient of `norm_values`, with `g` and `norm` in kept dimensions; 0 where the norm is 0, as in PyTorch."""
+    """The gradient of `norm_values`, with `g` and `norm` in kept dimensions; 0 where the norm is 0, as in
+    PyTorch.
+    """
     zero = norm == 0
     size = xp.abs(x)
     nothing = xp.zeros((), size.dtype)
@@ -57,13 +67,21 @@ def norm_gradient(xp: Any, g: Any, x: Any, norm: Any, order: float, axes: Any) -
         return x * xp.where(zero, nothing, g / xp.where(zero, 1, norm))
     if math.isinf(order):
         chosen = (size == norm) | (xp.isnan(size) & xp.isnan(norm))
-        return _direction(xp, x, size) * xp.where(chosen, g / xp.sum(chosen, axis=axes, keepdims=True), nothing)
+        return _direction(xp, x, size) * xp.where(
+            chosen, g / xp.sum(chosen, axis=axes, keepdims=True), nothing
+        )
     if order < 1:
-        slope = _direction(xp, x, size) * xp.where(size == 0, nothing, xp.where(size == 0, 1, size) ** (order - 1))
+        slope = _direction(xp, x, size) * xp.where(
+            size == 0, nothing, xp.where(size == 0, 1, size) ** (order - 1)
+        )
         return slope * g * norm ** (1 - order)
     scale = xp.where(zero, nothing, g / xp.where(zero, 1, norm) ** (order - 1))
     if order < 2:
-        return _direction(xp, x, size) * xp.where(size == 0, nothing, xp.where(size == 0, 1, size) ** (order - 1)) * scale
+        return (
+            _direction(xp, x, size)
+            * xp.where(size == 0, nothing, xp.where(size == 0, 1, size) ** (order - 1))
+            * scale
+        )
     return x * size ** (order - 2) * scale
 
 
@@ -94,19 +112,22 @@ def _check_norm(name: str, input: Meta, ord: float, dim: Any, keepdim: bool, dty
             raise RuntimeError(f"{who}: dtype should be {what} inputs, but got {dtype.scalar_type}")
         if result_type(input, input.with_dtype(dtype)) is not dtype:
             raise RuntimeError(
-                f"{who}: the dtype of the input ({input.dtype.scalar_type}) should be convertible without narrowing to the "
+                f"{who}: the dtype of the input ({input.dtype.scalar_type}) should be convertible without "
+                "narrowing to the "
                 f"specified dtype ({dtype.scalar_type})"
             )
     if input.numel == 0 and (ord < 0 or ord == math.inf):
         what = f"{ord:g}"
         if dim is None or not len(dim):
             raise RuntimeError(
-                f"{who} cannot compute the {what} norm on an empty tensor because the operation does not have an identity"
+                f"{who} cannot compute the {what} norm on an empty tensor because the operation does not "
+                "have an identity"
             )
         for each in canonical_dims(dim, input.ndim):
             if input.shape[each] == 0:
                 raise RuntimeError(
-                    f"{who} cannot compute the {what} norm on the dimension {each}because this dimension is empty and the "
+                    f"{who} cannot compute the {what} norm on the dimension {each}because this dimension "
+                    "is empty and the "
                     "operation does not have an identity"
                 )
 
@@ -115,7 +136,13 @@ def _norm_shape(input: Meta, ord: float, dim: Any, keepdim: bool, dtype: Any) ->
     return reduced_shape(input, dim, keepdim)
 
 
-@op(promote=_norm_dtype, result=_real_norm, dtypes=_check_norm, shape=_norm_shape, node="LinalgVectorNormBackward0")
+@op(
+    promote=_norm_dtype,
+    result=_real_norm,
+    dtypes=_check_norm,
+    shape=_norm_shape,
+    node="LinalgVectorNormBackward0",
+)
 def norm_op(xp: Any, input: Array, ord: float, dim: Dims | None, keepdim: bool, dtype: Any) -> Array:
     return norm_values(xp, input, ord, canonical_dims(dim, input.ndim), keepdim)
 
@@ -136,17 +163,24 @@ def vector_norm(
 
 def _matrix_norm(input: Tensor, p: str, dim: Any, keepdim: bool, dtype: DType | None) -> Tensor:
     if dim is not None and (isinstance(dim, int) or len(dim) != 2):
-        raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {dim if isinstance(dim, int) else list(dim)}")
+        raise RuntimeError(
+            f"linalg.matrix_norm: dim must be a 2-tuple. Got {dim if isinstance(dim, int) else list(dim)}"
+        )
     if p != "nuc":
         raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
-    return registry["linalg.matrix_norm"](input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)  # type: ignore[no-any-return]
+    dims = (-2, -1) if dim is None else tuple(dim)
+    return registry["linalg.matrix_norm"](input, "nuc", dims, keepdim, dtype=dtype)  # type: ignore[no-any-return]
 
 
 @function("norm")
 def norm(
-    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None,
+    input: Tensor,
+    p: Any = "fro",
+    dim: Any = None,
+    keepdim: bool = False,
+    out: Tensor | None = None,
     dtype: DType | None = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """The norm of order `p` ("fro": 2; "nuc": the sum of singular values) over `dim`, or of all elements."""
     if isinstance(p, str) and p != "fro":
         result = _matrix_norm(input, p, dim, keepdim, dtype)
@@ -160,14 +194,20 @@ def norm_method(
     self: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: DType | None = None
 ) -> Tensor:
     """The norm of order `p` over `dim`, or of all elements; see `torch.norm`."""
-    return norm(self, p, dim, keepdim, dtype=dtype)
+    return norm(self, p, dim, keepdim, dtype=dtype)  # type: ignore[no-any-return]
 
 
 # -- distances of pairs ----------------------------------------------------------------------------
 
 
-@op("dist", "Tensor.dist", promote=PROMOTE, node="DistBackward0", result=lambda a, b, p: result_type(a, b).to_real(),
-    shape=lambda input, other, p: broadcast_shapes(input.shape, other.shape) and ())  # fmt: skip
+@op(
+    "dist",
+    "Tensor.dist",
+    promote=PROMOTE,
+    node="DistBackward0",
+    result=lambda a, b, p: result_type(a, b).to_real(),
+    shape=lambda input, other, p: broadcast_shapes(input.shape, other.shape) and (),
+)
 def dist(xp: Any, input: Array, other: Array, p: float = 2) -> Array:
     """The norm of order `p` of `input - other`."""
     return norm_values(xp, input - other, p, None, False)
@@ -190,7 +230,9 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tens
     """The cosine of the angle between vectors along `dim`; norms count as `eps` at least."""
     common = result_type(x1._meta, x2._meta)
     if not (common.is_floating_point or common.is_complex):
-        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {common.scalar_type}")
+        raise RuntimeError(
+            f"expected common dtype to be floating point, yet common dtype is {common.scalar_type}"
+        )
     shape = broadcast_shapes(x1._meta.shape, x2._meta.shape)
     parts = []
     for x in (x1, x2):
@@ -237,8 +279,14 @@ def _renorm_parts(xp: Any, input: Any, p: float, dim: int, maxnorm: float) -> tu
     return axes, norm, over, maxnorm / (norm + 1e-7)
 
 
-@op("renorm", "Tensor.renorm", "Tensor.renorm_", out=True, dtypes=_check_renorm,
-    shape=lambda input, p, dim, maxnorm: (canonical_dim(dim, input.ndim), input.shape)[1])  # fmt: skip
+@op(
+    "renorm",
+    "Tensor.renorm",
+    "Tensor.renorm_",
+    out=True,
+    dtypes=_check_renorm,
+    shape=lambda input, p, dim, maxnorm: (canonical_dim(dim, input.ndim), input.shape)[1],
+)
 def renorm(xp: Any, input: Array, p: float, dim: int, maxnorm: float) -> Array:
     """Slices along `dim` whose norm exceeds `maxnorm`, scaled down to it."""
     _, _, over, scale = _renorm_parts(xp, input, p, dim, maxnorm)
@@ -256,8 +304,11 @@ def _(xp: Any, g: Array, input: Array, p: float, dim: int, maxnorm: float) -> Ar
 # -- all pairs -------------------------------------------------------------------------------------
 
 _COMPUTE_MODES = {
-    None: 0, "use_mm_for_euclid_dist_if_necessary": 0, "use_mm_for_euclid_dist": 1, "donot_use_mm_for_euclid_dist": 2
-}  # fmt: skip
+    None: 0,
+    "use_mm_for_euclid_dist_if_necessary": 0,
+    "use_mm_for_euclid_dist": 1,
+    "donot_use_mm_for_euclid_dist": 2,
+}
 
 
 def _cdist_shape(x1: Meta, x2: Meta, p: float, by_product: bool) -> tuple[int, ...]:
@@ -270,7 +321,11 @@ def _euclidean(xp: Any, a: Any, b: Any) -> Any:
     return xp.sqrt(xp.maximum(square - 2 * xp.matmul(a, xp.swapaxes(b, -1, -2)), xp.zeros((), a.dtype)))
 
 
-@op(shape=_cdist_shape, node="CdistBackward0", cost=lambda inputs, results: results[0].numel * inputs[0].shape[-1])
+@op(
+    shape=_cdist_shape,
+    node="CdistBackward0",
+    cost=lambda inputs, results: results[0].numel * inputs[0].shape[-1],
+)
 def all_distances(xp: Any, x1: Array, x2: Array, p: float, by_product: bool) -> Array:
     if x1.shape[-1] == 0:
         shape = np.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])
@@ -296,7 +351,9 @@ def _(
 
 
 def pair_gradient(xp: Any, g: Any, difference: Any, distance: Any, p: float) -> Any:
-    """The gradient of distances with respect to differences; at the maximum norm every largest difference takes all."""
+    """The gradient of distances with respect to differences; at the maximum norm every largest difference
+    takes all.
+    """
     if p == math.inf:
         wide = distance[..., None]
         return xp.sign(difference) * (xp.abs(difference) == wide) * g[..., None]
@@ -317,9 +374,13 @@ def cdist(
         if x.dim() < 2:
             raise RuntimeError(f"cdist only supports at least 2D tensors, {which} got: {x.dim()}D")
         if not x.is_floating_point():
-            raise RuntimeError(f"cdist only supports floating-point dtypes, {which} got: {x.dtype.scalar_type}")
+            raise RuntimeError(
+                f"cdist only supports floating-point dtypes, {which} got: {x.dtype.scalar_type}"
+            )
     if x1.shape[-1] != x2.shape[-1]:
-        raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}")
+        raise RuntimeError(
+            f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}"
+        )
     if x1.dtype is not x2.dtype:
         raise RuntimeError(f"expected scalar type {x1.dtype.scalar_type} but found {x2.dtype.scalar_type}")
     if p < 0:

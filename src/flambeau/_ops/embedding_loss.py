@@ -26,9 +26,13 @@ from flambeau._ops.supported import supports
 
 @function("nn.functional.hinge_embedding_loss")
 def hinge_embedding_loss(
-    input: Any, target: Any, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None,
+    input: Any,
+    target: Any,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """A distance where the target is 1; by how much it falls short of `margin` where it is -1."""
     reduction = chosen_reduction(size_average, reduce, reduction)
     near = input.where(target != -1, 0.0)
@@ -38,10 +42,17 @@ def hinge_embedding_loss(
 
 @function("nn.functional.margin_ranking_loss")
 def margin_ranking_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
-    """By how much the ranking of two scores that `target` asks for (1: the first higher, -1: lower) misses `margin`."""
+    input1: Any,
+    input2: Any,
+    target: Any,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """By how much the ranking of two scores that `target` asks for (1: the first higher, -1: lower) misses
+    `margin`.
+    """
     reduction = chosen_reduction(size_average, reduce, reduction)
     if not input1.dim() == input2.dim() == target.dim():
         raise RuntimeError(
@@ -55,7 +66,9 @@ def _margin_shape(input: Meta, target: Meta, reduction: str) -> tuple[int, ...]:
     return loss_shape(broadcast_shapes(input.shape, target.shape), reduction)
 
 
-@op(promote=PROMOTE, shape=_margin_shape, dtypes=supports("hf", "exp_vml_cpu"), node="SoftMarginLossBackward0")
+@op(
+    promote=PROMOTE, shape=_margin_shape, dtypes=supports("hf", "exp_vml_cpu"), node="SoftMarginLossBackward0"
+)
 def soft_margin(xp: Any, input: Array, target: Array, reduction: str) -> Array:
     return reduced(xp, xp.log1p(xp.exp(-target * input)), reduction)
 
@@ -68,13 +81,18 @@ def _(xp: Any, g: Array, input: Array, target: Array, reduction: str) -> Array:
 
 @function("nn.functional.soft_margin_loss")
 def soft_margin_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """`log(1 + exp(-target * input))`: the logistic loss for targets of 1 and -1."""
     reduction = chosen_reduction(size_average, reduce, reduction)
     if target.requires_grad:
         raise RuntimeError(
-            "The function 'soft_margin_loss' is not differentiable with respect to argument 'target'. This input cannot "
+            "The function 'soft_margin_loss' is not differentiable with respect to argument 'target'. This "
+            "input cannot "
             "have requires_grad True."
         )
     return apply(soft_margin, (input, target, reduction))  # type: ignore[no-any-return]
@@ -82,9 +100,13 @@ def soft_margin_loss(
 
 @function("nn.functional.multilabel_soft_margin_loss")
 def multilabel_soft_margin_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """The mean over classes of binary cross entropies with scores `input`."""
     reduction = chosen_reduction(size_average, reduce, reduction)
     loss: Any = binary_cross_entropy_with_logits(input, target, weight, reduction="none")
@@ -93,9 +115,14 @@ def multilabel_soft_margin_loss(
 
 @function("nn.functional.cosine_embedding_loss")
 def cosine_embedding_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+    input1: Any,
+    input2: Any,
+    target: Any,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """`1 - cosine` where the target is 1; by how much the cosine exceeds `margin` where it is -1.
 
     Shape: inputs `(N, D)` and target `(N)`, or `(D)` and `()`.
@@ -106,11 +133,14 @@ def cosine_embedding_loss(
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if input1.dim() != dims + 1 or input2.dim() != dims + 1:
         raise RuntimeError(
-            f"{dims}D target tensor expects {dims + 1}D input tensors, but found inputs with sizes {list(input1.shape)} and "
+            f"{dims}D target tensor expects {dims + 1}D input tensors, but found inputs with sizes "
+            f"{list(input1.shape)} and "
             f"{list(input2.shape)}."
         )
     # PyTorch's epsilon here stands under each square root.
-    product, first, second = ((a * b).sum(dims) for a, b in ((input1, input2), (input1, input1), (input2, input2)))
+    product, first, second = (
+        (a * b).sum(dims) for a, b in ((input1, input2), (input1, input1), (input2, input2))
+    )
     cosine = product / ((first + 1e-12) * (second + 1e-12)).sqrt()
     alike = (1 - cosine).where(target == 1, 0.0)
     unlike = (cosine - margin).clamp_min(0).where(target == -1, 0.0)
@@ -121,13 +151,20 @@ def _check_triplet(anchor: Any, positive: Any, negative: Any) -> None:
     dims = [tensor.dim() for tensor in (anchor, positive, negative)]
     if len(set(dims)) > 1:
         raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            "The anchor, positive, and negative tensors are expected to have the same number of "
+            "dimensions, but got: "
             f"anchor {dims[0]}D, positive {dims[1]}D, and negative {dims[2]}D inputs"
         )
 
 
 def _triplet(
-    anchor: Any, positive: Any, negative: Any, measure: Callable[[Any, Any], Any], margin: float, swap: bool, reduction: str
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    measure: Callable[[Any, Any], Any],
+    margin: float,
+    swap: bool,
+    reduction: str,
 ) -> Tensor:
     near, far = measure(anchor, positive), measure(anchor, negative)
     if swap:
@@ -137,9 +174,17 @@ def _triplet(
 
 @function("nn.functional.triplet_margin_loss")
 def triplet_margin_loss(
-    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
-    swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """By how much the distance to `negative` fails to exceed that to `positive` by `margin`.
 
     Args:
@@ -152,21 +197,35 @@ def triplet_margin_loss(
         raise ValueError(f"margin must be greater than 0, got {margin}")
     _check_triplet(anchor, positive, negative)
     return _triplet(
-        anchor, positive, negative, lambda a, b: distance.pairwise_distance(a, b, p, eps), margin, swap, reduction
+        anchor,
+        positive,
+        negative,
+        lambda a, b: distance.pairwise_distance(a, b, p, eps),
+        margin,
+        swap,
+        reduction,
     )
 
 
 @function("nn.functional.triplet_margin_with_distance_loss")
 def triplet_margin_with_distance_loss(
-    anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Any = None, margin: float = 1.0,
-    swap: bool = False, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Any = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
     """`triplet_margin_loss` with a distance of one's own."""
     reduction = checked_reduction(reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     _check_triplet(anchor, positive, negative)
-    return _triplet(anchor, positive, negative, distance_function or distance.pairwise_distance, margin, swap, reduction)
+    return _triplet(
+        anchor, positive, negative, distance_function or distance.pairwise_distance, margin, swap, reduction
+    )
 
 
 # -- the same below torch itself, where a reduction is a number ------------------------------------

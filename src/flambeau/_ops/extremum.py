@@ -1,6 +1,7 @@
 """The largest and smallest elements, and where they stand.
 
-Ties: `max(dim)` gives the gradient to the one index it returns; `amax`, `aminmax` and whole-tensor `max` share it evenly.
+Ties: `max(dim)` gives the gradient to the one index it returns; `amax`, `aminmax` and whole-tensor `max`
+share it evenly.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from flambeau._core.value import Meta
 from flambeau._ops.reduce import no_overload, reduced_shape, restored
 
 
-def _check_not_empty(name: str, input: Meta, dim: Any, which: str = "", error: type[Exception] = RuntimeError) -> None:
+def _check_not_empty(
+    name: str, input: Meta, dim: Any, which: str = "", error: type[Exception] = RuntimeError
+) -> None:
     """There is no largest of nothing: the dimensions to reduce must not be empty."""
     if input.numel:
         return
@@ -33,7 +36,9 @@ def _check_not_empty(name: str, input: Meta, dim: Any, which: str = "", error: t
 
 def _evenly(xp: Any, g: Any, chosen: Any, axes: Any) -> Any:
     """The gradient, shared among the chosen elements along `axes`."""
-    return xp.where(chosen, g, xp.zeros((), g.dtype)) / xp.sum(chosen, axis=axes, keepdims=True).astype(g.dtype)
+    return xp.where(chosen, g, xp.zeros((), g.dtype)) / xp.sum(chosen, axis=axes, keepdims=True).astype(
+        g.dtype
+    )
 
 
 # -- over the whole tensor -------------------------------------------------------------------------
@@ -50,7 +55,9 @@ def _whole(name: str, reduce: Callable[[Any, Any], Any]) -> Any:
         return reduce(xp, input)
 
     body.__name__ = name
-    declared = op(promote=RAW, shape=shape, result=lambda input: input.dtype, node=f"{name.capitalize()}Backward1")(body)
+    declared = op(
+        promote=RAW, shape=shape, result=lambda input: input.dtype, node=f"{name.capitalize()}Backward1"
+    )(body)
 
     @declared.gradient("input")
     def _(xp: Any, g: Array, input: Array, output: Array) -> Array:
@@ -92,7 +99,11 @@ def _along(name: str, find: Callable[..., Any], extreme: Callable[..., Any]) -> 
 
     body.__name__ = name
     declared = op(
-        promote=RAW, shape=shape, outputs=("values", "indices"), node=f"{name.capitalize()}Backward0", result=(None, dtypes.int64)
+        promote=RAW,
+        shape=shape,
+        outputs=("values", "indices"),
+        node=f"{name.capitalize()}Backward0",
+        result=(None, dtypes.int64),
     )(body)
 
     @declared.gradient("input")
@@ -113,8 +124,12 @@ def spread_to_index(xp: Any, g: Any, indices: Any, meta: Meta, dim: int, keepdim
     return xp.where(numbers == indices, g, xp.zeros((), g.dtype))
 
 
-max_dim = _along("max", lambda xp, x, at: xp.argmax(x, axis=at), lambda xp, x, at: xp.max(x, axis=at, keepdims=True))
-min_dim = _along("min", lambda xp, x, at: xp.argmin(x, axis=at), lambda xp, x, at: xp.min(x, axis=at, keepdims=True))
+max_dim = _along(
+    "max", lambda xp, x, at: xp.argmax(x, axis=at), lambda xp, x, at: xp.max(x, axis=at, keepdims=True)
+)
+min_dim = _along(
+    "min", lambda xp, x, at: xp.argmin(x, axis=at), lambda xp, x, at: xp.min(x, axis=at, keepdims=True)
+)
 
 _MISSING: Any = object()
 
@@ -148,14 +163,14 @@ def _overloads(name: str, whole: Any, along: Any, pairwise: str) -> Callable[...
 
 
 _max = _overloads("max", max_all, max_dim, "maximum")
-_max.__doc__ = """The largest element: of everything, along `dim` with its indices, or of each pair with another tensor.
+_max.__doc__ = """The largest element: of all, along `dim` with its indices, or of each pair of two tensors.
 
     >>> import flambeau
     >>> flambeau.tensor([[1.0, 5.0], [7.0, 3.0]]).max(dim=1).indices
     tensor([1, 0])
     """
 _min = _overloads("min", min_all, min_dim, "minimum")
-_min.__doc__ = "The smallest element: of everything, along `dim` with its indices, or of each pair with another tensor."
+_min.__doc__ = "The smallest element: of all, along `dim` with its indices, or of each pair of two tensors."
 max = function("max", "Tensor.max")(_max)
 min = function("min", "Tensor.min")(_min)
 
@@ -168,7 +183,9 @@ def _arg(name: str, find: Callable[..., Any], doc: str) -> Any:
         if dim is not None:
             canonical_dim(dim, input.ndim)
         if input.dtype.is_complex or input.dtype is dtypes.bool_:
-            raise RuntimeError(f"{name}(): does not support {'complex' if input.dtype.is_complex else 'bool'} input")
+            raise RuntimeError(
+                f"{name}(): does not support {'complex' if input.dtype.is_complex else 'bool'} input"
+            )
         _check_not_empty(name, input, dim, error=IndexError)
         return reduced_shape(input, dim, keepdim)
 
@@ -182,11 +199,19 @@ def _arg(name: str, find: Callable[..., Any], doc: str) -> Any:
     body.__name__, body.__doc__ = name, doc
     return op(
         name, f"Tensor.{name}", out=True, promote=RAW, result=dtypes.int64, shape=shape, differentiable=False
-    )(body)  # fmt: skip
+    )(body)
 
 
-argmax = _arg("argmax", lambda xp, x, **how: xp.argmax(x, **how), "The index of the first largest element, flat or along `dim`.")
-argmin = _arg("argmin", lambda xp, x, **how: xp.argmin(x, **how), "The index of the first smallest element, flat or along `dim`.")
+argmax = _arg(
+    "argmax",
+    lambda xp, x, **how: xp.argmax(x, **how),
+    "The index of the first largest element, flat or along `dim`.",
+)
+argmin = _arg(
+    "argmin",
+    lambda xp, x, **how: xp.argmin(x, **how),
+    "The index of the first smallest element, flat or along `dim`.",
+)
 
 
 # -- amax, amin, aminmax ---------------------------------------------------------------------------
@@ -196,7 +221,9 @@ def _plain(name: str, reduce: Callable[..., Any], doc: str) -> Any:
     def shape(input: Meta, dim: Any, keepdim: bool) -> tuple[int, ...]:
         found = reduced_shape(input, dim, keepdim)
         if input.dtype.is_complex:
-            raise NotImplementedError(f"\"{name[1:]}_values_cpu\" not implemented for '{input.dtype.scalar_type}'")
+            raise NotImplementedError(
+                f"\"{name[1:]}_values_cpu\" not implemented for '{input.dtype.scalar_type}'"
+            )
         _check_not_empty(name, input, dim)
         return found
 
@@ -206,7 +233,9 @@ def _plain(name: str, reduce: Callable[..., Any], doc: str) -> Any:
         return reduce(xp, input, axis=canonical_dims(dim, input.ndim), keepdims=keepdim)
 
     body.__name__, body.__doc__ = name, doc
-    declared = op(name, f"Tensor.{name}", out=True, promote=RAW, shape=shape, result=lambda input, *_: input.dtype)(body)
+    declared = op(
+        name, f"Tensor.{name}", out=True, promote=RAW, shape=shape, result=lambda input, *_: input.dtype
+    )(body)
 
     @declared.gradient("input")
     def _(xp: Any, g: Array, input: Array, output: Array, dim: Any, keepdim: bool) -> Array:
@@ -221,8 +250,12 @@ def _shared(xp: Any, g: Any, input: Any, extreme: Any, dim: Any, keepdim: bool) 
     return _evenly(xp, restored(xp, g, dim, keepdim, input.ndim), chosen, axes)
 
 
-amax = _plain("amax", lambda xp, x, **how: xp.max(x, **how), "The largest element over `dim`; ties share the gradient.")
-amin = _plain("amin", lambda xp, x, **how: xp.min(x, **how), "The smallest element over `dim`; ties share the gradient.")
+amax = _plain(
+    "amax", lambda xp, x, **how: xp.max(x, **how), "The largest element over `dim`; ties share the gradient."
+)
+amin = _plain(
+    "amin", lambda xp, x, **how: xp.min(x, **how), "The smallest element over `dim`; ties share the gradient."
+)
 
 
 def _aminmax_shape(input: Meta, dim: int | None, keepdim: bool) -> list[Meta]:
@@ -230,7 +263,9 @@ def _aminmax_shape(input: Meta, dim: int | None, keepdim: bool) -> list[Meta]:
     if input.dtype.is_complex:
         raise NotImplementedError(f"\"aminmax_cpu\" not implemented for '{input.dtype.scalar_type}'")
     if dim is None and not input.numel:
-        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+        )
     _check_not_empty("aminmax", input, dim, "aminmax")
     return [found, found]
 

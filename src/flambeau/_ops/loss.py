@@ -31,10 +31,12 @@ from flambeau._ops.supported import kind, result_type, supports
 def _warn_of_sizes(input: Tensor, target: Tensor) -> None:
     if input.shape != target.shape:
         warnings.warn(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will "
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
+            "This will "
             "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            UserWarning, stacklevel=3,
-        )  # fmt: skip
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _pair_shape(input: Meta, target: Meta, *rest: Any) -> tuple[int, ...]:
@@ -46,7 +48,7 @@ def _pair_shape(input: Meta, target: Meta, *rest: Any) -> tuple[int, ...]:
 
 def _difference_loss(
     name: str, node: str, kernel: str, loss: Callable[..., Any], slope: Callable[..., Any]
-) -> Op:  # fmt: skip
+) -> Op:
     """A loss of `input - target` alone, which may have a parameter: `loss(xp, difference, parameter)`."""
 
     def dtypes(operation: str, input: Meta, target: Meta, *_: Any) -> None:
@@ -96,12 +98,17 @@ def _huber(xp: Any, d: Any, delta: float) -> Any:
 
 mse = _difference_loss(
     "mse_loss", "MseLossBackward0", "mse_cpu", lambda xp, d, _: d * d, lambda xp, d, _: 2 * d
-)  # fmt: skip
-l1 = _difference_loss("l1_loss", "MeanBackward0", "abs_cpu", lambda xp, d, _: xp.abs(d), lambda xp, d, _: _sign(xp, d))
+)
+l1 = _difference_loss(
+    "l1_loss", "MeanBackward0", "abs_cpu", lambda xp, d, _: xp.abs(d), lambda xp, d, _: _sign(xp, d)
+)
 smooth_l1 = _difference_loss(
-    "smooth_l1_loss", "SmoothL1LossBackward0", "smooth_l1_cpu", _smooth_l1,
+    "smooth_l1_loss",
+    "SmoothL1LossBackward0",
+    "smooth_l1_cpu",
+    _smooth_l1,
     lambda xp, d, beta: xp.where(xp.abs(d) < beta, d / (beta or 1), xp.sign(d)),
-)  # fmt: skip
+)
 huber = _difference_loss(
     "huber_loss", "HuberLossBackward0", "huber_cpu", _huber, lambda xp, d, delta: xp.clip(d, -delta, delta)
 )
@@ -118,8 +125,13 @@ def _weighted(losses: Any, weight: Any, input: Tensor, reduction: str) -> Tensor
 
 
 def _compared(
-    declared: Op, input: Tensor, target: Tensor, parameter: float, reduction: str, weight: Tensor | None = None
-) -> Tensor:  # fmt: skip
+    declared: Op,
+    input: Tensor,
+    target: Tensor,
+    parameter: float,
+    reduction: str,
+    weight: Tensor | None = None,
+) -> Tensor:
     if weight is None:
         return apply(declared, (input, target, parameter, reduction))  # type: ignore[no-any-return]
     return _weighted(apply(declared, (input, target, parameter, "none")), weight, input, reduction)
@@ -127,9 +139,13 @@ def _compared(
 
 @function("nn.functional.mse_loss")
 def mse_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
     weight: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """The mean of squared differences.
 
     >>> import flambeau
@@ -142,9 +158,13 @@ def mse_loss(
 
 @function("nn.functional.l1_loss")
 def l1_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
     weight: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """The mean of absolute differences."""
     _warn_of_sizes(input, target)
     reduction = chosen_reduction(size_average, reduce, reduction)
@@ -155,9 +175,13 @@ def l1_loss(
 
 @function("nn.functional.smooth_l1_loss")
 def smooth_l1_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
     beta: float = 1.0,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Squared differences below `beta`, absolute ones above, joined smoothly."""
     _warn_of_sizes(input, target)
     reduction = chosen_reduction(size_average, reduce, reduction)
@@ -196,7 +220,8 @@ def _check_probabilities(input: Value, target: Value, *_: Any) -> None:
         if not (array.min() >= 0 and array.max() <= 1):
             error = RuntimeError(f"all elements of {name} should be between 0 and 1")
             error.add_note(
-                f"They go from {array.min():g} to {array.max():g}. For raw scores use binary_cross_entropy_with_logits "
+                f"They go from {array.min():g} to {array.max():g}. For raw scores use "
+                "binary_cross_entropy_with_logits "
                 "(nn.BCEWithLogitsLoss), or apply torch.sigmoid first."
             )
             raise error
@@ -214,11 +239,16 @@ def _clamped_log(xp: Any, x: Any) -> Any:
 
 
 @op(
-    promote=PROMOTE, shape=lambda input, *rest: loss_shape(input.shape, rest[-1]), dtypes=_check_binary,
-    check=_check_probabilities, node="BinaryCrossEntropyBackward0",
-)  # fmt: skip
+    promote=PROMOTE,
+    shape=lambda input, *rest: loss_shape(input.shape, rest[-1]),
+    dtypes=_check_binary,
+    check=_check_probabilities,
+    node="BinaryCrossEntropyBackward0",
+)
 def bce(xp: Any, input: Array, target: Array, weight: Array | None, reduction: str) -> Array:
-    loss = (target - 1) * xp.maximum(xp.log1p(-input), xp.asarray(-100, input.dtype)) - target * _clamped_log(xp, input)
+    loss = (target - 1) * xp.maximum(xp.log1p(-input), xp.asarray(-100, input.dtype)) - target * _clamped_log(
+        xp, input
+    )
     return reduced(xp, loss if weight is None else loss * weight, reduction)
 
 
@@ -240,9 +270,13 @@ def _(xp: Any, g: Array, input: Array, weight: Any, reduction: str) -> Array:
 
 @function("nn.functional.binary_cross_entropy")
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Minus the log-likelihood of targets in [0, 1] under probabilities `input`.
 
     Raises: RuntimeError, if an input or target is outside of [0, 1].
@@ -250,7 +284,8 @@ def binary_cross_entropy(
     reduction = chosen_reduction(size_average, reduce, reduction)
     if target.size() != input.size():
         raise ValueError(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated. "
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) "
+            "is deprecated. "
             "Please ensure they have the same size."
         )
     if weight is not None:
@@ -260,12 +295,20 @@ def binary_cross_entropy(
 
 def _expanded(weight: Tensor, input: Tensor) -> Tensor:
     shape = tuple(weight.shape)
-    if len(shape) > input.dim() or any(n not in (1, m) for n, m in zip(shape[::-1], input.shape[::-1], strict=False)):
+    if len(shape) > input.dim() or any(
+        n not in (1, m) for n, m in zip(shape[::-1], input.shape[::-1], strict=False)
+    ):
         bad = next(
-            (i for i, (n, m) in enumerate(zip(shape[::-1], input.shape[::-1], strict=False)) if n not in (1, m)), 0
+            (
+                i
+                for i, (n, m) in enumerate(zip(shape[::-1], input.shape[::-1], strict=False))
+                if n not in (1, m)
+            ),
+            0,
         )
         raise RuntimeError(
-            f"Attempting to broadcast a dimension of length {shape[-1 - bad]} at {-1 - bad}! Mismatching argument at "
+            f"Attempting to broadcast a dimension of length {shape[-1 - bad]} at {-1 - bad}! Mismatching "
+            "argument at "
             f"index 1 had {weight.size()}; but expected shape should be broadcastable to {list(input.shape)}"
         )
     return weight
@@ -288,7 +331,8 @@ def _check_logits(name: str, input: Meta, target: Meta, *_: Any) -> None:
     supports("hf", "log_sigmoid_cpu")(name, input)
     if kind(target.dtype) in "bi":
         error = RuntimeError(
-            f"result type {input.dtype.scalar_type} can't be cast to the desired output type {target.dtype.scalar_type}"
+            f"result type {input.dtype.scalar_type} can't be cast to the desired output type "
+            f"{target.dtype.scalar_type}"
         )
         error.add_note(f"The target is of dtype {target.dtype}: convert it with `target.to({input.dtype})`.")
         raise error
@@ -328,10 +372,17 @@ def _(xp: Any, g: Array, input: Array, weight: Any, pos_weight: Any, reduction: 
 
 @function("nn.functional.binary_cross_entropy_with_logits")
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """`binary_cross_entropy` of `sigmoid(input)`, exact for large scores; `pos_weight` scales positive targets."""
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """`binary_cross_entropy` of `sigmoid(input)`, exact for large scores; `pos_weight` scales positive
+    targets.
+    """
     reduction = chosen_reduction(size_average, reduce, reduction)
     if target.size() != input.size():
         raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
@@ -367,9 +418,13 @@ def _(xp: Any, g: Array, input: Array, target: Array, log_target: bool, reductio
 
 @function("nn.functional.kl_div")
 def kl_div(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
     log_target: bool = False,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """The Kullback-Leibler divergence of `target` from log-probabilities `input`.
 
     Args:
@@ -382,8 +437,9 @@ def kl_div(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
             "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
-            UserWarning, stacklevel=2,
-        )  # fmt: skip
+            UserWarning,
+            stacklevel=2,
+        )
     if reduction == "batchmean":
         total: Any = apply(kl_divergence, (input, target, log_target, "sum"))
         return total / input.size()[0] if input.dim() else total  # type: ignore[no-any-return]
@@ -395,9 +451,15 @@ def kl_div(
 
 @function("nn.functional.poisson_nll_loss")
 def poisson_nll_loss(
-    input: Any, target: Any, log_input: bool = True, full: bool = False, size_average: bool | None = None,
-    eps: float = 1e-8, reduce: bool | None = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+    input: Any,
+    target: Any,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Minus the log-likelihood of counts under Poisson distributions of rate `exp(input)` (or `input`).
 
     Args:
@@ -424,7 +486,7 @@ def gaussian_nll_loss(
         if var < 0:
             raise ValueError(negative)
         var = input.new_full(input.size(), var)
-    elif (var < 0).any():  # type: ignore[operator]
+    elif bool(registry["lt"](var, 0).any()):
         raise ValueError(negative)
     if var.size() != input.size():
         if input.size()[:-1] == var.size():

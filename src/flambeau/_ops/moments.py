@@ -39,7 +39,9 @@ def _variance(xp: Any, x: Any, dim: Any, correction: float, keepdim: bool) -> tu
 
 
 def _variance_gradient(xp: Any, g: Any, x: Any, dim: Any, correction: float) -> Any:
-    """`g`, with its dimensions kept, times `2 (x - mean) / (count - correction)`; at no freedom infinite as PyTorch's."""
+    """`g`, with its dimensions kept, times `2 (x - mean) / (count - correction)`; at no freedom infinite as
+    PyTorch's.
+    """
     centred, _ = _centred(xp, x, dim)
     freedom = _count(x.shape, dim) - correction
     if dim is None and freedom <= 0:
@@ -72,11 +74,11 @@ _TWO: dict[str, Any] = {"shape": _two_shapes, "dtypes": _check_floating, "output
 
 
 @op(node="VarBackward0", **_ONE)
-def var(xp: Any, input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
+def var_(xp: Any, input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
     return _variance(xp, input, dim, correction, keepdim)[0]
 
 
-@var.gradient("input")
+@var_.gradient("input")
 def _(xp: Any, g: Array, input: Array, dim: Any, correction: float, keepdim: bool) -> Array:
     return _variance_gradient(xp, restored(xp, g, dim, keepdim, input.ndim), input, dim, correction)
 
@@ -88,11 +90,11 @@ def _through_root(xp: Any, g: Any, std: Any) -> Any:
 
 
 @op(node="StdBackward0", **_ONE)
-def std(xp: Any, input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
+def std_(xp: Any, input: Array, dim: Dims | None, correction: float, keepdim: bool) -> Array:
     return xp.sqrt(_variance(xp, input, dim, correction, keepdim)[0])
 
 
-@std.gradient("input")
+@std_.gradient("input")
 def _(xp: Any, g: Array, input: Array, output: Array, dim: Any, correction: float, keepdim: bool) -> Array:
     through = restored(xp, _through_root(xp, g, output), dim, keepdim, input.ndim)
     return _variance_gradient(xp, through, input, dim, correction)
@@ -103,34 +105,44 @@ def _mean_gradient(xp: Any, g: Any, x: Any, dim: Any, keepdim: bool) -> Any:
 
 
 @op(node="VarMeanBackward0", **_TWO)
-def var_mean(xp: Any, input: Array, dim: Dims | None, correction: float, keepdim: bool) -> tuple[Array, Array]:
+def var_mean_(
+    xp: Any, input: Array, dim: Dims | None, correction: float, keepdim: bool
+) -> tuple[Array, Array]:
     return _variance(xp, input, dim, correction, keepdim)
 
 
-@var_mean.gradient("input")
+@var_mean_.gradient("input")
 def _(xp: Any, g: Any, input: Array, dim: Any, correction: float, keepdim: bool) -> Array:
     through = restored(xp, g[0], dim, keepdim, input.ndim)
-    return _variance_gradient(xp, through, input, dim, correction) + _mean_gradient(xp, g[1], input, dim, keepdim)
+    return _variance_gradient(xp, through, input, dim, correction) + _mean_gradient(
+        xp, g[1], input, dim, keepdim
+    )
 
 
 @op(node="StdMeanBackward0", **_TWO)
-def std_mean(xp: Any, input: Array, dim: Dims | None, correction: float, keepdim: bool) -> tuple[Array, Array]:
+def std_mean_(
+    xp: Any, input: Array, dim: Dims | None, correction: float, keepdim: bool
+) -> tuple[Array, Array]:
     found, mean = _variance(xp, input, dim, correction, keepdim)
     return xp.sqrt(found), mean
 
 
-@std_mean.gradient("input")
+@std_mean_.gradient("input")
 def _(xp: Any, g: Any, input: Array, spread: Array, dim: Any, correction: float, keepdim: bool) -> Array:
     through = restored(xp, _through_root(xp, g[0], spread), dim, keepdim, input.ndim)
-    return _variance_gradient(xp, through, input, dim, correction) + _mean_gradient(xp, g[1], input, dim, keepdim)
+    return _variance_gradient(xp, through, input, dim, correction) + _mean_gradient(
+        xp, g[1], input, dim, keepdim
+    )
 
 
 _UNSET: Any = object()
 
 
 def _spread(declared: Any, input: Tensor, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
-    """Sorts out PyTorch's overloads, which share names: `x.std(False)` means unbiased, `x.std(0)` a dimension."""
-    name = declared.body.__name__
+    """Sorts out PyTorch's overloads, which share names: `x.std(False)` means unbiased, `x.std(0)` a
+    dimension.
+    """
+    name = declared.name
     if isinstance(dim, bool):
         if unbiased is not None:
             raise no_overload(name, input=input, dim=dim, unbiased=unbiased)
@@ -150,19 +162,23 @@ def _spread(declared: Any, input: Tensor, dim: Any, unbiased: Any, keepdim: bool
     first = result[0] if isinstance(result, tuple) else result
     if first._meta.numel and _count(shape, dim) - correction <= 0:
         warnings.warn(
-            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction "
+            "factor (input "
             "numel divided by output numel).",
-            UserWarning, stacklevel=3,
-        )  # fmt: skip
+            UserWarning,
+            stacklevel=3,
+        )
     return result
-
-
-std_op, var_op, std_mean_op, var_mean_op = std, var, std_mean, var_mean
 
 
 @function("std", "Tensor.std", out=True)
 def std(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = _UNSET
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = _UNSET,
 ) -> Tensor:
     """The standard deviation over `dim`, or of everything.
 
@@ -173,31 +189,46 @@ def std(
     >>> flambeau.tensor([1.0, 2.0, 3.0]).std()
     tensor(1.)
     """
-    return _spread(std_op, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
+    return _spread(std_, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
 
 
 @function("var", "Tensor.var", out=True)
 def var(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = _UNSET
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = _UNSET,
 ) -> Tensor:
     """The variance over `dim`, or of everything; see `std`."""
-    return _spread(var_op, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
+    return _spread(var_, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
 
 
 @function("std_mean")
 def std_mean(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = _UNSET
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = _UNSET,
 ) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean over `dim`, or of everything."""
-    return _spread(std_mean_op, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
+    return _spread(std_mean_, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
 
 
 @function("var_mean")
 def var_mean(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = _UNSET
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = _UNSET,
 ) -> tuple[Tensor, Tensor]:
     """Variance and mean over `dim`, or of everything."""
-    return _spread(var_mean_op, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
+    return _spread(var_mean_, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
 
 
 # -- covariance and correlation --------------------------------------------------------------------
@@ -206,12 +237,14 @@ def var_mean(
 def _check_weights(which: str, weights: Tensor, count: int, floating: bool) -> None:
     if weights.dim() > 1:
         raise RuntimeError(
-            f"cov(): expected {which} to have one or fewer dimensions but got {which} with {weights.dim()} dimensions"
+            f"cov(): expected {which} to have one or fewer dimensions but got {which} with {weights.dim()} "
+            "dimensions"
         )
     if weights.is_floating_point() is not floating:
         wanted = "floating point" if floating else "integral"
         raise RuntimeError(
-            f"cov(): expected {which} to have {wanted} dtype but got {which} with {weights.dtype.scalar_type} dtype"
+            f"cov(): expected {which} to have {wanted} dtype but got {which} with "
+            f"{weights.dtype.scalar_type} dtype"
         )
     if weights.numel() != count:
         raise RuntimeError(
@@ -234,7 +267,8 @@ def cov(
     """
     if input.dim() > 2:
         raise RuntimeError(
-            f"cov(): expected input to have two or fewer dimensions but got an input with {input.dim()} dimensions"
+            f"cov(): expected input to have two or fewer dimensions but got an input with {input.dim()} "
+            "dimensions"
         )
     if input.dtype is dtypes.bool_:
         raise RuntimeError("cov(): bool dtype is not supported for input")
@@ -246,19 +280,22 @@ def cov(
         weights = fweights
     if aweights is not None:
         _check_weights("aweights", aweights, count, True)
-        weights = aweights if weights is None else weights * aweights  # type: ignore[operator]
+        weights = aweights if weights is None else weights * aweights
     total: Any = count if weights is None else weights.sum()
     if weights is not None and not float(total):
         raise RuntimeError("cov(): weights sum to zero, can't be normalized")
     mean = (rows if weights is None else rows * weights).sum(1, keepdim=True) / total
-    freedom = total - correction if aweights is None or not correction else (
-        total - correction * (weights * aweights).sum() / total
-    )  # fmt: skip
+    freedom: Any = total - correction
+    if aweights is not None and correction:
+        squares: Any = weights * aweights
+        freedom = total - correction * squares.sum() / total
     if float(freedom) <= 0:
         warnings.warn(
-            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.",
-            UserWarning, stacklevel=2,
-        )  # fmt: skip
+            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of "
+            "observations.",
+            UserWarning,
+            stacklevel=2,
+        )
         freedom = freedom * 0 if isinstance(freedom, Tensor) else 0
     centred = rows - mean
     other = centred if weights is None else centred * weights
@@ -270,7 +307,8 @@ def corrcoef(input: Tensor) -> Tensor:
     """The correlations of the variables in the rows, observed in the columns."""
     if input.dim() > 2:
         raise RuntimeError(
-            f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.dim()} dimensions"
+            "corrcoef(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.dim()} dimensions"
         )
     found: Any = cov(input)
     if found.dim() == 0:
@@ -288,7 +326,9 @@ def corrcoef(input: Tensor) -> Tensor:
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
-def _quantile_shape(input: Meta, q: Meta, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool) -> Any:
+def _quantile_shape(
+    input: Meta, q: Meta, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool
+) -> Any:
     return (*q.shape, *reduced_shape(input, dim, keepdim))
 
 
@@ -338,20 +378,33 @@ def quantiles(
 def _shaped(xp: Any, found: Any, input: Any, q: Any, dim: int | None, keepdim: bool) -> Any:
     """Quantiles first, as PyTorch has them, instead of last."""
     found = xp.moveaxis(found, -1, 0)
-    meta = (1,) * input.ndim if dim is None else tuple(
-        1 if i == dim % input.ndim else n for i, n in enumerate(input.shape)
-    ) if input.ndim else ()  # fmt: skip
+    meta = (
+        (1,) * input.ndim
+        if dim is None
+        else tuple(1 if i == dim % input.ndim else n for i, n in enumerate(input.shape))
+        if input.ndim
+        else ()
+    )
     rest = meta if keepdim else found.shape[1:]
     return found.reshape((*q.shape, *rest))
 
 
 @quantiles.gradient("input")
 def _(
-    xp: Any, g: Array, input: Array, q: Array, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool
+    xp: Any,
+    g: Array,
+    input: Array,
+    q: Array,
+    dim: int | None,
+    keepdim: bool,
+    interpolation: str,
+    ignore_nan: bool,
 ) -> Array:
     lined = _lined_up(xp, input, dim)
     order = xp.argsort(lined, axis=-1)
-    below, fraction = _ranks(xp, xp.take_along_axis(lined, order, -1), q.reshape(-1), interpolation, ignore_nan)
+    below, fraction = _ranks(
+        xp, xp.take_along_axis(lined, order, -1), q.reshape(-1), interpolation, ignore_nan
+    )
     above = xp.minimum(below + 1, lined.shape[-1] - 1)
     cotangent = xp.moveaxis(g.reshape((q.size, *below.shape[:-1])), 0, -1)
     numbers = xp.arange(lined.shape[-1])[:, None]
@@ -366,7 +419,14 @@ def _(
 
 @quantiles.gradient("q")
 def _(
-    xp: Any, g: Array, input: Array, q: Array, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool
+    xp: Any,
+    g: Array,
+    input: Array,
+    q: Array,
+    dim: int | None,
+    keepdim: bool,
+    interpolation: str,
+    ignore_nan: bool,
 ) -> Array:
     if interpolation != "linear":
         return xp.zeros_like(q)
@@ -398,14 +458,15 @@ def _quantile(name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, 
                 raise RuntimeError(f"{who} q values must be in the range [0, 1]")
     if interpolation not in _INTERPOLATIONS:
         raise RuntimeError(
-            f"{who} interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
+            f"{who} interpolation must be one of linear, lower, higher, midpoint or nearest, but got "
+            f"{interpolation}"
         )
     if dim is not None:
         dim = canonical_dim(dim, input.dim())
     if not isinstance(q, Tensor):
         q = registry["tensor"](float(q), dtype=input.dtype, device=input.device)
     elif interpolation != "linear":
-        q = q.detach()  # type: ignore[attr-defined]  # a step function of q
+        q = q.detach()  # the result is a step function of q
     return apply(quantiles, (input, q, dim, keepdim, interpolation, name == "nanquantile"))  # type: ignore[no-any-return]
 
 
@@ -416,7 +477,7 @@ def quantile(
     """The values below which fractions `q` of the elements lie, along `dim` or of everything.
 
     Args:
-        interpolation: what to give between two elements: "linear", "lower", "higher", "midpoint" or "nearest".
+        interpolation: between two elements: "linear", "lower", "higher", "midpoint" or "nearest".
 
     >>> import flambeau
     >>> flambeau.quantile(flambeau.tensor([1.0, 2.0, 3.0]), 0.25)

@@ -1,7 +1,7 @@
 """Sums, means, products and logical reductions.
 
-The public functions choose among PyTorch's overloads; whole-tensor and per-dimension forms are two operations with one
-body, because PyTorch's graph has a node for each (SumBackward0, SumBackward1).
+The public functions choose among PyTorch's overloads; whole-tensor and per-dimension forms are two
+operations with one body, because PyTorch's graph has a node for each (SumBackward0, SumBackward1).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def restored(xp: Any, reduced: Any, dim: Any, keepdim: bool, ndim: int) -> Any:
 
 
 def integers_widen(input: Meta, *rest: Any) -> DType:
-    """The dtype of sums and products: `dtype` (the last argument) where given, int64 for integers and bools."""
+    """The dtype of sums and products: `dtype` (the last argument) if given, int64 for integers and bools."""
     wanted = rest[-1] if rest else None
     if wanted is not None:
         return wanted  # type: ignore[no-any-return]
@@ -65,7 +65,7 @@ def _twins(name: str, **options: Any) -> Callable[[Callable[..., Any]], tuple[Op
 
 
 @_twins("Sum", promote=integers_widen, shape=reduced_shape)
-def sum(xp: Any, input: Array, dim: Dims | None = None, keepdim: bool = False, dtype: Any = None) -> Array:
+def sum_(xp: Any, input: Array, dim: Dims | None = None, keepdim: bool = False, dtype: Any = None) -> Array:
     return xp.sum(input, axis=canonical_dims(dim, input.ndim), keepdims=keepdim)
 
 
@@ -73,7 +73,7 @@ def _spread(xp: Any, g: Array, input_meta: Meta, dim: Any, keepdim: bool) -> Arr
     return xp.broadcast_to(restored(xp, g, dim, keepdim, input_meta.ndim), input_meta.shape)
 
 
-sum_all, sum_dims = sum
+sum_all, sum_dims = sum_
 sum_all.gradient("input")(_spread)
 sum_dims.gradient("input")(_spread)
 _sum_all, _sum_dims = sum_all.function, sum_dims.function
@@ -99,7 +99,8 @@ def _mean_dtype(input: Meta, dim: Any, keepdim: bool, dtype: DType | None) -> DT
     if not (found.is_floating_point or found.is_complex):
         which = "Input" if dtype is None else "Optional"
         raise RuntimeError(
-            f"mean(): could not infer output dtype. {which} dtype must be either a floating point or complex dtype. "
+            f"mean(): could not infer output dtype. {which} dtype must be either a floating point or "
+            "complex dtype. "
             f"Got: {found.scalar_type}"
         )
     return found
@@ -110,7 +111,7 @@ def _count(shape: tuple[int, ...], dim: Any) -> int:
 
 
 @_twins("Mean", promote=_mean_dtype, shape=reduced_shape)
-def mean(xp: Any, input: Array, dim: Dims | None = None, keepdim: bool = False, dtype: Any = None) -> Array:
+def mean_(xp: Any, input: Array, dim: Dims | None = None, keepdim: bool = False, dtype: Any = None) -> Array:
     count = _count(input.shape, dim)
     total = xp.sum(input, axis=canonical_dims(dim, input.ndim), keepdims=keepdim)
     return total / xp.asarray(count, total.dtype)
@@ -120,7 +121,7 @@ def _mean_gradient(xp: Any, g: Array, input_meta: Meta, dim: Any, keepdim: bool)
     return _spread(xp, g / max(_count(input_meta.shape, dim), 1), input_meta, dim, keepdim)
 
 
-mean_all, mean_dims = mean
+mean_all, mean_dims = mean_
 mean_all.gradient("input")(_mean_gradient)
 mean_dims.gradient("input")(_mean_gradient)
 _mean_all, _mean_dims = mean_all.function, mean_dims.function
@@ -146,7 +147,9 @@ def _refuse_complex_nansum(name: str, input: Meta, *_: Any) -> None:
 
 @op(promote=integers_widen, shape=reduced_shape, dtypes=_refuse_complex_nansum, node="NansumBackward0")
 def nansum_dims(xp: Any, input: Array, dim: Dims | None, keepdim: bool, dtype: Any) -> Array:
-    values = input if input.dtype.kind in "biu" else xp.where(xp.isnan(input), xp.zeros((), input.dtype), input)
+    values = (
+        input if input.dtype.kind in "biu" else xp.where(xp.isnan(input), xp.zeros((), input.dtype), input)
+    )
     return xp.sum(values, axis=canonical_dims(dim, input.ndim), keepdims=keepdim)
 
 
@@ -169,18 +172,19 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DTy
     """The mean of what is not nan."""
     if not (input.is_floating_point() or input.is_complex()):
         raise RuntimeError(
-            f"nanmean(): expected input to have floating point or complex dtype but got {input.dtype.scalar_type}"
+            "nanmean(): expected input to have floating point or complex dtype but got "
+            f"{input.dtype.scalar_type}"
         )
-    total = nansum(input, dim, keepdim, dtype=dtype)
+    total: Any = nansum(input, dim, keepdim, dtype=dtype)
     count = sum(input.isnan().logical_not(), dim, keepdim)  # type: ignore[attr-defined]
-    return total / count  # type: ignore[operator,no-any-return]
+    return total / count  # type: ignore[no-any-return]
 
 
 # -- products --------------------------------------------------------------------------------------
 
 
 @_twins("Prod", promote=integers_widen, shape=reduced_shape)
-def prod(xp: Any, input: Array, dim: Dims | None = None, keepdim: bool = False, dtype: Any = None) -> Array:
+def prod_(xp: Any, input: Array, dim: Dims | None = None, keepdim: bool = False, dtype: Any = None) -> Array:
     return xp.prod(input, axis=canonical_dims(dim, input.ndim), keepdims=keepdim)
 
 
@@ -209,13 +213,15 @@ def _prod_gradient(xp: Any, g: Array, input: Array, dim: Any, keepdim: bool) -> 
     return restored(xp, g, dim, keepdim, input.ndim) * xp.conj(others)
 
 
-prod_all, prod_dim = prod
+prod_all, prod_dim = prod_
 prod_all.gradient("input")(_prod_gradient)
 prod_dim.gradient("input")(_prod_gradient)
 
 
 @function("prod", "Tensor.prod", out=True)
-def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
     """The product over one dimension, or over everything; integers multiply in int64."""
     if dim is None:
         if keepdim:
@@ -237,7 +243,12 @@ def _logic_shape(input: Meta, dim: Any, keepdim: bool) -> tuple[int, ...]:
     return input.shape if dim == () else reduced_shape(input, dim, keepdim)
 
 
-_LOGIC: dict[str, Any] = {"promote": RAW, "result": _bool_or_byte, "shape": _logic_shape, "differentiable": False}
+_LOGIC: dict[str, Any] = {
+    "promote": RAW,
+    "result": _bool_or_byte,
+    "shape": _logic_shape,
+    "differentiable": False,
+}
 
 
 @op("all", "Tensor.all", out=True, **_LOGIC)
@@ -258,8 +269,13 @@ def any(xp: Any, input: Array, dim: Dims | None = None, keepdim: bool = False) -
 
 
 @op(
-    "logsumexp", "special.logsumexp", "Tensor.logsumexp", out=True, promote=FLOATING, shape=reduced_shape,
-)  # fmt: skip
+    "logsumexp",
+    "special.logsumexp",
+    "Tensor.logsumexp",
+    out=True,
+    promote=FLOATING,
+    shape=reduced_shape,
+)
 def logsumexp(xp: Any, input: Array, dim: Dims, keepdim: bool = False) -> Array:
     """`log(sum(exp(input)))` over `dim`, without overflow."""
     axes = canonical_dims(dim, input.ndim)

@@ -20,8 +20,9 @@ def chosen_reduction(size_average: Any, reduce: Any, reduction: str, stacklevel:
         reduction = "none" if not reduces else "mean" if averages else "sum"
         warnings.warn(
             f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-            UserWarning, stacklevel=stacklevel + 1,
-        )  # fmt: skip
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
         return reduction
     return checked_reduction(reduction)
 
@@ -29,7 +30,9 @@ def chosen_reduction(size_average: Any, reduce: Any, reduction: str, stacklevel:
 def checked_reduction(reduction: str) -> str:
     if reduction == "elementwise_mean":
         warnings.warn(
-            "reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", UserWarning, stacklevel=4
+            "reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.",
+            UserWarning,
+            stacklevel=4,
         )
         return "mean"
     if reduction not in NUMBERS:

@@ -26,9 +26,11 @@ def _check(name: str, input: Meta, dim: int, dtype: DType | None) -> None:
 
 
 _OPTIONS: dict[str, Any] = {
-    "promote": _wanted, "dtypes": _check, "shape": lambda input, *_: input.shape,
+    "promote": _wanted,
+    "dtypes": _check,
+    "shape": lambda input, *_: input.shape,
     "cost": lambda inputs, results: 8 * inputs[0].numel,
-}  # fmt: skip
+}
 
 
 def _shifted(xp: Any, x: Any, dim: int) -> Any:
@@ -37,7 +39,7 @@ def _shifted(xp: Any, x: Any, dim: int) -> Any:
 
 
 @op(node="SoftmaxBackward0", **_OPTIONS)
-def softmax(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
+def softmax_(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
     if input.size == 0:
         return input
     if input.ndim == 0:
@@ -46,7 +48,7 @@ def softmax(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
     return powers / xp.sum(powers, axis=dim, keepdims=True)
 
 
-@softmax.gradient("input")
+@softmax_.gradient("input")
 def _(xp: Any, g: Array, output: Array, dim: int) -> Array:
     if output.ndim == 0:
         return g * output - g * output
@@ -55,7 +57,7 @@ def _(xp: Any, g: Array, output: Array, dim: int) -> Array:
 
 
 @op(node="LogSoftmaxBackward0", **_OPTIONS)
-def log_softmax(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
+def log_softmax_(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
     if input.size == 0:
         return input
     if input.ndim == 0:
@@ -64,13 +66,9 @@ def log_softmax(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=dim, keepdims=True))
 
 
-@log_softmax.gradient("input")
+@log_softmax_.gradient("input")
 def _(xp: Any, g: Array, output: Array, dim: int) -> Array:
     return g - xp.exp(output) * (g if output.ndim == 0 else xp.sum(g, axis=dim, keepdims=True))
-
-
-# The names of the operations serve for their messages; from here on they mean the public functions.
-softmax_op, log_softmax_op = softmax, log_softmax
 
 
 @function("softmax", "special.softmax", "Tensor.softmax", out=True)
@@ -81,21 +79,23 @@ def softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
     >>> flambeau.softmax(flambeau.zeros(4), dim=0)
     tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
-    return apply(softmax_op, (input, dim, dtype))  # type: ignore[no-any-return]
+    return apply(softmax_, (input, dim, dtype))  # type: ignore[no-any-return]
 
 
 @function("log_softmax", "special.log_softmax", "Tensor.log_softmax", out=True)
 def log_softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
     """The logarithm of `softmax`, exact where that is tiny."""
-    return apply(log_softmax_op, (input, dim, dtype))  # type: ignore[no-any-return]
+    return apply(log_softmax_, (input, dim, dtype))  # type: ignore[no-any-return]
 
 
 def implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     """The dimension that PyTorch chooses when none is given, with its warning."""
     warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        UserWarning, stacklevel=stacklevel,
-    )  # fmt: skip
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
+        "argument.",
+        UserWarning,
+        stacklevel=stacklevel,
+    )
     return 0 if ndim in (0, 1, 3) else 1
 
 
@@ -106,15 +106,17 @@ def functional_softmax(
     """Exponentials that sum to one along `dim`."""
     if dim is None:
         dim = implicit_dim("softmax", input.ndim, _stacklevel)
-    return apply(softmax_op, (input, dim, dtype))  # type: ignore[no-any-return]
+    return apply(softmax_, (input, dim, dtype))  # type: ignore[no-any-return]
 
 
 @function("nn.functional.softmin")
-def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
+def softmin(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
+) -> Tensor:
     """`softmax(-input)`."""
     if dim is None:
         dim = implicit_dim("softmin", input.ndim, _stacklevel)
-    return apply(softmax_op, (-input, dim, dtype))  # type: ignore[operator,no-any-return]
+    return apply(softmax_, (-input, dim, dtype))  # type: ignore[operator,no-any-return]
 
 
 @function("nn.functional.log_softmax")
@@ -124,4 +126,4 @@ def functional_log_softmax(
     """The logarithm of `softmax`, exact where that is tiny."""
     if dim is None:
         dim = implicit_dim("log_softmax", input.ndim, _stacklevel)
-    return apply(log_softmax_op, (input, dim, dtype))  # type: ignore[no-any-return]
+    return apply(log_softmax_, (input, dim, dtype))  # type: ignore[no-any-return]
