@@ -17,14 +17,14 @@ from flambeau._core.tensor import Tensor, scatter_call
 from flambeau._core.value import Value, meta_of
 from flambeau._core.views import refuse_restricted
 
-def check_writable(target: Tensor) -> None:
-    """Raises where PyTorch forbids an in-place write while grad mode is on."""
+def check_writable(target: Tensor, overlap: bool = False) -> None:
+    """Raises where PyTorch forbids an in-place write. `overlap` allows elements that share memory."""
     if target._inference and not modes.inference:
         raise RuntimeError(
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
             "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
         )
-    if target._stride is not None and 0 in target._stride:
+    if target._stride is not None and 0 in target._stride and not overlap:
         shape = target._meta.shape
         if any(stride == 0 and size > 1 for stride, size in zip(target._stride, shape, strict=True)):
             raise RuntimeError(

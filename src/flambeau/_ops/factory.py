@@ -14,8 +14,8 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core import strides as stride_rules
-from flambeau._core.declare import RAW, Array, Operand, broadcast_shapes
-from flambeau._core.dispatch import function, op, resize, write_out
+from flambeau._core.declare import RAW, Array, Operand, broadcast_shapes, registry
+from flambeau._core.dispatch import check_writable, function, op, resize, write, write_out
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import META, Meta, meta_of
 from flambeau._ops.construct import as_device, as_dtype, cast_numbers, copy_of_tensor, finish, tensor
@@ -638,6 +638,8 @@ def logspace(
     """`base` to the powers that `linspace` gives."""
     first, last, count, wanted = _steps("logspace", start, end, steps, dtype, out)
     root = as_number(base, "logspace", "base", 4)
+    if wanted.np.kind in "iu":
+        first, last = int(first), int(last)
 
     def values() -> np.ndarray[Any, Any]:
         exponents = _linspace_values(
@@ -727,7 +729,11 @@ def _scalar_value(input: Meta, value: Any) -> Meta:
     return input
 
 
-@op(promote=RAW, shape=_scalar_value, node=lambda inputs: "FillBackward3" if len(inputs) > 1 else "FillBackward2")
+@op(
+    promote=RAW,
+    shape=_scalar_value,
+    node=lambda inputs: "FillBackward3" if len(inputs) > 1 else "FillBackward2",
+)
 def fill_with(xp: Any, input: Array, value: Operand) -> Array:
     """`value` throughout."""
     value = xp.asarray(value)
@@ -766,21 +772,32 @@ def fill(input: Tensor, value: Any) -> Tensor:
     return _fill(input, value, "fill")
 
 
-@function("Tensor.fill_", "fill_")
-def _fill_in_place(input: Tensor, value: Any) -> Tensor:
-    """Sets every element to `value`, a number or a 0-d tensor."""
-    return _fill(input, value, "fill_")
-
-
-@op("zero_", "Tensor.zero_", promote=RAW, shape=_like_input, node="ZeroBackward")
-def zero_(xp: Any, input: Array) -> Array:
-    """Sets every element to zero."""
+@op(promote=RAW, shape=_like_input, node="ZeroBackward")
+def zeroed(xp: Any, input: Array) -> Array:
+    """Zeros like the input."""
     return xp.zeros(input.shape, input.dtype)
 
 
-@zero_.gradient("input")
+@zeroed.gradient("input")
 def _(xp: Any, g: Array) -> Array:
     return xp.zeros_like(g)
+
+
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """Sets every element to `value`, a number or a 0-d tensor. Elements that share memory may be filled, too."""
+    check_writable(input, overlap=True)
+    return write(input, _fill(input, value, "fill_"), "fill_")
+
+
+def zero_(input: Tensor) -> Tensor:
+    """Sets every element to zero. Elements that share memory may be, too."""
+    check_writable(input, overlap=True)
+    return write(input, zeroed(input), "zero_")
+
+
+for _method in (fill_, zero_):
+    registry[_method.__name__] = registry[f"Tensor.{_method.__name__}"] = _method
+    setattr(Tensor, _method.__name__, _method)
 
 
 @op(promote=RAW, shape=_like_input, node="FillDiagonalBackward")

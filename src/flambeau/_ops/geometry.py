@@ -184,6 +184,7 @@ def _set_in_place(
     return self
 
 
+registry["resize_as_"] = _resize_as_in_place
 for _name, _method in (("resize_as_", _resize_as_in_place), ("set_", _set_in_place)):
     _method.__name__ = _method.__qualname__ = _name
     setattr(Tensor, _name, _method)
@@ -373,7 +374,15 @@ _declare_copy("split_copy", parts.split)
 _declare_copy("split_with_sizes_copy", parts.split_with_sizes)
 _declare_copy("unbind_copy", parts.unbind)
 
-_unsafe_parts = views.declare_parts("UnsafeSplitBackward")
+_unsafe_split = views.declare_parts("UnsafeSplitBackward")
+
+
+def _unsafe_parts(input: Tensor, sizes: Shape, dim: int) -> tuple[Tensor, ...]:
+    """Parts that show the input's storage without autograd's knowing."""
+    found = parts.as_parts(input, _unsafe_split(input, sizes, dim), sizes, dim)
+    for part in found:
+        part._base, part._from_base, part._made_in = None, (), ""
+    return found
 
 
 @function("unsafe_split", "Tensor.unsafe_split")
@@ -381,7 +390,7 @@ def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, 
     """`split` whose parts autograd lets be written to."""
     at = parts.split_dim(input, dim, "split")
     sizes = parts.equal_parts(input._meta.shape[at], integer(split_size, "unsafe_split", "split_size", 2))
-    return _unsafe_parts(input, sizes, at)  # type: ignore[no-any-return]
+    return _unsafe_parts(input, sizes, at)
 
 
 @function("unsafe_split_with_sizes", "Tensor.unsafe_split_with_sizes")
@@ -389,7 +398,7 @@ def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tu
     """`split_with_sizes` whose parts autograd lets be written to."""
     at = parts.split_dim(input, dim, "split_with_sizes")
     sizes = sizes_of((split_sizes,), "unsafe_split_with_sizes", "split_sizes", 2)
-    return _unsafe_parts(input, parts.given_parts(input._meta.shape[at], sizes, at), at)  # type: ignore[no-any-return]
+    return _unsafe_parts(input, parts.given_parts(input._meta.shape[at], sizes, at), at)
 
 
 @function("unsafe_chunk", "Tensor.unsafe_chunk")

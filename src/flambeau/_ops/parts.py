@@ -66,14 +66,18 @@ def sliced(input: Tensor, dim: int, start: int | None, end: int | None, step: in
     return views.slice_view(input, at, chosen.start, len(chosen), step)  # type: ignore[no-any-return]
 
 
-def _parts(parts_op: Any, input: Tensor, sizes: Shape, dim: int) -> tuple[Tensor, ...]:
-    """Consecutive slices as views with one node."""
-    results = parts_op(input, sizes, dim)
+def as_parts(input: Tensor, results: Any, sizes: Shape, dim: int) -> tuple[Tensor, ...]:
+    """The results of one node as views of consecutive slices of the input."""
     steps, start = [], 0
     for size in sizes:
         steps.append((views.call_of(views.slice_view, input._meta, dim, start, size, 1), (start,)))
         start += size
     return views.as_views(input, results, steps)
+
+
+def _parts(parts_op: Any, input: Tensor, sizes: Shape, dim: int) -> tuple[Tensor, ...]:
+    """Consecutive slices as views with one node."""
+    return as_parts(input, parts_op(input, sizes, dim), sizes, dim)
 
 
 def split_dim(input: Tensor, dim: Any, name: str) -> int:
