@@ -176,7 +176,14 @@ class UninitializedTensorMixin:
 
 def _on_data(name: str) -> Callable[..., Any]:
     def method(self: UninitializedTensorMixin, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self.data, name)(*args, **kwargs)
+        data = self.data
+        result = getattr(data, name)(*args, **kwargs)
+        if not isinstance(self, UninitializedBuffer):
+            return result
+        # A buffer is replaced by the result, which therefore still waits for its shape.
+        if result is data:
+            return self
+        return UninitializedBuffer(self.requires_grad, result.device, result.dtype, self.persistent)
 
     method.__name__ = name
     return method

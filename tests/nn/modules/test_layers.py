@@ -138,6 +138,15 @@ def test_batchnorm_loads_what_was_saved_without_counts():
     assert_same(scenario)
 
 
+def test_lazy_layers_may_be_cast_first():
+    def scenario(torch, log):
+        for kind in (torch.nn.LazyBatchNorm1d(), torch.nn.LazyLinear(3)):
+            layer = kind.float().double()
+            log(layer(torch.ones(2, 4, dtype=torch.float64)).dtype, layer.state_dict().keys(), layer)
+
+    assert_same(scenario)
+
+
 def test_convert_sync_batchnorm_keeps_parameters():
     model = flambeau.nn.Sequential(flambeau.nn.BatchNorm2d(3), flambeau.nn.ReLU())
     converted = flambeau.nn.SyncBatchNorm.convert_sync_batchnorm(model)
