@@ -58,6 +58,7 @@ from flambeau import (  # noqa: E402
     backends,
     cuda,
     fft,
+    functional,
     inspect,
     linalg,
     nn,
@@ -65,6 +66,7 @@ from flambeau import (  # noqa: E402
     random,
     return_types,
     serialization,
+    signal,
     special,
     utils,
 )

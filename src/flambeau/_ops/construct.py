@@ -538,7 +538,7 @@ def _to_dlpack_method(
     if self.requires_grad:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     array = self.numpy()
-    return (array.copy() if copy else array).__dlpack__()
+    return (array.copy() if copy else array).__dlpack__(max_version=max_version)
 
 
 @function("Tensor.__dlpack_device__")
@@ -553,4 +553,5 @@ def _dlpack_device(self: Tensor) -> tuple[int, int]:
 @function("utils.dlpack.to_dlpack")
 def to_dlpack(tensor: Tensor) -> Any:
     """A DLPack capsule on a tensor's memory."""
-    return tensor.__dlpack__()  # type: ignore[attr-defined]
+    # NumPy takes memory from the older form of capsule for reading only.
+    return tensor.__dlpack__(max_version=(1, 0))  # type: ignore[attr-defined]
