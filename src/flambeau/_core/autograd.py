@@ -1,12 +1,10 @@
-"""The tape and `backward`: nodes that know their call, their inputs and what they saved.
+"""The tape: nodes that know their call, their inputs and what they saved.
 
-Nodes hold values, never tensors, so that nothing here makes a reference cycle. `backward` walks the nodes from the newest
-to the oldest, as PyTorch does, and records one call for each; with `create_graph` it works on tensors instead of values.
+Nodes hold values, never tensors, so that nothing here makes a reference cycle. `walk.py` walks them.
 """
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import re
 import weakref
@@ -21,8 +19,8 @@ from flambeau._core.gradient import backward_call, saving
 from flambeau._core.handles import RemovableHandle
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
-from flambeau._core.trace import describe_line, local, record
-from flambeau._core.value import Meta, Value, meta_of
+from flambeau._core.trace import record
+from flambeau._core.value import Meta, Value
 
 _sequence = itertools.count()
 
@@ -206,6 +204,8 @@ class OpNode(Node):
         return [item.unpack() if isinstance(item, _Packed) else item for item in self.saved]
 
     def _check_versions(self) -> None:
+        if modes.mutation_allowed:
+            return
         for storage, version, output in self.guards:
             if storage.version != version:
                 meta = storage.meta or storage.value.meta
@@ -306,7 +306,7 @@ class AccumulateGrad(Node):
             variable._grad = gradient if variable._grad is None else work.add(variable._grad, gradient)
         if variable._post_hooks:
             for hook in list(variable._post_hooks.values()):
-                _check_hook(hook, hook(variable))
+                check_hook(hook, hook(variable))
         return ()
 
 
@@ -399,129 +399,14 @@ VALUES = _Values()
 TENSORS = _Tensors()
 
 
-# -- the engine ------------------------------------------------------------------------------------
-
-
-def _dependencies(roots: Sequence[Node]) -> dict[Node, int]:
-    """How many edges lead to each node that the roots reach."""
-    counts: dict[Node, int] = dict.fromkeys(roots, 0)
-    stack = list(counts)
-    while stack:
-        for edge in stack.pop().edges:
-            if edge is not None:
-                node = edge[0]
-                if node not in counts:
-                    counts[node] = 0
-                    stack.append(node)
-                counts[node] += 1
-    return counts
-
-
-def _leading_to(targets: set[Node], counts: dict[Node, int]) -> set[Node]:
-    """The nodes from which some target can be reached; only they need to run for `autograd.grad`."""
-    users: dict[Node, list[Node]] = {}
-    for node in counts:
-        for edge in node.edges:
-            if edge is not None:
-                users.setdefault(edge[0], []).append(node)
-    found, stack = set(targets), list(targets)
-    while stack:
-        for user in users.get(stack.pop(), ()):
-            if user not in found:
-                found.add(user)
-                stack.append(user)
-    return found
-
-
-def run_backward(
-    roots: Sequence[tuple[Node, int, Any]], work: Any, keep_graph: bool,
-    captures: dict[tuple[Node, int], list[int]] | None = None, accumulate: bool = True,
-) -> dict[int, Any]:  # fmt: skip
-    """Walks the graph from `roots` (node, output, cotangent).
-
-    With `captures` (places whose gradient is wanted, each with the numbers under which it is handed back) only what leads
-    to them runs, and leaves accumulate nothing unless `accumulate`.
-    """
-    counts = _dependencies([node for node, _, _ in roots])
-    needed = None if captures is None else _leading_to({node for node, _ in captures}, counts)
-    buffers: dict[Node, list[Any]] = {}
-    for node, index, cotangent in roots:
-        buffer = buffers.setdefault(node, [None] * len(node.results))
-        buffer[index] = cotangent if buffer[index] is None else work.add(buffer[index], cotangent)
-    ready = [(-node.sequence, i, node) for i, node in enumerate(buffers) if counts[node] == 0]
-    heapq.heapify(ready)
-    order = itertools.count(len(ready))
-    captured: dict[int, Any] = {}
-    while ready:
-        node = heapq.heappop(ready)[2]
-        cotangents = buffers.pop(node, None)
-        if cotangents is None:
-            cotangents = [None] * len(node.results)
-        runs = _should_run(node, needed, captures, accumulate)
-        hooked = node.tensor_hooks or node.retained
-        if hooked and not runs:
-            cotangents = _run_tensor_hooks(node, cotangents, work)
-        if captures is not None:
-            # As in PyTorch, hooks have had their say here only if the walk ends at this node.
-            for index, cotangent in enumerate(cotangents):
-                for number in captures.get((node, index), ()):
-                    captured[number] = cotangent
-        gradients: Sequence[Any] = ()
-        if runs:
-            if hooked:
-                cotangents = _run_tensor_hooks(node, cotangents, work)
-            if node.prehooks:
-                cotangents = _run_prehooks(node, cotangents, work)
-            gradients = _run_node(node, cotangents, work, keep_graph)
-        for edge, gradient in itertools.zip_longest(node.edges, gradients):
-            if edge is None:
-                continue
-            target, index = edge
-            if gradient is not None:
-                buffer = buffers.get(target)  # type: ignore[assignment]
-                if buffer is None:
-                    buffer = buffers[target] = [None] * len(target.results)
-                buffer[index] = gradient if buffer[index] is None else work.add(buffer[index], gradient)
-            counts[target] -= 1
-            if counts[target] == 0:
-                heapq.heappush(ready, (-target.sequence, next(order), target))
-    return captured
-
-
-def _should_run(node: Node, needed: set[Node] | None, captures: Any, accumulate: bool) -> bool:
-    if needed is None:
-        return True
-    if isinstance(node, AccumulateGrad):
-        return accumulate and node in needed
-    if node not in needed:
-        return False
-    # A captured place needs nothing beyond itself, unless another one lies behind it.
-    return any(edge is not None and edge[0] in needed for edge in node.edges)
-
-
-def _run_node(node: Node, cotangents: list[Any], work: Any, keep_graph: bool) -> Sequence[Any]:
-    if all(g is None for g in cotangents) and not getattr(node, "runs_without_gradients", False):
-        gradients: Sequence[Any] = [None] * len(node.edges)
-    elif modes.anomaly:
-        gradients = _run_with_anomaly_checks(node, cotangents, work)
-    else:
-        gradients = node.pull(cotangents, work)
-    if node.hooks:
-        gradients = _run_posthooks(node, cotangents, gradients, work)
-    if not keep_graph:
-        node.release()
-    return gradients
-
-
-def _wrapped(items: Sequence[Any], work: Any) -> tuple[Any, ...]:
-    return tuple(None if item is None else work.wrap(item) for item in items)
+# -- hooks -----------------------------------------------------------------------------------------
 
 
 def _hook_name(hook: Any) -> str:
     return getattr(hook, "__name__", "<unknown>")
 
 
-def _check_hook(hook: Any, result: Any, given: Tensor | None = None) -> Tensor | None:
+def check_hook(hook: Any, result: Any, given: Tensor | None = None) -> Tensor | None:
     """What a hook on a tensor returned, found to be nothing or like what it was given.
 
     Raises: TypeError for no tensor, RuntimeError for one of another shape or dtype.
@@ -540,7 +425,7 @@ def _check_hook(hook: Any, result: Any, given: Tensor | None = None) -> Tensor |
     return result
 
 
-def _check_hook_tuple(hook: Any, result: Any, given: Sequence[Any], work: Any) -> list[Any]:
+def check_hook_tuple(hook: Any, result: Any, given: Sequence[Any], work: Any) -> list[Any]:
     """What a hook on a node returned, in the place of what it was given.
 
     Raises: TypeError for no tuple, RuntimeError for another number of values or another shape or dtype.
@@ -554,249 +439,9 @@ def _check_hook_tuple(hook: Any, result: Any, given: Sequence[Any], work: Any) -
         )
     checked = []
     for new, old in zip(result, given, strict=True):
-        new = _check_hook(hook, new, None if old is None else work.wrap(old))
+        new = check_hook(hook, new, None if old is None else work.wrap(old))
         checked.append(None if new is None else work.unwrap(new))
     return checked
-
-
-def _run_tensor_hooks(node: Node, cotangents: list[Any], work: Any) -> list[Any]:
-    """Hooks on the tensors that the node made, then the grads that those retain."""
-    cotangents = list(cotangents)
-    for index, hooks in list((node.tensor_hooks or {}).items()):
-        for hook in list(hooks.values()):
-            if cotangents[index] is not None:
-                given = work.wrap(cotangents[index])
-                result = _check_hook(hook, hook(given), given)
-                if result is not None:
-                    cotangents[index] = work.unwrap(result)
-    for index, reference in (node.retained or {}).items():
-        tensor = reference()
-        if tensor is not None and cotangents[index] is not None:
-            new = work.wrap(cotangents[index])
-            tensor._grad = new if tensor._grad is None else TENSORS.add(tensor._grad, new)
-    return cotangents
-
-
-def _run_prehooks(node: Node, cotangents: list[Any], work: Any) -> list[Any]:
-    for hook in list((node.prehooks or {}).values()):
-        result = hook(_wrapped(cotangents, work))
-        if result is not None:
-            cotangents = _check_hook_tuple(hook, result, cotangents, work)
-    return cotangents
-
-
-def _run_posthooks(node: Node, cotangents: list[Any], gradients: Sequence[Any], work: Any) -> Sequence[Any]:
-    places = node.places()
-    shown = [None if place is None else gradients[place] for place in places]
-    for hook in list((node.hooks or {}).values()):
-        result = hook(_wrapped(shown, work), _wrapped(cotangents, work))
-        if result is not None:
-            shown = _check_hook_tuple(hook, result, shown, work)
-    found = {place: gradient for place, gradient in zip(places, shown, strict=True) if place is not None}
-    return [found[place] for place in range(len(gradients))]
-
-
-def _run_with_anomaly_checks(node: Node, cotangents: list[Any], work: Any) -> Sequence[Any]:
-    try:
-        gradients = node.pull(cotangents, work)
-    except Exception as error:
-        if node.line is not None:
-            error.add_note(f"The forward call of {node.name()} was at {describe_line(node.line)}.")
-        raise
-    if modes.anomaly_check_nan:
-        for number, gradient in enumerate(gradients):
-            if gradient is None:
-                continue
-            array = work.wrap(gradient)._host_array()
-            if array.dtype.kind in "fc" and np.isnan(array).any():
-                error = RuntimeError(f"Function '{node.name()}' returned nan values in its {number}th output.")
-                if node.line is not None:
-                    error.add_note(f"The forward call of {node.name()} was at {describe_line(node.line)}.")
-                raise error
-    return gradients
-
-
-# -- the public ways in ----------------------------------------------------------------------------
-
-
-def _as_tuple(value: Any) -> tuple[Any, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, tuple) and hasattr(value, "output_nr"):  # one GradientEdge
-        return (value,)
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
-
-
-def _start(number: int, tensor: Tensor, gradient: Tensor | None, work: Any) -> tuple[Node, int, Any]:
-    """The root for one tensor: its node, output number and cotangent."""
-    if not tensor.requires_grad:
-        raise RuntimeError(f"element {number} of tensors does not require grad and does not have a grad_fn")
-    if gradient is None:
-        if tensor.numel() != 1:
-            raise RuntimeError("grad can be implicitly created only for scalar outputs")
-        if not tensor.dtype.is_floating_point:
-            raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {tensor.dtype}")
-        value = ones_value(tensor._meta)
-        cotangent: Any = value if work is VALUES else Tensor._of(value)
-    else:
-        if not isinstance(gradient, Tensor):
-            raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
-        if gradient._meta.shape != tensor._meta.shape:
-            raise RuntimeError(
-                f"Mismatch in shape: grad_output[{number}] has a shape of {gradient.shape} and output[{number}] has a shape of "
-                f"{tensor.shape}."
-            )
-        if gradient.is_complex() and not tensor.is_complex():
-            raise RuntimeError(
-                "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
-                f"grad_output[{number}] has a dtype of {gradient.dtype} and output[{number}] has a dtype of {tensor.dtype}."
-            )
-        if gradient.dtype is not tensor.dtype:
-            gradient = gradient.to(tensor.dtype)  # type: ignore[attr-defined]
-        cotangent = work.unwrap(gradient)
-    edge = edge_of(tensor)
-    assert edge is not None
-    return edge[0], edge[1], cotangent
-
-
-def _explained(error: RuntimeError, tensor: Tensor) -> RuntimeError:
-    """Says what to do about a root that has no graph or is no scalar."""
-    text = str(error)
-    if "does not require grad" in text:
-        error.add_note(
-            "Nothing that led to this tensor was recorded: it was computed under no_grad() or from detached tensors, or "
-            "none of the inputs has requires_grad=True."
-        )
-    elif "scalar outputs" in text:
-        error.add_note(
-            f"The tensor has shape {list(tensor.shape)}: reduce it first, with .mean() or .sum() (or a loss's "
-            "reduction='mean'), or pass gradient=."
-        )
-    return error
-
-
-def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any], work: Any) -> list[Any]:
-    roots = []
-    for number, (tensor, gradient) in enumerate(zip(tensors, gradients, strict=True)):
-        try:
-            roots.append(_start(number, tensor, gradient, work))
-        except RuntimeError as error:
-            raise _explained(error, tensor) from None
-    return roots
-
-
-def _captures(inputs: Sequence[Tensor]) -> dict[tuple[Node, int], list[int]]:
-    places: dict[tuple[Node, int], list[int]] = {}
-    for number, tensor in enumerate(inputs):
-        if isinstance(tensor, tuple):  # a GradientEdge
-            places.setdefault((tensor[0], tensor[1]), []).append(number)
-            continue
-        if not tensor.requires_grad:
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
-        places.setdefault(edge_of(tensor), []).append(number)  # type: ignore[arg-type]
-    return places
-
-
-def backward(
-    tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
-    grad_variables: Any = None, inputs: Any = None,
-) -> None:  # fmt: skip
-    """Accumulates the sum of gradients of `tensors` into the leaves (or into `inputs` alone).
-
-    Args:
-        grad_tensors: the vector of the vector-Jacobian product, one for each tensor; may be None for scalars.
-        retain_graph: keep what was saved, so that the graph can be walked again; defaults to `create_graph`.
-        create_graph: record the walk, so that it can be differentiated.
-    """
-    tensors = _as_tuple(tensors)
-    gradients = _as_tuple(grad_tensors) if isinstance(grad_tensors, (tuple, list)) else (grad_tensors,) * len(tensors)
-    if inputs is not None and isinstance(inputs, (tuple, list)) and not inputs:
-        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    work: Any = TENSORS if create_graph else VALUES
-    keep = create_graph if retain_graph is None else retain_graph
-    previous = modes.grad
-    modes.grad = create_graph
-    try:
-        roots = _roots(tensors, gradients, work)
-        if inputs is None:
-            run_backward(roots, work, keep)
-        else:
-            wanted = _as_tuple(inputs)
-            for tensor in wanted:
-                if tensor.requires_grad:
-                    tensor.retain_grad()
-            captured = run_backward(roots, work, keep, _captures(wanted), accumulate=False)
-            for number, tensor in enumerate(wanted):
-                if tensor._node is None and captured.get(number) is not None:
-                    target = AccumulateGrad(tensor)
-                    target.pull([captured[number]], work)
-    finally:
-        modes.grad = previous
-    if not create_graph:
-        local.trace.armed = True
-
-
-def grad(
-    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
-    only_inputs: bool = True, allow_unused: bool | None = None, is_grads_batched: bool = False,
-    materialize_grads: bool = False,
-) -> tuple[Any, ...]:  # fmt: skip
-    """The sum of gradients of `outputs` with respect to `inputs`, returned instead of accumulated.
-
-    Raises: RuntimeError, if an input is not part of the graph (unless `allow_unused`).
-
-    >>> import flambeau
-    >>> x = flambeau.tensor(3.0, requires_grad=True)
-    >>> flambeau.autograd.grad(x ** 2, x)
-    (tensor(6.),)
-    """
-    if materialize_grads and allow_unused is False:
-        raise ValueError(
-            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
-        )
-    allow_unused = materialize_grads if allow_unused is None else allow_unused
-    if is_grads_batched:
-        return _batched_grad(outputs, inputs, grad_outputs, create_graph, allow_unused, materialize_grads)
-    outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
-    gradients = _as_tuple(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else (grad_outputs,) * len(outputs)
-    work: Any = TENSORS if create_graph else VALUES
-    keep = create_graph if retain_graph is None else retain_graph
-    previous = modes.grad
-    modes.grad = create_graph
-    try:
-        roots = _roots(outputs, gradients, work)
-        captured = run_backward(roots, work, keep, _captures(inputs), accumulate=False)
-        found: list[Any] = [
-            None if captured.get(i) is None else work.wrap(captured[i]) for i in range(len(inputs))
-        ]
-    finally:
-        modes.grad = previous
-    for number, tensor in enumerate(inputs):
-        if found[number] is None and not allow_unused:
-            raise RuntimeError(
-                f"The differentiated Tensor at index {number} appears to not have been used in the graph. Set "
-                "allow_unused=True if this is the desired behavior."
-            )
-        if found[number] is None and materialize_grads:
-            from flambeau._core.tensor import from_array
-
-            found[number] = from_array(np.zeros(tensor._meta.shape, tensor._meta.np), tensor._meta)
-    return tuple(found)
-
-
-def _batched_grad(
-    outputs: Any, inputs: Any, grad_outputs: Any, create_graph: bool, allow_unused: bool, materialize: bool
-) -> tuple[Any, ...]:
-    """`grad` for a batch of vectors: one walk for each, stacked."""
-    gradients = _as_tuple(grad_outputs)
-    size = gradients[0].shape[0]
-    rows = [
-        grad(outputs, inputs, [g[i] for g in gradients], True, create_graph, True, allow_unused, False, materialize)
-        for i in range(size)
-    ]
-    from flambeau._core.declare import registry
-
-    return tuple(None if column[0] is None else registry["stack"](column) for column in zip(*rows, strict=True))
 
 
 def register_tensor_hook(tensor: Tensor, hook: Callable[..., Any]) -> RemovableHandle:
@@ -830,6 +475,3 @@ def zeros_value(meta: Meta) -> Value:
     from flambeau._core.tensor import from_array
 
     return from_array(np.zeros(meta.shape, meta.np), meta)._read()
-
-
-__all__ = ["AccumulateGrad", "Node", "OpNode", "RemovableHandle", "backward", "grad", "meta_of", "run_backward"]

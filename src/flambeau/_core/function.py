@@ -60,7 +60,7 @@ class _Saved:
         self.tensor = tensor if self.output is None else None
         # Where it came from when it was saved: a write in place gives it another history.
         self.made_by = None if tensor._node is None or self.output is not None else (tensor._node, tensor._index)
-        self.value: Value | None = tensor._read() if self.output is not None else None
+        self.value: Value | None = tensor._read()
         if modes.saved_hooks:
             pack, self.unpack = modes.saved_hooks[-1]
             self.packed, self.tensor, self.value = pack(tensor.detach()), None, None
@@ -68,14 +68,19 @@ class _Saved:
     def restore(self, node: FunctionNode) -> Tensor:
         if self.unpack is not None:
             return self.unpack(self.packed)
+        if self.storage.version != self.version and modes.mutation_allowed:
+            return self._as_it_was(node)
         if self.storage.version != self.version:
             meta = self.tensor._meta if self.tensor is not None else self.value.meta  # type: ignore[union-attr]
             made_by = (node, self.output) if self.output is not None else self.made_by
             raise RuntimeError(rewritten(meta, made_by, self.storage.version, self.version))
-        if self.tensor is not None:
-            return self.tensor
+        return self.tensor if self.tensor is not None else self._as_it_was(node)
+
+    def _as_it_was(self, node: FunctionNode) -> Tensor:
         result = Tensor._of(self.value)  # type: ignore[arg-type]
-        result._set_history(node, self.output)  # type: ignore[arg-type]
+        place = (node, self.output) if self.output is not None else self.made_by
+        if place is not None:
+            result._set_history(*place)
         return result
 
 

@@ -76,7 +76,8 @@ def rebase(target: Tensor, result: Tensor) -> None:
     before = (target._node, target._index) if target._retains else None
     if isinstance(node, OpNode):
         # `x.sin_()` saves what x was: values never change, so this very write does not spoil it.
-        node.guards = [guard for guard in node.guards if guard[0] is not target._storage]
+        own = next((number for number, guard in enumerate(node.guards) if guard[0] is target._storage), None)
+        node.guards = [guard for number, guard in enumerate(node.guards) if number != own]
     if base is None:
         target._write(result._read())
         target._node, target._index, target._rg = result._node, result._index, result._rg

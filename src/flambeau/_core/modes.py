@@ -20,6 +20,7 @@ class Modes(threading.local):
         self.inference = False
         self.anomaly = False
         self.anomaly_check_nan = True
+        self.mutation_allowed = False  # what was saved may be written to: values never change, so nothing is spoilt
         self.saved_hooks: list[tuple[Any, Any]] = []
         self.hooks_refused = ""  # the message with which `saved_tensors_hooks` is refused
 

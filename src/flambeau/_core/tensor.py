@@ -408,7 +408,7 @@ class Tensor:
         >>> x.grad
         tensor([2., 4.])
         """
-        from flambeau._core.autograd import backward
+        from flambeau._core.walk import backward
 
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 

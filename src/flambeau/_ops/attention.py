@@ -53,7 +53,7 @@ def _masked(xp: Any, scores: Array, mask: Array | None, is_causal: bool) -> Arra
     if is_causal:
         rows, columns = scores.shape[-2:]
         seen = xp.arange(columns)[None, :] <= xp.arange(rows)[:, None]
-        return xp.where(seen, scores, -np.inf).astype(scores.dtype)
+        scores = xp.where(seen, scores, -np.inf).astype(scores.dtype)
     if mask is None:
         return scores
     if mask.dtype == np.bool_:
@@ -81,6 +81,12 @@ def _check_shapes(query: Meta, key: Meta, value: Meta) -> None:
             f"Expected query, key, and value to have the same dtype, but got query.dtype: {names[0]} key.dtype: "
             f"{names[1]} and value.dtype: {names[2]} instead."
         )
+
+
+def _is_fused(query: Meta, key: Meta, value: Meta) -> bool:
+    """Whether PyTorch's fused kernel takes it: that one knows a mask beside `is_causal`."""
+    sizes = {meta.shape[-1] for meta in (query, key, value)}
+    return query.ndim == key.ndim == value.ndim == 4 and len(sizes) == 1
 
 
 def _check_mask(query: Meta, mask: Meta | None, is_causal: bool) -> None:
@@ -135,9 +141,7 @@ def _cost(inputs: Any, results: Any) -> int:
 
 
 def _node(inputs: Any) -> str:
-    query, _, value = inputs[:3]
-    fused = query.ndim == 4 and query.shape[-1] == value.shape[-1]
-    return "ScaledDotProductFlashAttentionForCpuBackward" if fused else "UnsafeViewBackward"
+    return "ScaledDotProductFlashAttentionForCpuBackward" if _is_fused(*inputs[:3]) else "UnsafeViewBackward"
 
 
 @op(promote=RAW, shape=_attention_shape, outputs=("output", "weights"), cost=_cost, node=_node)
@@ -164,7 +168,7 @@ def attention(
 @attention.gradient("query", "key", "value", "mask")
 def _(
     xp: Any, g: Any, query: Array, key: Array, value: Array, mask_meta: Any, dropped: Any, keep: Any, scale: Any,
-    enable_gqa: bool, weights: Array, needs: Any,
+    enable_gqa: bool, weights: Array, needs: Any, given: Any,
 ) -> tuple[Array | None, Array | None, Array | None, Array | None]:  # fmt: skip
     cotangent = g[0].astype(query.dtype)
     heads = key.shape[-3] if key.ndim > 2 else 1
@@ -190,6 +194,8 @@ def _(
         return None, None, to_value, None
     to_weights = _product(xp, cotangent, xp.swapaxes(grouped_value, -1, -2)).reshape(weights.shape)
     to_weights = _kept(to_weights, dropped, keep)
+    if "weights" in given:  # second derivatives
+        to_weights = to_weights + g[1]
     to_scores = weights * (to_weights - (to_weights * weights).sum(-1, keepdims=True))
     scaled = narrow(to_scores * xp.asarray(scale).astype(to_scores.dtype))
     to_query = joined(_product(xp, scaled, grouped_key)) if "query" in needs else None
@@ -220,7 +226,8 @@ def scaled_dot_product_attention(
     """
     metas = query._meta, key._meta, value._meta
     _check_shapes(*metas)
-    _check_mask(metas[0], None if attn_mask is None else attn_mask._meta, is_causal)
+    plain = dropout_p > 0 or not _is_fused(*metas)
+    _check_mask(metas[0], None if attn_mask is None else attn_mask._meta, is_causal and plain)
     if not query.is_floating_point():
         if query.is_complex():
             raise NotImplementedError(

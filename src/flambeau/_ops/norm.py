@@ -38,6 +38,16 @@ def _input_gradient(xp: Any, g: Array, normal: Array, rstd: Array, axes: Any) ->
     return rstd * (g - mean_g - normal * mean_gy)
 
 
+def _through_statistics(gradient: Array, given: Any, to_mean: Any, to_rstd: Any, normal: Array, rstd: Array) -> Array:
+    """Adds the gradient through the saved mean and 1 / sqrt(var + eps), which second derivatives ask for."""
+    count = math.prod(gradient.shape) // max(math.prod(rstd.shape), 1)
+    if "mean" in given:
+        gradient = gradient + to_mean / count
+    if "rstd" in given:
+        gradient = gradient - to_rstd * rstd * rstd * normal / count
+    return gradient
+
+
 def _per_channel(value: Any, ndim: int) -> Any:
     return value.reshape(1, -1, *(1,) * (ndim - 2))
 
@@ -66,7 +76,7 @@ def batch_norm_train(
 
 @batch_norm_train.gradient("input", "weight", "bias")
 def _(
-    xp: Any, g: Any, input: Array, weight: Any, mean: Array, rstd: Array, needs: Any
+    xp: Any, g: Any, input: Array, weight: Any, mean: Array, rstd: Array, needs: Any, given: Any
 ) -> tuple[Array | None, Array | None, Array | None]:
     cotangent = g[0]
     axes = (0, *range(2, input.ndim))
@@ -76,6 +86,8 @@ def _(
     if "input" in needs:
         scaled = cotangent if weight is None else cotangent * _per_channel(weight, input.ndim)
         to_input = _input_gradient(xp, scaled, normal, wide, axes)
+        to_mean, to_rstd = _per_channel(g[1], input.ndim), _per_channel(g[3], input.ndim)
+        to_input = _through_statistics(to_input, given, to_mean, to_rstd, normal, wide)
     to_weight = (cotangent * normal).sum(axes) if "weight" in needs else None
     to_bias = cotangent.sum(axes) if "bias" in needs else None
     return to_input, to_weight, to_bias
@@ -281,7 +293,7 @@ def layer_norm_op(
 
 @layer_norm_op.gradient("input", "weight", "bias")
 def _(
-    xp: Any, g: Any, input: Array, normalized_shape: Any, weight: Any, mean: Array, rstd: Array, needs: Any
+    xp: Any, g: Any, input: Array, normalized_shape: Any, weight: Any, mean: Array, rstd: Array, needs: Any, given: Any
 ) -> tuple[Array | None, Array | None, Array | None]:
     cotangent = g[0]
     own = input.ndim - len(normalized_shape)
@@ -290,6 +302,7 @@ def _(
     to_input = None
     if "input" in needs:
         to_input = _input_gradient(xp, cotangent if weight is None else cotangent * weight, normal, rstd, axes)
+        to_input = _through_statistics(to_input, given, g[1], g[2], normal, rstd)
     to_weight = (cotangent * normal).sum(lead) if "weight" in needs else None
     to_bias = cotangent.sum(lead) if "bias" in needs else None
     return to_input, to_weight, to_bias
@@ -335,7 +348,7 @@ def rms_norm_op(xp: Any, input: Array, normalized_shape: Any, weight: Array | No
 
 @rms_norm_op.gradient("input", "weight")
 def _(
-    xp: Any, g: Any, input: Array, normalized_shape: Any, weight: Any, rstd: Array, needs: Any
+    xp: Any, g: Any, input: Array, normalized_shape: Any, weight: Any, rstd: Array, needs: Any, given: Any
 ) -> tuple[Array | None, Array | None]:
     cotangent = g[0]
     own = input.ndim - len(normalized_shape)
@@ -345,7 +358,7 @@ def _(
     product = scaled * xp.conj(normal)
     mean = (product.real if product.dtype.kind == "c" else product).sum(axes, keepdims=True) / math.prod(normalized_shape)
     to_weight = (cotangent * xp.conj(normal)).sum(lead) if "weight" in needs else None
-    return rstd * (scaled - normal * mean), to_weight
+    return _through_statistics(rstd * (scaled - normal * mean), given, None, g[1], normal, rstd), to_weight
 
 
 @function("nn.functional.rms_norm", "rms_norm")
@@ -389,7 +402,7 @@ def group_norm_op(
 
 @group_norm_op.gradient("input", "weight", "bias")
 def _(
-    xp: Any, g: Any, input: Array, groups: int, weight: Any, mean: Array, rstd: Array, needs: Any
+    xp: Any, g: Any, input: Array, groups: int, weight: Any, mean: Array, rstd: Array, needs: Any, given: Any
 ) -> tuple[Array | None, Array | None, Array | None]:
     cotangent = g[0]
     grouped = (input.shape[0], groups, math.prod(input.shape[1:]) // groups)
@@ -398,7 +411,8 @@ def _(
     to_input = None
     if "input" in needs:
         scaled = cotangent if weight is None else cotangent * _per_channel(weight, input.ndim)
-        to_input = _input_gradient(xp, scaled.reshape(grouped), normal, rstd, (2,)).reshape(input.shape)
+        to_rows = _input_gradient(xp, scaled.reshape(grouped), normal, rstd, (2,))
+        to_input = _through_statistics(to_rows, given, g[1], g[2], normal, rstd).reshape(input.shape)
     to_weight = (cotangent * normal.reshape(input.shape)).sum(axes) if "weight" in needs else None
     return to_input, to_weight, cotangent.sum(axes) if "bias" in needs else None
 

@@ -1,8 +1,8 @@
 """Differentiation: `backward`, `grad`, `Function`, and the modes that switch recording on and off."""
 
-from flambeau._core.autograd import backward, grad
 from flambeau._core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from flambeau._core.tensor import Tensor as Variable
+from flambeau._core.walk import backward, grad
 from flambeau.autograd import anomaly_mode, function, functional, grad_mode, graph
 from flambeau.autograd import gradcheck as _gradcheck
 from flambeau.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flambeau._core.autograd import grad
 from flambeau._core.declare import registry
 from flambeau._core.modes import enable_grad
 from flambeau._core.tensor import Tensor
+from flambeau._core.walk import grad
 
 Tensors = tuple[Tensor, ...]
 
@@ -18,17 +18,17 @@ def _as_tuple(value: Any, what: str, function: str) -> tuple[Tensors, bool]:
 
     Raises: TypeError for anything that is not tensors.
     """
-    kind = "inputs" if what == "inputs" else "outputs of the user-provided function"
+    kind = "outputs of the user-provided function" if what == "outputs" else what
     if isinstance(value, Tensor):
         return (value,), False
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, tuple):
         for number, item in enumerate(value):
             if not isinstance(item, Tensor):
                 raise TypeError(
                     f"The {kind} given to {function} must be either a Tensor or a tuple of Tensors but the value at index "
                     f"{number} has type {type(item)}."
                 )
-        return tuple(value), True
+        return value, True
     raise TypeError(
         f"The {kind} given to {function} must be either a Tensor or a tuple of Tensors but the given {kind} has type "
         f"{type(value)}."
@@ -72,12 +72,16 @@ def _check_outputs(outputs: Tensors, strict: bool) -> None:
             )
 
 
-def _filled(found: tuple[Any, ...], inputs: Tensors, strict: bool) -> Tensors:
+def _filled(found: tuple[Any, ...], inputs: Tensors, strict: bool, output: int | None = None) -> Tensors:
+    """What was found, with zeros for inputs that nothing leads to.
+
+    Raises: RuntimeError for such an input in strict mode.
+    """
     for number, item in enumerate(found):
         if item is None and strict:
+            which = "The output" if output is None else f"Output {output}"
             raise RuntimeError(
-                f"The output of the user-provided function is independent of input {number}. This is not allowed in strict "
-                "mode."
+                f"{which} of the user-provided function is independent of input {number}. This is not allowed in strict mode."
             )
     return tuple(_zeros(i) if item is None else item for item, i in zip(found, inputs, strict=True))
 
@@ -99,7 +103,9 @@ def _checked_vector(v: Any, reference: Tensors, is_tuple: bool, function: str, w
                 "element."
             )
         return (registry["ones_like"](reference[0].detach()),)
-    vectors, _ = _as_tuple(v, "inputs", function)
+    vectors, _ = _as_tuple(v, "v", function)
+    if len(vectors) != len(reference) and not is_tuple:
+        raise RuntimeError("The given v should contain a single Tensor.")
     if len(vectors) != len(reference):
         raise RuntimeError(
             f"v is a tuple of invalid length: should be {len(reference)} but got {len(vectors)}."
@@ -164,24 +170,28 @@ def jacobian(
             'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs than '
             'inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".'
         )
+    if strategy == "forward-mode" and not vectorize:
+        raise NotImplementedError(
+            "Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for `vectorize=True`."
+        )
     with enable_grad():
         given, inputs_tuple = _as_tuple(inputs, "inputs", "jacobian")
         given = _prepared(given, create_graph)
         outputs, outputs_tuple = _as_tuple(func(*given), "outputs", "jacobian")
         _check_outputs(outputs, strict)
-        blocks = tuple(_jacobian_of(output, given, create_graph, strict) for output in outputs)
+        blocks = tuple(_jacobian_of(number, output, given, create_graph, strict) for number, output in enumerate(outputs))
     finished = _finished(blocks, create_graph)
     if not inputs_tuple:
         finished = tuple(row[0] for row in finished)
     return finished if outputs_tuple else finished[0]
 
 
-def _jacobian_of(output: Tensor, inputs: Tensors, create_graph: bool, strict: bool) -> Tensors:
+def _jacobian_of(number: int, output: Tensor, inputs: Tensors, create_graph: bool, strict: bool) -> Tensors:
     rows: list[list[Tensor]] = [[] for _ in inputs]
     flat = output.reshape(-1)  # type: ignore[attr-defined]
     for place in range(output.numel()):
         found = _gradients((flat[place],), inputs, None, create_graph)
-        for row, gradient in zip(rows, _filled(found, inputs, strict), strict=True):
+        for row, gradient in zip(rows, _filled(found, inputs, strict, number), strict=True):
             row.append(gradient)
     stack, zeros = registry["stack"], registry["zeros"]
     shape = tuple(output.shape)
@@ -212,7 +222,15 @@ def hessian(
     scalar = _scalar(func, "hessian")
 
     def first(*given: Tensor) -> Any:
-        result = jacobian(scalar, given, create_graph=True, strict=strict)
+        result = jacobian(scalar, given, create_graph=True)
+        for number, item in enumerate(result):
+            if strict and not item.requires_grad:
+                raise RuntimeError(
+                    "While computing the hessian, found that the jacobian of the user-provided function with respect to "
+                    f"input {number} is independent of the input. This is not allowed in strict mode. You should ensure that "
+                    "your function is twice differentiable and that the jacobian depends on the inputs (this would be "
+                    "violated by a linear function for example)."
+                )
         return result if inputs_tuple else result[0]
 
     return jacobian(

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.autograd import grad
 from flambeau._core.declare import registry
 from flambeau._core.tensor import Tensor
+from flambeau._core.walk import grad
 
 
 class GradcheckError(RuntimeError):
@@ -122,7 +122,7 @@ def gradcheck(
     targets = [(i, t) for i, t in enumerate(given) if isinstance(t, Tensor) and t.requires_grad]
     if not targets:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
         )
     for number, tensor in targets:
         if tensor.dtype not in (dtypes.float64, dtypes.complex128):

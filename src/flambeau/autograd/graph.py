@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from flambeau._core.autograd import Node, edge_of
 from flambeau._core.handles import RemovableHandle
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
+from flambeau._core.walk import current_walk
 
 
 class GradientEdge(NamedTuple):
@@ -68,28 +70,26 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
 
 
 class _MultiHook:
-    """Collects the gradients of several tensors until the hook can run."""
+    """Collects the gradients of several tensors during one walk until the hook can run."""
 
-    def __init__(self, count: int, function: Callable[..., Any], mode: str) -> None:
-        self.count, self.function, self.mode = count, function, mode
+    def __init__(self, nodes: Sequence[Node], function: Callable[..., Any], mode: str) -> None:
+        self.nodes, self.function, self.mode = nodes, function, mode
         self.lock = threading.Lock()
-        self.reset()
-
-    def reset(self) -> None:
-        self.found: list[Any] = [None] * self.count
-        self.arrived = 0
+        self.walks: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+        self.waiting: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
     def take(self, number: int) -> Callable[[Tensor], None]:
         def hook(gradient: Tensor) -> None:
+            walk = current_walk()
             with self.lock:
-                self.found[number] = gradient
-                self.arrived += 1
-                run = self.arrived == (1 if self.mode == "any" else self.count)
-                found = list(self.found)
-                if self.arrived == self.count:
-                    self.reset()
+                if walk not in self.walks:
+                    self.walks[walk] = [None] * len(self.nodes)
+                    self.waiting[walk] = 1 if self.mode == "any" else sum(walk.runs(node) for node in self.nodes)  # type: ignore[union-attr]
+                self.walks[walk][number] = gradient
+                self.waiting[walk] -= 1
+                run = self.waiting[walk] == 0
             if run:
-                self.function(gradient if self.mode == "any" else found)
+                self.function(gradient if self.mode == "any" else self.walks[walk])
 
         return hook
 
@@ -104,11 +104,26 @@ class _Handles(RemovableHandle):
 
 
 def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[..., Any], *, mode: str = "all") -> Any:
-    """Calls `fn` with the gradients of all `tensors` once they are known, or with the first one (`mode="any"`)."""
+    """Calls `fn` once a backward: with the gradients of all `tensors` (None for those that it does not reach) when the last
+    is known, or with the first one (`mode="any"`).
+    """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
-    hooks = _MultiHook(len(tensors), fn, mode)
+    hooks = _MultiHook([get_gradient_edge(tensor).node for tensor in tensors], fn, mode)
     return _Handles([tensor.register_hook(hooks.take(i)) for i, tensor in enumerate(tensors)])
+
+
+@contextlib.contextmanager
+def allow_mutation_on_saved_tensors() -> Iterator[None]:
+    """Context in which what was saved for backward may be written to in place.
+
+    Values never change in flambeau, so what was saved is still there; only the check is switched off.
+    """
+    previous, modes.mutation_allowed = modes.mutation_allowed, True
+    try:
+        yield
+    finally:
+        modes.mutation_allowed = previous
 
 
 def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
