@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, Index, Meta
+from flambeau._core.declare import Array, Index, Meta, broadcast_shapes
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.errors import LinAlgError
 from flambeau._core.return_types import named_result
@@ -228,8 +228,9 @@ def eigh_op(xp: Any, A: Array, uplo: str) -> tuple[Array, Array]:
 def _(xp: Any, g: Any, values: Array, vectors: Array) -> Array:
     back = adjoint(xp, vectors)
     gaps = values[..., None, :] - values[..., :, None]
-    inner = back @ g[1]
-    off = xp.where(np.eye(values.shape[-1], dtype=bool), 0, inner)
+    # Only turns can move the vectors, so only the skew part counts.
+    turned = _skew(xp, back @ g[1]) / 2
+    off = xp.where(np.eye(values.shape[-1], dtype=bool), 0, turned)
     return vectors @ (_over(xp, off, gaps) + embedded(xp, g[0])) @ back
 
 
@@ -368,7 +369,7 @@ def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
         "future PyTorch release.", stacklevel=2,
     )  # fmt: skip
     found = _factored(A, pivot, "torch.lu_factor")
-    return tuple(found) if get_infos else tuple(found[:2])
+    return named_result("_lu_with_info", found) if get_infos else tuple(found[:2])
 
 
 def _permutation_shape(pivots: Meta, size: int, like: Meta) -> Meta:
@@ -435,6 +436,9 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
         raise RuntimeError("linalg.lu_solve: pivots should be a Tensor of scalar type torch.int32")
     check_square("torch.linalg.lu_solve", LU._meta, "LU")
     check_system("linalg.lu_solve", LU._meta, B._meta, left)
+    if not LU.numel():
+        lead = broadcast_shapes(LU.shape[:-2], B.shape[:-2])
+        return B.expand((*lead, *B.shape[-2:])) + LU.sum() * 0  # type: ignore[attr-defined,no-any-return]
     P = apply(permutation_of_pivots, (pivots, LU.shape[-1], LU.detach()))
     if left and not adjoint:
         half = solve_triangular(LU, P.mT @ B, upper=False, unitriangular=True)

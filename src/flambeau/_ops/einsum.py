@@ -103,12 +103,13 @@ def _pair(
     b = b.transpose([right.index(name) for name in (*batch, *inner, *own_right)])
     lead, rows, columns = a.shape[: len(batch)], a.shape[len(batch) :][: len(own_left)], b.shape[len(batch + inner) :]
     if not inner:
-        result = a.reshape(*lead, *rows, *(1,) * len(columns)) * b.reshape(*lead, *(1,) * len(rows), *columns)
+        left_shape, right_shape = (*lead, *rows, *(1,) * len(columns)), (*lead, *(1,) * len(rows), *columns)
+        result = a.reshape(left_shape) * b.reshape(right_shape)
     else:
         size = math.prod(b.shape[len(batch) : len(batch + inner)])
         a = a.reshape(*lead, math.prod(rows), size)
         b = b.reshape(*lead, size, math.prod(columns))
-        result = product(xp, a, b).reshape(*lead, *rows, *columns)
+        result = product(xp, a, b).reshape((*lead, *rows, *columns))
     return result, (*batch, *own_left, *own_right)
 
 
@@ -150,7 +151,8 @@ def contract_gradient(
     others = [xp.conj(array) if array.dtype.kind == "c" else array for i, array in enumerate(arrays) if i != at]
     other_names = [own for i, own in enumerate(labels) if i != at]
     # A dimension of size 1 that broadcast gets the sum; one that was summed alone gets the same everywhere.
-    alone = {name for name in names if name not in output and not any(name in own for own in other_names)}
+    elsewhere = _sizes([array.shape for array in others], other_names)
+    alone = {name for name in names if name not in output and elsewhere.get(name, 1) == 1}
     present = tuple(
         name for name, size in zip(names, shape, strict=True) if name not in alone and (size != 1 or sizes[name] == 1)
     )

@@ -286,7 +286,7 @@ def _(xp: Any, g: Any, A: Array, B: Array, rcond: float) -> tuple[Array, Array]:
 _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 
 
-@function("linalg.lstsq")
+@function("linalg.lstsq", out=True)
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
     """The X that makes `A X - B` least, in the sum of squares.
 
@@ -446,10 +446,10 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     """Rows of powers: 1, x, x**2, ... up to `N` of them."""
     if x.dtype is dtypes.bool_:
         raise RuntimeError("linalg.vander: Expected a floating point, complex or integral tensor as input. Got Bool")
-    if not x.ndim or (N is not None and N <= 1) or (N is None and x.shape[-1] <= 1):
+    if (N is not None and N <= 1) or (N is None and (x.shape[-1] if x.ndim else 1) <= 1):
         raise RuntimeError("N must be greater than 1.")
     x = x if x.is_floating_point() or x.is_complex() else x.to(dtypes.int64)
-    return _powers(x, N or x.shape[-1], True)
+    return _powers(x if x.ndim else x.reshape(1), N or x.shape[-1], True)  # type: ignore[attr-defined]
 
 
 @function("vander")

@@ -1,0 +1,117 @@
+"""einsum, tensordot and other products beside PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from oracle import check, check_error
+
+from flambeau._core.trace import engine
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(params=[0, 2], ids=["numpy", "xla"])
+def tier(request: pytest.FixtureRequest) -> Iterator[int]:
+    engine.tier = request.param
+    yield request.param
+    engine.tier = None
+
+
+def normal(*shape: int, dtype: Any = np.float32) -> np.ndarray[Any, Any]:
+    return RNG.standard_normal(shape).astype(dtype)
+
+
+
+EQUATIONS = [
+    ("ij,jk->ik", [(2, 3), (3, 4)]),
+    ("bij,bjk", [(2, 3, 4), (2, 4, 5)]),
+    ("...ij,jk->...ik", [(2, 2, 3), (3, 4)]),
+    ("ij,kj,kl->il", [(2, 3), (4, 3), (4, 5)]),
+    ("ii", [(3, 3)]),
+    ("ii->i", [(3, 3)]),
+    ("ijij->ji", [(2, 3, 2, 3)]),
+    ("iij,jk->ik", [(3, 3, 4), (4, 2)]),
+    ("ij,ij->j", [(2, 3), (2, 1)]),
+    ("ij,jk->i", [(2, 3), (3, 4)]),
+    ("i,j->ij", [(2,), (3,)]),
+    ("B a,a->", [(2, 3), (3,)]),
+    ("ab,bc", [(0, 3), (3, 2)]),
+    ("...,...->...", [(2, 1, 3), (4, 1)]),
+]
+
+
+@pytest.mark.parametrize(("equation", "shapes"), EQUATIONS, ids=[each[0] for each in EQUATIONS])
+def test_equation(equation: str, shapes: Any) -> None:
+    engine.tier = 0
+    check(lambda t, *x: t.einsum(equation, *x), *(normal(*shape) for shape in shapes))
+    engine.tier = None
+
+
+def test_einsum_on_xla(tier: int) -> None:
+    check(lambda t, a, b, c: t.einsum("bij,bkj,kl->bil", a, b, c), normal(2, 3, 4), normal(2, 5, 4), normal(5, 2))
+
+
+def test_complex_einsum() -> None:
+    check(lambda t, a, b: t.einsum("ij,jk->ik", a, b), *(normal(3, 3) + 1j * normal(3, 3) for _ in range(2)))
+
+
+def test_lists_of_dimensions() -> None:
+    check(lambda t, a, b: t.einsum(a, [0, 1], b, [1, 2], [2, 0]), normal(2, 3), normal(3, 4))
+    check(lambda t, a: t.einsum(a, [..., 0], [0, ...]), normal(2, 3))
+
+
+def test_one_operand_gives_a_view() -> None:
+    def write(t: Any, a: Any) -> Any:
+        b = a.detach().clone()
+        t.einsum("ii->i", b)[:] = 7
+        return b
+
+    check(write, normal(3, 3))
+
+
+@pytest.mark.parametrize(
+    "equation",
+    ["ij,jk->k->", "ij,jk,kl", "ij", "ijk,jk", "i1,jk", "ij,jk->im", "ij,jk->ii", "i.,jk", "ij,ik->jk", "i......,j..."],
+)
+def test_error(equation: str) -> None:
+    check_error(lambda t, a, b: t.einsum(equation, a, b), normal(2, 3), normal(3, 4))
+
+
+OTHERS = {
+    "tensordot": (lambda t, a, b: t.tensordot(a, b, dims=([1, 0], [0, 1])), [(2, 3, 4), (3, 2, 5)]),
+    "outer": (lambda t, a, b: t.tensordot(a, b, dims=0), [(2,), (3, 1)]),
+    "kron": (lambda t, a, b: t.kron(a, b), [(2, 3), (4,)]),
+    "cross": (lambda t, a, b: t.cross(a, b), [(2, 3), (2, 3)]),
+    "cross broadcast": (lambda t, a, b: t.linalg.cross(a, b, dim=0), [(3, 2), (3, 1)]),
+    "vecdot": (lambda t, a, b: t.linalg.vecdot(a, b), [(2, 3), (3,)]),
+    "trace": (lambda t, a: t.trace(a), [(2, 3)]),
+    "multi_dot": (lambda t, *x: t.linalg.multi_dot(x), [(3,), (3, 5), (5, 2), (2, 4)]),
+    "bilinear": (lambda t, *x: t.nn.functional.bilinear(*x), [(2, 3), (2, 4), (5, 3, 4), (5,)]),
+    "matrix_power": (lambda t, a: t.linalg.matrix_power(a, 5), [(2, 3, 3)]),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_product(name: str) -> None:
+    scenario, shapes = OTHERS[name]
+    check(scenario, *(normal(*shape) for shape in shapes), tolerance=1e-4)
+
+
+ERRORS = {
+    "tensordot": lambda t, a: t.tensordot(a, a, dims=1),
+    "negative": lambda t, a: t.tensordot(a, a, dims=-1),
+    "cross": lambda t, a: t.linalg.cross(a, a, dim=0),
+    "trace": lambda t, a: t.trace(a[0]),
+    "multi_dot": lambda t, a: t.linalg.multi_dot([a, a]),
+    "matrix_power": lambda t, a: t.linalg.matrix_power(a, 2),
+    "bilinear": lambda t, a: t.nn.functional.bilinear(a, a, a.reshape(1, 2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_other_error(name: str) -> None:
+    check_error(ERRORS[name], normal(2, 3))
