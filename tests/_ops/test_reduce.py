@@ -1,4 +1,4 @@
-"""Reductions, running operations, moments and softmax beside PyTorch's: values, gradients at edges, errors."""
+"""Reductions, running operations, moments and softmax beside PyTorch's: values, gradients, errors."""
 
 from __future__ import annotations
 

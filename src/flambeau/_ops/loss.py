@@ -88,7 +88,7 @@ def _sign(xp: Any, d: Any) -> Any:
 
 def _smooth_l1(xp: Any, d: Any, beta: float) -> Any:
     size = xp.abs(d)
-    return xp.where(size < beta, 0.5 * d * d / (beta or 1), size - 0.5 * beta)
+    return xp.where(size < beta, 0.5 * d * d / beta, size - 0.5 * beta)
 
 
 def _huber(xp: Any, d: Any, delta: float) -> Any:
@@ -107,7 +107,7 @@ smooth_l1 = _difference_loss(
     "SmoothL1LossBackward0",
     "smooth_l1_cpu",
     _smooth_l1,
-    lambda xp, d, beta: xp.where(xp.abs(d) < beta, d / (beta or 1), xp.sign(d)),
+    lambda xp, d, beta: xp.where(xp.abs(d) < beta, d / beta, xp.sign(d)),
 )
 huber = _difference_loss(
     "huber_loss", "HuberLossBackward0", "huber_cpu", _huber, lambda xp, d, delta: xp.clip(d, -delta, delta)
@@ -187,6 +187,8 @@ def smooth_l1_loss(
     reduction = chosen_reduction(size_average, reduce, reduction)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    if beta == 0:
+        return _compared(l1, input, target, 0.0, reduction)
     return _compared(smooth_l1, input, target, float(beta), reduction)
 
 
