@@ -220,6 +220,32 @@ def test_draws_that_tensors_say_how_to_make(program: Program) -> None:
     check(program)
 
 
+def slopes_and_gradient(dtype: str) -> Program:
+    def program(t: Any) -> Any:
+        values, weights = np.linspace(-3, 1, 50).tolist(), np.linspace(1, 2, 50).tolist()
+        x = t.tensor(values, dtype=getattr(t, dtype), requires_grad=True)
+        result = t.nn.functional.rrelu(x, 0.2, 0.9, True)
+        result.backward(t.tensor(weights, dtype=getattr(t, dtype)))
+        return result, x.grad
+
+    return program
+
+
+def test_slopes_of_rrelu() -> None:
+    values = [-1.0, float("nan"), 0.0, 1.0, -0.0, -3.0, 2.0, -2.0]
+    check(lambda t: t.nn.functional.rrelu(t.tensor(values), training=True))
+    for dtype in ("bfloat16", "float32", "float64"):
+        check(slopes_and_gradient(dtype), exact=dtype != "float64")
+    check(lambda t: t.nn.functional.rrelu(t.tensor(values).reshape(2, 4).t(), training=True).contiguous())
+    check(lambda t: t.rrelu(t.tensor(values), 0.1, 0.3, True, t.Generator().manual_seed(2)))
+
+
+def test_a_generator_of_an_absent_device_says_so() -> None:
+    if not flambeau.cuda.is_available():
+        with pytest.raises(RuntimeError, match="Cannot get CUDA generator"):
+            flambeau.Generator("cuda")
+
+
 def test_like_another_tensor_in_the_order_of_memory() -> None:
     for make in list(TARGETS.values()):
         check(lambda t: t.rand_like(make(t)))  # noqa: B023
@@ -428,6 +454,7 @@ def test_meta_draws_nothing() -> None:
         like.bernoulli_(9.0),
     ]
     made += [flambeau.randint(5, (2, 3), device="meta"), flambeau.nn.functional.dropout(like)]
+    made += [flambeau.nn.functional.rrelu(like, training=True), flambeau.nn.functional.gumbel_softmax(like)]
     assert all(each.device.type == "meta" and each.shape == (2, 3) for each in made)
     assert flambeau.randperm(4, device="meta").shape == (4,)
     assert flambeau.multinomial(like, 2).shape == (2, 2)
@@ -508,6 +535,7 @@ REFUSED: list[Program] = [
     lambda t: t.Generator().graphsafe_set_state(t.Generator()),
     lambda t: t.Generator().get_offset(),
     lambda t: t.Generator("meta"),
+    lambda t: t.nn.functional.rrelu(t.ones(3), 0.5, 0.1, True),
 ]
 
 

@@ -347,7 +347,10 @@ class Generator(Stream):
 
     def rrelu_slopes(self, inputs: Array, lower: float, upper: float) -> Array:
         """What `rrelu` multiplies `inputs` by in training: a draw up to zero, and else one, for NaN too."""
-        slopes = np.ones(inputs.shape, inputs.dtype)
+        # The half types have float32 slopes; bounds have the slopes' dtype.
+        wide = np.float64 if inputs.dtype == np.float64 else np.float32
+        lower, upper = float(wide(lower)), float(wide(upper))
+        slopes = np.ones(inputs.shape, wide)
         low = inputs <= 0
         slopes[low] = fused_multiply_add(self.unit_doubles(int(low.sum())), upper - lower, lower)
         return slopes

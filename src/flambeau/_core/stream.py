@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from flambeau._core.device import DeviceLike, device
+from flambeau._core.device import DeviceLike, device, is_available
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -170,4 +170,6 @@ def _device_of(value: DeviceLike) -> device:
     found = value if isinstance(value, device) else device("cpu" if value is None else value)
     if found.type == "meta":
         raise RuntimeError("META device type not an accelerator.")
+    if found.type != "cpu" and not is_available(found.type):
+        raise RuntimeError(f"Cannot get {found.type.upper()} generator: JAX finds no such device here.")
     return device("cpu") if found.type == "cpu" else found

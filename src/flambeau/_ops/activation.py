@@ -6,14 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import KEEP, Array, Op, Scalar, canonical_dim, same
+from flambeau._core.declare import KEEP, Array, Index, Op, Scalar, canonical_dim, same
 from flambeau._core.dispatch import apply, function, in_place, op
 from flambeau._core.random import Generator, default_generator
 from flambeau._core.tensor import Tensor, from_array
-from flambeau._core.value import Meta
+from flambeau._core.value import META, Meta
 from flambeau._ops.elementary import sigmoid_values
 from flambeau._ops.error_function import erf_values
 from flambeau._ops.supported import both, refuses, supports
@@ -671,14 +669,14 @@ def _(xp: Any, g: Array, input: Array, dim: int) -> Array:
 
 
 @op(promote=KEEP, shape=same, pointwise=True, node="RreluWithNoiseBackward")
-def with_slopes(xp: Any, input: Array, slopes: Array) -> Array:
-    """Each element times its slope."""
+def with_slopes(xp: Any, input: Array, slopes: Index) -> Array:
+    """Each element times its slope, which is float32 beside 16-bit floats."""
     return input * slopes
 
 
 @with_slopes.gradient("input")
-def _(g: Array, slopes: Array) -> Array:
-    return g * slopes
+def _(g: Array, slopes: Array, input_meta: Meta) -> Array:
+    return g * slopes.astype(input_meta.np).astype(slopes.dtype)
 
 
 def _rrelu(
@@ -696,12 +694,11 @@ def _rrelu(
     supports("hf", "rrelu_with_noise_out_cpu" if training else "leaky_relu_cpu")("rrelu", input._meta)
     if not training:
         return _leaky_relu(inplace, input, (lower + upper) / 2)
-    # PyTorch draws one slope for each element that is not positive, in order.
-    values = input.detach()._host_array()
-    slopes = np.ones(values.shape, values.dtype)
-    negative = values <= 0
-    slopes[negative] = (generator or default_generator).uniform(int(negative.sum()), lower, upper, np.float64)
-    return _with_slopes(inplace, input, from_array(slopes, input._meta))
+    slopes = None
+    if input._meta.device is not META:  # there nothing is drawn
+        slopes = (generator or default_generator).rrelu_slopes(input._host_array(), lower, upper)
+    dtype = input._meta.dtype if input._meta.dtype is dtypes.float64 else dtypes.float32
+    return _with_slopes(inplace, input, from_array(slopes, input._meta.with_dtype(dtype)))
 
 
 _with_slopes = _either(with_slopes, "rrelu_")
