@@ -63,13 +63,17 @@ class CrossMapLRN2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() != 4:
             raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
-        before = self.size // 2
+        squares, channels = input.square(), input.size(1)
+        reach = (self.size - 1) // 2
         # Squares beyond the first and last channel count as zero.
-        squares = F.pad(input.square(), (0, 0, 0, 0, before, self.size - before - 1))
-        channels = input.size(1)
-        near = squares.narrow(1, 0, channels)
-        for offset in range(1, self.size):
-            near = near + squares.narrow(1, offset, channels)
+        padded = F.pad(squares, (0, 0, 0, 0, reach, reach))
+        near = padded.narrow(1, 0, channels)
+        for offset in range(1, 2 * reach + 1):
+            near = near + padded.narrow(1, offset, channels)
+        if channels > reach + 1:
+            # As in PyTorch, whose running sum never drops the first channel, while its gradient knows of none.
+            first = squares.detach().narrow(1, 0, 1).expand(-1, channels - reach - 1, -1, -1)
+            near = near + F.pad(first, (0, 0, 0, 0, reach + 1, 0))
         return input * (near * (self.alpha / self.size) + self.k) ** -self.beta
 
     def extra_repr(self) -> str:
