@@ -147,6 +147,15 @@ def test_lazy_layers_may_be_cast_first():
     assert_same(scenario)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_crossmaplrn_sums_the_channels_that_pytorch_sums(size):
+    # Outputs only: PyTorch's gradient is of other channels than its output.
+    def scenario(torch, log):
+        log(torch.nn.CrossMapLRN2d(size, 0.5)(torch.rand(2, 6, 3, 3)))
+
+    assert_same(scenario, tolerance=1e-6)
+
+
 def test_convert_sync_batchnorm_keeps_parameters():
     model = flambeau.nn.Sequential(flambeau.nn.BatchNorm2d(3), flambeau.nn.ReLU())
     converted = flambeau.nn.SyncBatchNorm.convert_sync_batchnorm(model)

@@ -71,8 +71,8 @@ class CrossMapLRN2d(Module):
         for offset in range(1, 2 * reach + 1):
             near = near + padded.narrow(1, offset, channels)
         if channels > reach + 1:
-            # As in PyTorch, whose running sum never drops the first channel, while its gradient knows of none.
-            first = squares.detach().narrow(1, 0, 1).expand(-1, channels - reach - 1, -1, -1)
+            # As in PyTorch, whose running sum never drops the first channel.
+            first = squares.narrow(1, 0, 1).expand(-1, channels - reach - 1, -1, -1)
             near = near + F.pad(first, (0, 0, 0, 0, reach + 1, 0))
         return input * (near * (self.alpha / self.size) + self.k) ** -self.beta
 
