@@ -18,6 +18,7 @@ from flambeau._core.arguments import apply_slowly
 from flambeau._core.declare import Op, register
 from flambeau._core.fastpath import MISSING, lazy_function, plain_types
 from flambeau._core.inplace import check_writable, resize, write, write_out
+from flambeau._core.overrides import as_called, call_overriding, overriding
 from flambeau._core.tape import run_call
 from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import CPU, Meta, meta_of
@@ -147,6 +148,10 @@ def _public_function(
         """Arguments under other names, `out=`, and everything else that is not usual."""
         if extra:
             args = _with_renamed(public_name, names, args, extra)
+        overriders = overriding(args)
+        if overriders:
+            taken_over = getattr(Tensor, public_name.strip("_"), function) if public_name.startswith("__") else function
+            return call_overriding(overriders, taken_over, *as_called(params, args))
         missing = [n for n, arg in zip(names, args, strict=True) if arg is MISSING]
         if missing:
             listed = ", ".join(f'"{n}"' for n in missing)

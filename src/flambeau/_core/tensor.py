@@ -18,6 +18,7 @@ from flambeau._core import xla
 from flambeau._core.call import Call
 from flambeau._core.device import device as Device
 from flambeau._core.modes import modes
+from flambeau._core.overrides import default_torch_function
 from flambeau._core.size import Size
 from flambeau._core.storage import Storage
 from flambeau._core.trace import record
@@ -461,7 +462,7 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """This tensor's values without autograd: writes to it go unnoticed by the graph."""
-        result = self._alias()
+        result = self._alias(type(self) if not self._plain else None)
         result._untracked = True
         return result  # type: ignore[no-any-return]
 
@@ -549,14 +550,19 @@ class Tensor:
             raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
         return bool(self.item())
 
+    def _scalar(self) -> Any:
+        if self._meta.numel != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return self.item()
+
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._scalar())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._scalar())
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._scalar())
 
     def __index__(self) -> int:
         if self._meta.numel != 1 or self._meta.np.kind not in "biu":
@@ -603,6 +609,34 @@ class Tensor:
     def _prints_as_tensor(cls) -> bool:
         return cls._plain
 
+    __torch_function__ = classmethod(default_torch_function)
+
+    def as_subclass(self, cls: type) -> Any:
+        """The same tensor as an instance of `cls`, a subclass of Tensor, with its history.
+
+        Raises: TypeError for another class.
+        """
+        if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+            raise TypeError(
+                "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your "
+                "class inherits from Tensor."
+            )
+        result = self.view_as(self)  # type: ignore[attr-defined]
+        result.__class__ = cls
+        return result
+
+    def _user_attributes(self) -> dict[str, Any]:
+        return {
+            name: value for name, value in self.__dict__.items()
+            if not hasattr(Tensor, name) and name not in ("_storage", "_meta")
+        }  # fmt: skip
+
+    def __copy__(self) -> Tensor:
+        result = self._alias(type(self))
+        result._rg = self.requires_grad
+        result.__dict__.update(self._user_attributes())
+        return result  # type: ignore[no-any-return]
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise RuntimeError(
@@ -627,22 +661,17 @@ class Tensor:
             result._rg = True
         if self._grad is not None:
             result._grad = copy.deepcopy(self._grad, memo)
-        for name, value in self.__dict__.items():
-            if not hasattr(Tensor, name) and name not in ("_storage", "_meta"):
-                result.__dict__[name] = copy.deepcopy(value, memo)
+        for name, value in self._user_attributes().items():
+            result.__dict__[name] = copy.deepcopy(value, memo)
         return result  # type: ignore[no-any-return]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        user = {
-            name: value for name, value in self.__dict__.items() if not hasattr(Tensor, name) and name not in ("_storage", "_meta")
-        }
-        if not self.is_leaf:
-            raise RuntimeError("Only Tensors that are graph leaves can be pickled: use detach().")
+        user = self._user_attributes()
         array = None if self._meta.device is META else np.ascontiguousarray(self._host_array())
         data = None if array is None else array.tobytes()
         return (
             _rebuild,
-            (type(self), data, self._meta.shape, self._meta.dtype, str(self._meta.device), self._stride, self._rg, user),
+            (type(self), data, self._meta.shape, self._meta.dtype, str(self._meta.device), self._stride, self.requires_grad, user),
         )
 
     def __dir__(self) -> list[str]:
