@@ -69,7 +69,7 @@ def test_bytes(mode: str) -> None:
 
 
 ERRORS = [
-    {}, {"size": 3, "scale_factor": 2}, {"size": (3,)}, {"scale_factor": (2, 2, 2)}, {"size": 3.0},
+    {}, {"size": 3, "scale_factor": 2}, {"size": (3,)}, {"scale_factor": (2, 2, 2)},
     {"size": 3, "align_corners": True}, {"size": 3, "mode": "linear"}, {"size": 3, "mode": "trilinear"},
     {"size": 3, "mode": "other"}, {"size": 0}, {"size": 3, "recompute_scale_factor": True},
     {"size": 3, "antialias": True}, {"size": 3, "mode": "lanczos"}, {"scale_factor": 0.1, "mode": "bilinear"},

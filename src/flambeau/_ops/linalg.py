@@ -382,13 +382,12 @@ def det(xp: Any, A: Array) -> Array:
 
 
 @det.gradient("A")
-def _(xp: Any, g: Array, A: Array) -> Array:
-    # Cofactors from singular values: they exist for singular matrices, too.
-    u, s, vh = xp.linalg.svd(A)
-    n = s.shape[-1]
-    others = xp.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(-1)
-    turn = xp.conj(xp.linalg.det(u) * xp.linalg.det(vh))
-    return (g * turn)[..., None, None] * ((u * others[..., None, :]) @ vh)
+def _(xp: Any, g: Array, A: Array, output: Array) -> Array:
+    # As in PyTorch, a singular matrix gets zeros, though its cofactors need not be zero.
+    singular = (output == 0)[..., None, None]
+    regular = xp.where(singular, xp.eye(A.shape[-1], dtype=A.dtype), A)
+    scale = (g * xp.conj(output))[..., None, None]
+    return xp.where(singular, 0, scale * adjoint(xp, lapack.inverse(xp, regular)[0]))
 
 
 def _slogdet_shape(A: Meta) -> list[Meta]:

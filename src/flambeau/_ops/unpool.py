@@ -277,8 +277,9 @@ def _check_fractional(input: Tensor, kernel: Any, wanted: Any, spatial: int) -> 
             )
     words = ("height", "width") if spatial == 2 else ("time", "height", "width")
     own = name if spatial == 2 else name + "_out"
-    for word, size, k, n in reversed(list(zip(words, input.shape[-spatial:], kernel, wanted, strict=True))):
-        if n + k - 1 > size:
+    for word, size, k, n in zip(words, input.shape[-spatial:], kernel, wanted, strict=True):
+        # PyTorch asks for one place more in three dimensions.
+        if n + k - 1 + (spatial == 3) > size:
             raise RuntimeError(f"{own}(): pool {word} {k} too large relative to input {word} {size}")
 
 
