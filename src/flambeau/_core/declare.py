@@ -234,6 +234,10 @@ class Op:
         self.name = body.__name__.rstrip("_") if names == () else names[0].rpartition(".")[2]
         self.names = names
         self.body = body
+        # The same in every process. Operations that one function declares in turn have bodies of one name.
+        place = f"{body.__module__}.{body.__qualname__}"
+        self.identity = f"{place}#{_bodies.setdefault(place, 0)}"
+        _bodies[place] += 1
         params = _params_of(body)
         self.dual = bool(params) and params[0].name == "xp"
         self.params = params[1:] if self.dual else params
@@ -450,6 +454,7 @@ class Op:
 
 
 _ops: list[Op] = []
+_bodies: dict[str, int] = {}  # how many operations have been declared by a body of this place
 
 
 def forget_calls() -> None:
