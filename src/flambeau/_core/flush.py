@@ -19,6 +19,7 @@ import numpy as np
 from flambeau._core import xla
 from flambeau._core.call import Call
 from flambeau._core.plan import TINY_COST, Plan
+from flambeau._core.recompiling import note_compile
 from flambeau._core.statistics import statistics
 from flambeau._core.trace import Trace, engine, user_line
 
@@ -86,6 +87,9 @@ def _run(
     if plan.seen >= 2 and plan.programs is None:
         if plan.future is None:
             plan.future = pool().submit(plan.compile, dead)
+            if not plan.noted:
+                plan.noted = True
+                note_compile(plan)
         if engine.deterministic or plan.future.done():
             plan.programs = plan.future.result()
     if plan.programs is not None:
@@ -155,6 +159,9 @@ def _compile_ahead(plan: Plan, use_numpy: bool) -> None:
         call = step.call
         if call.executable is None and not (use_numpy and call.dual and _prefers_numpy(call)):
             missing[call.id] = call
+    if missing and not plan.noted:
+        plan.noted = True
+        note_compile(plan)
     if len(missing) > 1:
         list(pool().map(Call.program, missing.values()))
 

@@ -130,6 +130,7 @@ class Plan:
         self.leaves, self.alive = leaves, alive
         self.steps = _steps(calls, key, alive)
         self.seen = 0
+        self.noted = False  # as compiled, for the warning about places that keep compiling
         self.future: Future[Any] | None = None
         self.programs: list[tuple[Piece, Any]] | None = None
         self.device = calls[0].device

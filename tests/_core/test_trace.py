@@ -1,0 +1,354 @@
+"""The engine: what lives how long, threads, errors half-way, growing shapes, and that all modes agree."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import gc
+import threading
+import weakref
+
+import flambeau
+import numpy as np
+import pytest
+from flambeau._core import flush, recompiling
+from flambeau._core.trace import engine, local
+from flambeau._core.value import Value
+
+
+def network(seed=0, width=8):
+    flambeau.manual_seed(seed)
+    return flambeau.nn.Sequential(
+        flambeau.nn.Linear(4, width), flambeau.nn.Tanh(), flambeau.nn.LayerNorm(width), flambeau.nn.Linear(width, 2)
+    )
+
+
+def train(model, steps, lr=0.05, momentum=0.9, batch=6):
+    """Losses of some steps of SGD with momentum on fixed random data."""
+    optimizer = flambeau.optim.SGD(model.parameters(), lr=lr, momentum=momentum)
+    noise = np.random.default_rng(0)
+    losses = []
+    for _ in range(steps):
+        x = flambeau.from_numpy(noise.standard_normal((batch, 4)).astype(np.float32))
+        y = flambeau.from_numpy(noise.integers(0, 2, batch))
+        loss = flambeau.nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+@contextlib.contextmanager
+def mode(**settings):
+    local.trace.flush("a test changes the engine")
+    previous = {name: getattr(engine, name) for name in settings}
+    for name, value in settings.items():
+        setattr(engine, name, value)
+    try:
+        yield
+    finally:
+        local.trace.flush("a test changes the engine")
+        for name, value in previous.items():
+            setattr(engine, name, value)
+
+
+@contextlib.contextmanager
+def no_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+# -- lifetimes -------------------------------------------------------------------------------------
+
+
+def test_nothing_of_a_step_outlives_it():
+    with no_collector():
+        model = network()
+        x = flambeau.ones(3, 4)
+        loss = model(x).sum()
+        node = weakref.ref(loss.grad_fn)
+        first = weakref.ref(loss.grad_fn.next_functions[0][0])
+        loss.backward()
+        loss.item()
+        del loss
+        assert node() is None
+        assert first() is None
+        assert local.trace.nodes == []
+        assert local.trace.leaves == []
+
+
+def test_training_makes_no_cycles():
+    model = network()
+    # Compiling makes cycles of its own, so it is over before counting starts.
+    with mode(deterministic=True):
+        train(model, 5)
+        with no_collector():
+            train(model, 5)
+            assert gc.collect() == 0
+
+
+def test_dropped_tensors_are_never_computed():
+    x = flambeau.ones(4)
+    local.trace.flush("a test begins")
+    y = x * 2
+    z = y + 1
+    value = weakref.ref(z._storage.value)
+    del z
+    y.tolist()
+    assert value() is None
+
+
+def live_values():
+    gc.collect()
+    return sum(type(item) is Value for item in gc.get_objects())
+
+
+@pytest.mark.parametrize("accumulate", [2, 16])
+def test_accumulating_gradients_keeps_few_values(accumulate):
+    model = network()
+    x = flambeau.ones(3, 4)
+    most = 0
+    before = live_values()
+    for _ in range(accumulate):
+        model(x).sum().backward()
+        most = max(most, live_values() - before)
+    [p.grad.sum().item() for p in model.parameters()]
+    assert most <= 60
+
+
+def test_growing_shapes_keep_plans_bounded():
+    for n in range(1, 40):
+        x = flambeau.ones(n, 3)
+        (x * 2).softmax(1).sum().item()
+    assert len(flush._plans) <= flush.PLAN_LIMIT
+
+
+@pytest.mark.slow
+def test_many_steps_do_not_grow_the_process():
+    def resident():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * 4096
+
+    model = network()
+    train(model, 300)
+    gc.collect()
+    before = resident()
+    train(model, 2000)
+    gc.collect()
+    assert resident() - before < 20 << 20
+
+
+# -- donated memory --------------------------------------------------------------------------------
+
+
+def test_copies_survive_training():
+    model = network()
+    at_start = [p.tolist() for p in model.parameters()]
+    kept = copy.deepcopy(model)
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    arrays = [p.detach().jax() for p in model.parameters()]
+    hosts = [p.detach().clone().numpy() for p in model.parameters()]
+    aliases = [p.detach() for p in model.parameters()]
+    with mode(deterministic=True):
+        train(model, 6)
+    assert [p.tolist() for p in kept.parameters()] == at_start
+    assert [value.tolist() for value in state.values()] == at_start
+    assert [np.asarray(array).tolist() for array in arrays] == at_start
+    assert [host.tolist() for host in hosts] == at_start
+    assert [alias.tolist() for alias in aliases] == [p.tolist() for p in model.parameters()]
+    assert at_start != [p.tolist() for p in model.parameters()]
+
+
+def test_saved_values_survive_writes():
+    with mode(deterministic=True):
+        w = flambeau.ones(64, requires_grad=True)
+        for _ in range(6):
+            kept = (w * w).sum()
+            with flambeau.no_grad():
+                w.data.mul_(1.5)
+            w.detach()[0].item()
+            kept.backward()
+            w.detach()[0].item()
+    expected = sum(2 * 1.5**k for k in range(6))
+    assert np.allclose(w.grad.tolist(), expected)
+
+
+def test_old_values_can_be_held_on_to():
+    with mode(deterministic=True):
+        w = flambeau.zeros(32)
+        history = []
+        for step in range(6):
+            w += 1
+            history.append(w.clone())
+            w.sum().item()
+            assert history[step][0].item() == step + 1
+        assert [h[3].item() for h in history] == [1, 2, 3, 4, 5, 6]
+
+
+# -- threads ---------------------------------------------------------------------------------------
+
+
+def run_in_thread(function):
+    found = []
+
+    def body():
+        try:
+            found.append(function())
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join(60)
+    assert found, "the thread did not finish"
+    if isinstance(found[0], BaseException):
+        raise found[0]
+    return found[0]
+
+
+def test_another_threads_pending_tensor():
+    pending = run_in_thread(lambda: flambeau.ones(3) * 2 + 1)
+    assert (pending * 2).tolist() == [6, 6, 6]
+    mine = flambeau.ones(3) * 5
+    assert run_in_thread(lambda: (mine + 1).tolist()) == [6, 6, 6]
+
+
+def test_backward_in_another_thread():
+    x = flambeau.ones(3, requires_grad=True)
+    loss = (x * x).sum()
+    run_in_thread(loss.backward)
+    assert x.grad.tolist() == [2, 2, 2]
+
+
+def test_four_threads_train_their_own_models():
+    # Models are drawn one after another: the generator is shared.
+    expected = [train(network(seed), 8) for seed in range(4)]
+    models = [network(seed) for seed in range(4)]
+    results = [None] * 4
+
+    def work(number):
+        results[number] = train(models[number], 8)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    for got, wanted in zip(results, expected, strict=True):
+        assert np.allclose(got, wanted, rtol=1e-5)
+
+
+# -- errors ----------------------------------------------------------------------------------------
+
+
+def test_errors_while_recording_leave_the_trace_usable():
+    x = flambeau.ones(2, 3)
+    y = x * 2
+    for wrong in (
+        lambda: y @ y,
+        lambda: y + flambeau.ones(5),
+        lambda: y.view(7),
+        lambda: flambeau.cat([y, flambeau.ones(1)]),
+        lambda: y[5],
+        lambda: y.add_("a"),
+        lambda: y.sum(dim=9),
+    ):
+        with pytest.raises((RuntimeError, IndexError, TypeError)):
+            wrong()
+    assert (y + 1).tolist() == [[3, 3, 3], [3, 3, 3]]
+    assert y.tolist() == [[2, 2, 2], [2, 2, 2]]
+
+
+def test_errors_in_backward_leave_the_trace_usable():
+    x = flambeau.ones(2, requires_grad=True)
+
+    def fail(g):
+        raise ValueError("in a hook")
+
+    y = x * 2
+    y.register_hook(fail)
+    with pytest.raises(ValueError, match="in a hook"):
+        (y * y).sum().backward()
+    assert x.grad is None
+    assert flambeau.is_grad_enabled()
+    (x * 3).sum().backward()
+    assert x.grad.tolist() == [3, 3]
+
+
+# -- all ways of running agree ---------------------------------------------------------------------
+
+
+def test_eager_gives_the_same():
+    lazy = train(network(), 6)
+    flambeau.inspect.set_engine("eager")
+    try:
+        eager = train(network(), 6)
+    finally:
+        flambeau.inspect.set_engine("lazy")
+    assert np.allclose(lazy, eager, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tier", [0, 1, 2])
+def test_tiers_give_the_same(tier):
+    expected = train(network(), 4)
+    with mode(tier=tier):
+        got = train(network(), 4)
+    assert np.allclose(got, expected, rtol=1e-5)
+
+
+def test_deterministic_runs_are_equal_to_the_bit():
+    with mode(deterministic=True):
+        flush._plans.clear()
+        first = train(network(), 8)
+        flush._plans.clear()
+        assert train(network(), 8) == first
+
+
+def test_numbers_do_not_compile_anew():
+    with mode(deterministic=True):
+        x = flambeau.ones(50)
+        for step in range(4):
+            ((x * (0.1 * step) + step).exp() - 1.5 * step).sum().item()
+        before = len(flush._plans)
+        for step in range(4, 30):
+            ((x * (0.1 * step) + step).exp() - 1.5 * step).sum().item()
+        assert len(flush._plans) == before
+
+
+def test_inspect_tells_what_ran():
+    train(network(), 2)
+    report = flambeau.inspect.engine()
+    assert report.calls > 0
+    assert report.flushes["a value is read"] > 0
+    assert "flushes of" in str(report)
+    assert any("test_trace.py" in line for _, line in report.lines)
+
+
+# -- warnings --------------------------------------------------------------------------------------
+
+
+def test_a_place_that_keeps_recompiling_is_told_of_once(capfd):
+    recompiling.reset()
+    for n in range(1, 3 * recompiling.RECOMPILE_LIMIT):
+        x = flambeau.ones(7, n)
+        for _ in range(2):
+            (x * 2).exp().softmax(1).cumsum(1).sum().item()
+    text = capfd.readouterr().err
+    lines = [line for line in text.splitlines() if "flambeau" in line]
+    assert len(lines) == 1
+    assert "test_trace.py" in lines[0]
+    assert "shape" in lines[0]
+
+
+def test_a_place_that_settles_is_not_told_of(capfd):
+    recompiling.reset()
+    for n in (3, 5):
+        x = flambeau.ones(9, n)
+        for _ in range(10):
+            (x * 2).exp().softmax(1).cumsum(1).sum().item()
+    assert "flambeau" not in capfd.readouterr().err
