@@ -16,10 +16,14 @@ Scenario = Callable[..., Any]
 
 
 def _tensors(found: Any) -> list[Any]:
-    return [each for each in (found if isinstance(found, (tuple, list)) else [found]) if hasattr(each, "detach")]
+    return [
+        each for each in (found if isinstance(found, (tuple, list)) else [found]) if hasattr(each, "detach")
+    ]
 
 
-def outcome(library: Any, scenario: Scenario, arrays: list[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+def outcome(
+    library: Any, scenario: Scenario, arrays: list[np.ndarray[Any, Any]]
+) -> list[np.ndarray[Any, Any]]:
     """What `scenario(library, *tensors)` returns, then the gradients of its inputs under fixed cotangents."""
     inputs = [library.tensor(array) for array in arrays]
     for each in inputs:
@@ -33,7 +37,10 @@ def outcome(library: Any, scenario: Scenario, arrays: list[np.ndarray[Any, Any]]
     if tracked:
         weights = [np.linspace(1, 2, each.numel()).reshape(tuple(each.shape)) for each in tracked]
         total = sum(
-            ((each * library.tensor(weight).to(each.dtype)).sum() for each, weight in zip(tracked, weights, strict=True)),
+            (
+                (each * library.tensor(weight).to(each.dtype)).sum()
+                for each, weight in zip(tracked, weights, strict=True)
+            ),
             start=library.zeros(()),
         )
         (total.real if total.is_complex() else total).backward()

@@ -25,7 +25,6 @@ def normal(*shape: int, dtype: Any = np.float32) -> np.ndarray[Any, Any]:
     return RNG.standard_normal(shape).astype(dtype)
 
 
-
 def attend(**options: Any) -> Any:
     def scenario(t: Any, q: Any, k: Any, v: Any, mask: Any = None) -> Any:
         t.manual_seed(3)

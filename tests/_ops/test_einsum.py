@@ -25,7 +25,6 @@ def normal(*shape: int, dtype: Any = np.float32) -> np.ndarray[Any, Any]:
     return RNG.standard_normal(shape).astype(dtype)
 
 
-
 EQUATIONS = [
     ("ij,jk->ik", [(2, 3), (3, 4)]),
     ("bij,bjk", [(2, 3, 4), (2, 4, 5)]),
@@ -52,7 +51,12 @@ def test_equation(equation: str, shapes: Any) -> None:
 
 
 def test_einsum_on_xla(tier: int) -> None:
-    check(lambda t, a, b, c: t.einsum("bij,bkj,kl->bil", a, b, c), normal(2, 3, 4), normal(2, 5, 4), normal(5, 2))
+    check(
+        lambda t, a, b, c: t.einsum("bij,bkj,kl->bil", a, b, c),
+        normal(2, 3, 4),
+        normal(2, 5, 4),
+        normal(5, 2),
+    )
 
 
 def test_complex_einsum() -> None:
@@ -75,7 +79,18 @@ def test_one_operand_gives_a_view() -> None:
 
 @pytest.mark.parametrize(
     "equation",
-    ["ij,jk->k->", "ij,jk,kl", "ij", "ijk,jk", "i1,jk", "ij,jk->im", "ij,jk->ii", "i.,jk", "ij,ik->jk", "i......,j..."],
+    [
+        "ij,jk->k->",
+        "ij,jk,kl",
+        "ij",
+        "ijk,jk",
+        "i1,jk",
+        "ij,jk->im",
+        "ij,jk->ii",
+        "i.,jk",
+        "ij,ik->jk",
+        "i......,j...",
+    ],
 )
 def test_error(equation: str) -> None:
     check_error(lambda t, a, b: t.einsum(equation, a, b), normal(2, 3), normal(3, 4))

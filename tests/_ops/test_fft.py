@@ -134,4 +134,6 @@ def test_window(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["hann", "hamming", "blackman", "bartlett", "kaiser"])
 def test_older_window(name: str) -> None:
-    check(lambda t: [getattr(t, f"{name}_window")(n, periodic) for n in (0, 1, 6) for periodic in (True, False)])
+    check(
+        lambda t: [getattr(t, f"{name}_window")(n, periodic) for n in (0, 1, 6) for periodic in (True, False)]
+    )

@@ -58,7 +58,9 @@ SQUARE = {
     "solve right": lambda t, x: t.linalg.solve(x, x.mT[..., :2, :], left=False),
     "solve vector": lambda t, x: t.linalg.solve(x, x[..., 0]),
     "triangular": lambda t, x: t.linalg.solve_triangular(x, x.mT, upper=True),
-    "triangular right": lambda t, x: t.linalg.solve_triangular(x, x.mT, upper=False, left=False, unitriangular=True),
+    "triangular right": lambda t, x: t.linalg.solve_triangular(
+        x, x.mT, upper=False, left=False, unitriangular=True
+    ),
     "cond": lambda t, x: t.linalg.cond(x.detach(), 1),
     "pinv hermitian": lambda t, x: t.linalg.pinv(hermitian(t, x), hermitian=True),
 }
@@ -140,7 +142,10 @@ ERRORS = {
     "inv in a batch": (lambda t, x: t.linalg.inv(x), np.stack([np.eye(2), SINGULAR])),
     "solve": (lambda t, x: t.linalg.solve(x, x), SINGULAR),
     "cholesky": (lambda t, x: t.linalg.cholesky(x), -SINGULAR),
-    "cholesky in a batch": (lambda t, x: t.linalg.cholesky(x), np.stack([np.eye(2), [[1.0, 2.0], [2.0, 1.0]]])),
+    "cholesky in a batch": (
+        lambda t, x: t.linalg.cholesky(x),
+        np.stack([np.eye(2), [[1.0, 2.0], [2.0, 1.0]]]),
+    ),
     "lu_factor": (lambda t, x: t.linalg.lu_factor(x), SINGULAR),
     "not square": (lambda t, x: t.linalg.inv(x), np.ones((2, 3))),
     "vector": (lambda t, x: t.linalg.det(x), np.ones(3)),
@@ -167,3 +172,19 @@ def test_info_instead_of_an_error() -> None:
     check(lambda t, x: t.linalg.cholesky_ex(x.detach())[1], -SINGULAR)
     check(lambda t, x: t.linalg.inv_ex(x.detach())[1], SINGULAR)
     check(lambda t, x: t.linalg.lu_factor_ex(x.detach())[2], SINGULAR)
+
+
+def test_ldl() -> None:
+    def scenario(t: Any, x: Any) -> Any:
+        a = (x + x.mT).detach()
+        LD, pivots = t.linalg.ldl_factor(a)
+        return LD, pivots, t.linalg.ldl_solve(LD, pivots, a[..., :2])
+
+    check(scenario, normal(2, 4, 4, dtype=np.float64), tolerance=1e-7)
+
+
+def test_low_rank() -> None:
+    def scenario(t: Any, x: Any) -> Any:
+        return t.svd_lowrank(x, 4)[1], t.pca_lowrank(x.mT, 4)[1]
+
+    check(lambda t, x: [each.detach() for each in scenario(t, x)], normal(6, 4, dtype=np.float64))

@@ -98,7 +98,12 @@ def test_grid_sample(mode: str, padding: str, align: bool) -> None:
 
 def test_grid_sample_of_volumes(tier: int) -> None:
     grid = (RNG.random((2, 2, 3, 2, 3)) * 3 - 1.5).astype(np.float32)
-    check(lambda t, x, g: t.nn.functional.grid_sample(x, g, align_corners=False), normal(2, 2, 3, 4, 5), grid, tolerance=1e-4)
+    check(
+        lambda t, x, g: t.nn.functional.grid_sample(x, g, align_corners=False),
+        normal(2, 2, 3, 4, 5),
+        grid,
+        tolerance=1e-4,
+    )
 
 
 def test_affine_grid(tier: int) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 class _LinAlgError(RuntimeError):
-    """A matrix has not what an operation of linear algebra needs: an inverse, a factorization, convergence."""
+    """A matrix has not what an operation of linear algebra needs: an inverse, a factorization,
+    convergence.
+    """
 
 
 LinAlgError = _LinAlgError

@@ -72,13 +72,15 @@ def _kept(weights: Array, dropped: Array | None, keep: Any) -> Array:
 def _check_shapes(query: Meta, key: Meta, value: Meta) -> None:
     if query.ndim < 2 or key.ndim < 2 or value.ndim < 2:
         raise RuntimeError(
-            f"Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: {query.ndim} "
+            "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
+            f"{query.ndim} "
             f"key.dim: {key.ndim} and value.dim: {value.ndim} instead."
         )
     if query.dtype is not key.dtype or query.dtype is not value.dtype:
         names = [dtypes_name(meta.dtype) for meta in (query, key, value)]
         raise RuntimeError(
-            f"Expected query, key, and value to have the same dtype, but got query.dtype: {names[0]} key.dtype: "
+            f"Expected query, key, and value to have the same dtype, but got query.dtype: {names[0]} "
+            "key.dtype: "
             f"{names[1]} and value.dtype: {names[2]} instead."
         )
 
@@ -98,7 +100,9 @@ def _check_mask(query: Meta, mask: Meta | None, is_causal: bool) -> None:
             f"{dtypes_name(mask.dtype)} and  query.dtype: {dtypes_name(query.dtype)} instead."
         )
     if is_causal:
-        raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+        raise RuntimeError(
+            "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+        )
 
 
 def _scores_shape(query: Meta, key: Meta, value: Meta, enable_gqa: bool) -> tuple[int, ...]:
@@ -115,21 +119,30 @@ def _scores_shape(query: Meta, key: Meta, value: Meta, enable_gqa: bool) -> tupl
     if q[-1] != k[-1]:
         count = math.prod(batch)
         raise RuntimeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {q[-1]}] but got: [{count}, {k[-1]}]."
+            f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {q[-1]}] but got: "
+            f"[{count}, {k[-1]}]."
         )
     batch = broadcast_shapes(batch, v[:-2])
     if k[-2] != v[-2]:
         count = math.prod(batch)
         raise RuntimeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {k[-2]}] but got: [{count}, {v[-2]}]."
+            f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {k[-2]}] but got: "
+            f"[{count}, {v[-2]}]."
         )
     return (*batch, q[-2], k[-2])
 
 
 def _attention_shape(
-    query: Meta, key: Meta, value: Meta, mask: Meta | None, dropped: Any, keep: Any, is_causal: bool, scale: Any,
+    query: Meta,
+    key: Meta,
+    value: Meta,
+    mask: Meta | None,
+    dropped: Any,
+    keep: Any,
+    is_causal: bool,
+    scale: Any,
     enable_gqa: bool,
-) -> list[Meta]:  # fmt: skip
+) -> list[Meta]:
     shape = _scores_shape(query, key, value, enable_gqa)
     wide = dtypes.float32 if query.dtype.itemsize < 4 else query.dtype
     return [query.with_shape((*shape[:-1], value.shape[-1])), meta_of(shape, wide, query.device)]
@@ -146,9 +159,17 @@ def _node(inputs: Any) -> str:
 
 @op(promote=RAW, shape=_attention_shape, outputs=("output", "weights"), cost=_cost, node=_node)
 def attention(
-    xp: Any, query: Array, key: Array, value: Array, mask: Array | None, dropped: Index | None, keep: Scalar,
-    is_causal: bool, scale: Scalar, enable_gqa: bool,
-) -> tuple[Array, Array]:  # fmt: skip
+    xp: Any,
+    query: Array,
+    key: Array,
+    value: Array,
+    mask: Array | None,
+    dropped: Index | None,
+    keep: Scalar,
+    is_causal: bool,
+    scale: Scalar,
+    enable_gqa: bool,
+) -> tuple[Array, Array]:
     """The weighted means of the values, and the weights before dropout."""
     heads = key.shape[-3] if key.ndim > 2 else 1
     groups = _groups(query.shape[-3] if query.ndim > 2 else 1, heads, enable_gqa)
@@ -167,9 +188,20 @@ def attention(
 
 @attention.gradient("query", "key", "value", "mask")
 def _(
-    xp: Any, g: Any, query: Array, key: Array, value: Array, mask_meta: Any, dropped: Any, keep: Any, scale: Any,
-    enable_gqa: bool, weights: Array, needs: Any, given: Any,
-) -> tuple[Array | None, Array | None, Array | None, Array | None]:  # fmt: skip
+    xp: Any,
+    g: Any,
+    query: Array,
+    key: Array,
+    value: Array,
+    mask_meta: Any,
+    dropped: Any,
+    keep: Any,
+    scale: Any,
+    enable_gqa: bool,
+    weights: Array,
+    needs: Any,
+    given: Any,
+) -> tuple[Array | None, Array | None, Array | None, Array | None]:
     cotangent = g[0].astype(query.dtype)
     heads = key.shape[-3] if key.ndim > 2 else 1
     groups = _groups(query.shape[-3] if query.ndim > 2 else 1, heads, enable_gqa)
@@ -207,9 +239,16 @@ def _(
 
 @function("nn.functional.scaled_dot_product_attention")
 def scaled_dot_product_attention(
-    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
-    is_causal: bool = False, *, scale: float | None = None, enable_gqa: bool = False,
-) -> Tensor:  # fmt: skip
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
     """`softmax(query @ key.T * scale + mask) @ value`.
 
     Args:

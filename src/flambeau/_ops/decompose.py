@@ -14,13 +14,12 @@ from jax import lax
 from flambeau._core import dtype as dtypes
 from flambeau._core.declare import Array, Index, Meta, broadcast_shapes
 from flambeau._core.dispatch import apply, function, op
-from flambeau._core.errors import LinAlgError
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Value, meta_of
 from flambeau._ops import lapack
 from flambeau._ops.lapack import adjoint, check_floating, check_matrix, check_square, diagonal, embedded, real
-from flambeau._ops.linalg import _cubed, info_meta, is_vector, real_meta, check_system
+from flambeau._ops.linalg import _cubed, check_system, info_meta, real_meta
 
 
 def _over(xp: Any, numerator: Array, denominator: Array) -> Array:
@@ -63,7 +62,9 @@ def _(xp: Any, g: Any, A_meta: Meta, Q: Array, R: Array, mode: str) -> Array:
             "linalg.qr(A, mode='reduced') if you are going to require gradients in your program."
         )
     if mode == "complete" and m > n:
-        raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols")
+        raise RuntimeError(
+            "The QR decomposition is not differentiable when mode='complete' and nrows > ncols"
+        )
     to_q, to_r = g
     left = R[..., : min(m, n)]
     if m < n:
@@ -91,7 +92,8 @@ def qr(A: Tensor, mode: str = "reduced") -> Any:
     """
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(
-            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or "
+            "'complete'"
         )
     return named_result("linalg_qr", apply(qr_op, (A, mode)))
 
@@ -100,7 +102,8 @@ def qr(A: Tensor, mode: str = "reduced") -> Any:
 def torch_qr(input: Tensor, some: bool = True) -> Any:
     """`linalg.qr` under its old name."""
     warnings.warn(
-        "torch.qr is deprecated in favor of torch.linalg.qr and will be removed in a future PyTorch release.", stacklevel=2
+        "torch.qr is deprecated in favor of torch.linalg.qr and will be removed in a future PyTorch release.",
+        stacklevel=2,
     )
     return named_result("qr", apply(qr_op, (input, "reduced" if some else "complete")))
 
@@ -163,7 +166,8 @@ def _(xp: Any, g: Any, U: Array, S: Array, Vh: Array) -> Array:
 def _check_driver(driver: str | None) -> None:
     if driver is not None:
         raise RuntimeError(
-            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend."
+            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER "
+            "backend."
         )
 
 
@@ -184,7 +188,9 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
 def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     """`linalg.svd` under its old name: V instead of Vh, and reduced unless `some` is False."""
     if input.ndim < 2:
-        raise RuntimeError(f"linalg.svd: input should have at least 2 dimensions, but has {input.ndim} dimensions instead")
+        raise RuntimeError(
+            f"linalg.svd: input should have at least 2 dimensions, but has {input.ndim} dimensions instead"
+        )
     m, n = input.shape[-2:]
     if not compute_uv:
         values = svdvals(input)
@@ -274,7 +280,13 @@ def _check_finite(A: Value, name: str) -> None:
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
 
 
-@op(shape=_eig_shape, check=_check_finite, outputs=("values", "vectors"), cost=_cubed, node="LinalgEigBackward")
+@op(
+    shape=_eig_shape,
+    check=_check_finite,
+    outputs=("values", "vectors"),
+    cost=_cubed,
+    node="LinalgEigBackward",
+)
 def eig_op(xp: Any, A: Array, name: str) -> tuple[Array, Array]:
     """Eigenvalues and eigenvectors, complex."""
     dtype = np.result_type(A.dtype, np.complex64)
@@ -324,7 +336,9 @@ def lu_op(xp: Any, A: Array) -> tuple[Array, Array, Array]:
 
 def _factored(A: Tensor, pivot: bool, name: str) -> Any:
     if A.ndim < 2:
-        raise RuntimeError(f"{name}: Expected tensor with 2 or more dimensions. Got size: {list(A.shape)} instead")
+        raise RuntimeError(
+            f"{name}: Expected tensor with 2 or more dimensions. Got size: {list(A.shape)} instead"
+        )
     if not pivot:
         raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
     return apply(lu_op, (A,))
@@ -348,8 +362,10 @@ def _check_pivots(info: Tensor, name: str) -> None:
         batch = f"(Batch element {failed[0]}): " if info.ndim else ""
         at = found[failed[0]]
         raise RuntimeError(
-            f"{name}: {batch}U[{at},{at}] is zero and using it on lu_solve would result in a division by zero. If you "
-            "still want to perform the factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
+            f"{name}: {batch}U[{at},{at}] is zero and using it on lu_solve would result in a division by "
+            "zero. If you "
+            "still want to perform the factorization, consider calling linalg.lu(A, pivot) or "
+            "linalg.lu_factor_ex(A, pivot)"
         )
 
 
@@ -365,7 +381,8 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
 def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
     """`linalg.lu_factor_ex` under its old name."""
     warnings.warn(
-        "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and will be removed in a "
+        "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and will be "
+        "removed in a "
         "future PyTorch release.", stacklevel=2,
     )  # fmt: skip
     found = _factored(A, pivot, "torch.lu_factor")
@@ -419,17 +436,22 @@ def lu_unpack(
     """P, L and U from what `linalg.lu_factor` gives; those not asked for are empty."""
     if unpack_pivots and LU_pivots.dtype is not dtypes.int32:
         raise RuntimeError(
-            "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\nNote: this function "
+            "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\nNote: "
+            "this function "
             "is intended to be used with the output produced by torch.linalg.lu_factor"
         )
     P, L, U = _unpacked(LU_data, LU_pivots)
     empty = LU_data.new_zeros((0,))  # type: ignore[attr-defined]
-    return named_result("lu_unpack", (P if unpack_pivots else empty, *((L, U) if unpack_data else (empty, empty))))
+    return named_result(
+        "lu_unpack", (P if unpack_pivots else empty, *((L, U) if unpack_data else (empty, empty)))
+    )
 
 
 @function("linalg.lu_solve", out=True)
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
-    """The solution of `A X = B` (or `X A = B`) from A's LU factorization; of A's adjoint for `adjoint=True`."""
+    """The solution of `A X = B` (or `X A = B`) from A's LU factorization; of A's adjoint for
+    `adjoint=True`.
+    """
     from flambeau._ops.linalg import solve_triangular
 
     if pivots.dtype is not dtypes.int32:
@@ -453,7 +475,8 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
 def torch_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
     """`linalg.lu_solve` under its old name, arguments reversed."""
     warnings.warn(
-        "torch.lu_solve is deprecated in favor of torch.linalg.lu_solveand will be removed in a future PyTorch release.",
+        "torch.lu_solve is deprecated in favor of torch.linalg.lu_solveand will be removed in a future "
+        "PyTorch release.",
         stacklevel=2,
     )
     return lu_solve(LU_data, LU_pivots, b)  # type: ignore[no-any-return]
@@ -524,9 +547,38 @@ def geqrf(input: Tensor) -> Any:
     return named_result("geqrf", apply(geqrf_op, (input,)))
 
 
+def _check_ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool) -> None:
+    name = "torch.ormqr"
+    for what, tensor in (("input", input), ("other", other)):
+        if tensor.ndim < 2:
+            raise RuntimeError(f"{name}: {what} must have at least 2 dimensions.")
+    side = -2 if left else -1
+    if other.shape[side] < tau.shape[-1]:
+        raise RuntimeError(f"{name}: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
+    if tau.shape[-1] != min(other.shape[side], input.shape[-1]):
+        raise RuntimeError(
+            f"{name}: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])"
+        )
+    if other.shape[side] != input.shape[-2]:
+        raise RuntimeError(f"{name}: other.shape[{side}] must be equal to input.shape[-2]")
+    if input.ndim - tau.ndim != 1:
+        raise RuntimeError(
+            f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to "
+            f"{tau.ndim} and "
+            f"input.ndim is equal to {input.ndim}"
+        )
+    if input.dtype is not tau.dtype:
+        raise RuntimeError(
+            f"{name}: Expected input and tau to have the same dtype, but input has "
+            f"dtype{input.dtype.scalar_type} "
+            f"and tau has dtype {tau.dtype.scalar_type}"
+        )
+
+
 @function("ormqr", "Tensor.ormqr", out=True)
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
     """The square Q that `geqrf`'s reflections make, times `other` (from the left or the right)."""
+    _check_ormqr(input, tau, other, left)
     input = input[..., : tau.shape[-1]]
     rows, columns = input.shape[-2:]
     if rows > columns:
@@ -537,5 +589,3 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
     Q = householder_product(input, tau)
     Q = Q.mH if transpose else Q
     return Q @ other if left else other @ Q  # type: ignore[no-any-return]
-
-

@@ -1,6 +1,7 @@
 """Sums of products over named dimensions: `einsum` and `tensordot`.
 
-A name is a small number, its label. Two operands meet in one batched matrix product: labels of both that live on are its
+A name is a small number, its label. Two operands meet in one batched matrix product: labels of both that
+live on are its
 batch, labels of both that end here its inner dimension.
 """
 
@@ -67,7 +68,9 @@ def _kept(rest: Sequence[tuple[Array, Labels]], output: Labels) -> set[int]:
     return set(output).union(*(names for _, names in rest))
 
 
-def _sum_alone(xp: Any, at: int, terms: Sequence[tuple[Array, Labels]], output: Labels) -> tuple[Array, Labels]:
+def _sum_alone(
+    xp: Any, at: int, terms: Sequence[tuple[Array, Labels]], output: Labels
+) -> tuple[Array, Labels]:
     """The term summed over labels that nothing else has."""
     array, names = terms[at]
     kept = _kept([term for i, term in enumerate(terms) if i != at], output)
@@ -77,7 +80,9 @@ def _sum_alone(xp: Any, at: int, terms: Sequence[tuple[Array, Labels]], output: 
     return array.sum(axes, dtype=array.dtype), tuple(name for name in names if name in kept)
 
 
-def _cheapest(terms: Sequence[tuple[Array, Labels]], sizes: dict[int, int], output: Labels) -> tuple[int, int]:
+def _cheapest(
+    terms: Sequence[tuple[Array, Labels]], sizes: dict[int, int], output: Labels
+) -> tuple[int, int]:
     """The two terms whose product shrinks what is in memory most."""
     if len(terms) == 2:
         return 0, 1
@@ -101,7 +106,11 @@ def _pair(
     own_right = tuple(name for name in right if name not in left)
     a = a.transpose([left.index(name) for name in (*batch, *own_left, *inner)])
     b = b.transpose([right.index(name) for name in (*batch, *inner, *own_right)])
-    lead, rows, columns = a.shape[: len(batch)], a.shape[len(batch) :][: len(own_left)], b.shape[len(batch + inner) :]
+    lead, rows, columns = (
+        a.shape[: len(batch)],
+        a.shape[len(batch) :][: len(own_left)],
+        b.shape[len(batch + inner) :],
+    )
     if not inner:
         left_shape, right_shape = (*lead, *rows, *(1,) * len(columns)), (*lead, *(1,) * len(rows), *columns)
         result = a.reshape(left_shape) * b.reshape(right_shape)
@@ -134,9 +143,13 @@ def _no_bool_bmm(name: str, operands: Sequence[Meta], *rest: Any) -> None:
 
 
 @op(
-    promote=RAW, shape=_contract_shape, result=lambda operands, *_: operands[0].dtype, dtypes=_no_bool_bmm, cost=_cost,
+    promote=RAW,
+    shape=_contract_shape,
+    result=lambda operands, *_: operands[0].dtype,
+    dtypes=_no_bool_bmm,
+    cost=_cost,
     node="ViewBackward",
-)  # fmt: skip
+)
 def contraction(xp: Any, operands: Arrays, labels: Any, kept: Any) -> Array:
     """The product of all operands, summed over the labels that are not kept."""
     return contract(xp, operands, labels, kept)
@@ -148,13 +161,17 @@ def contract_gradient(
     """The gradient of `contract` for its operand number `at`."""
     shape, names = arrays[at].shape, labels[at]
     sizes = _sizes([array.shape for array in arrays], labels)
-    others = [xp.conj(array) if array.dtype.kind == "c" else array for i, array in enumerate(arrays) if i != at]
+    others = [
+        xp.conj(array) if array.dtype.kind == "c" else array for i, array in enumerate(arrays) if i != at
+    ]
     other_names = [own for i, own in enumerate(labels) if i != at]
     # A dimension of size 1 that broadcast gets the sum; one that was summed alone gets the same everywhere.
     elsewhere = _sizes([array.shape for array in others], other_names)
     alone = {name for name in names if name not in output and elsewhere.get(name, 1) == 1}
     present = tuple(
-        name for name, size in zip(names, shape, strict=True) if name not in alone and (size != 1 or sizes[name] == 1)
+        name
+        for name, size in zip(names, shape, strict=True)
+        if name not in alone and (size != 1 or sizes[name] == 1)
     )
     found = contract(xp, [g, *others], [output, *other_names], present)
     reshaped = [size if name in present else 1 for name, size in zip(names, shape, strict=True)]
@@ -170,7 +187,8 @@ def _(xp: Any, g: Array, operands: Any, labels: Any, kept: Any) -> list[Array]:
 
 ELLIPSIS = 52  # the label of an ellipsis in an equation; what it covers gets labels from here on
 _EMPTY = (
-    "einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts list"
+    "einsum(): must specify the equation string and at least one operand, or at least one operand and its "
+    "subscripts list"
 )
 
 
@@ -181,7 +199,8 @@ def _letter(label: int) -> str:
 def _label(letter: str, index: int) -> int:
     if not (letter.isascii() and letter.isalpha()):
         raise RuntimeError(
-            f"einsum(): invalid subscript given at index {index} in the equation string, subscripts must be in [a-zA-Z]"
+            f"einsum(): invalid subscript given at index {index} in the equation string, subscripts must be "
+            "in [a-zA-Z]"
         )
     return ord(letter) - (65 if letter.isupper() else 71)
 
@@ -195,7 +214,9 @@ def _parse_part(text: str, start: int, operand: int | None) -> Labels:
         if text[i] == ".":
             if ELLIPSIS in found:
                 if operand is None:
-                    raise RuntimeError("einsum(): found '.' for output but an ellipsis (...) was already found")
+                    raise RuntimeError(
+                        "einsum(): found '.' for output but an ellipsis (...) was already found"
+                    )
                 raise RuntimeError(f"einsum(): found '.' for {where} for which an ellipsis was already found")
             if text[i : i + 3] != "...":
                 known = " (...)" if operand is None else ""
@@ -244,7 +265,8 @@ def _check_sizes(operands: Sequence[Tensor], labels: Sequence[Labels]) -> None:
         for name, size in zip(names, operand.shape, strict=True):
             if name < ELLIPSIS and own.setdefault(name, size) != size:
                 raise RuntimeError(
-                    f"einsum(): subscript {_letter(name)} is repeated for operand {number} but the sizes don't match, "
+                    f"einsum(): subscript {_letter(name)} is repeated for operand {number} but the sizes "
+                    "don't match, "
                     f"{size} != {own[name]}"
                 )
         for name, size in own.items():
@@ -253,11 +275,14 @@ def _check_sizes(operands: Sequence[Tensor], labels: Sequence[Labels]) -> None:
                 if name >= ELLIPSIS:
                     dim = names.index(name) - names.index(min(n for n in names if n >= ELLIPSIS))
                     raise RuntimeError(
-                        f"einsum(): dimension {dim} covered by ellipsis in operand {number}has size {size} which does "
-                        f"not broadcast with previously seen ellipsis with size {before} for the respective dimension"
+                        f"einsum(): dimension {dim} covered by ellipsis in operand {number}has size {size} "
+                        "which does "
+                        f"not broadcast with previously seen ellipsis with size {before} for the respective "
+                        "dimension"
                     )
                 raise RuntimeError(
-                    f"einsum(): subscript {_letter(name)} has size {size} for operand {number} which does not broadcast "
+                    f"einsum(): subscript {_letter(name)} has size {size} for operand {number} which does "
+                    "not broadcast "
                     f"with previously seen size {before}"
                 )
             seen[name] = max(before, size) if 0 not in (before, size) else 0
@@ -273,7 +298,7 @@ def _spread(operands: Sequence[Tensor], labels: Sequence[Labels]) -> tuple[list[
             more = "but no ellipsis was given" if not has else ""
             text = (
                 f"einsum(): the number of subscripts in the equation ({letters}) "
-                f"{'is more than the number of dimensions' if has else 'does not match the number of dimensions'} "
+                f"{'is more than' if has else 'does not match'} the number of dimensions "
                 f"({operand.ndim}) for operand {number}"
             )
             raise RuntimeError(text + (" and no ellipsis was given" if more else ""))
@@ -296,10 +321,13 @@ def _output_labels(labels: Sequence[Labels], output: Labels | None, covered: Lab
         if name == ELLIPSIS:
             continue
         if output.count(name) > 1:
-            raise RuntimeError(f"einsum(): output subscript {_letter(name)} appears more than once in the output")
+            raise RuntimeError(
+                f"einsum(): output subscript {_letter(name)} appears more than once in the output"
+            )
         if name not in every:
             raise RuntimeError(
-                f"einsum(): output subscript {_letter(name)} does not appear in the equation for any input operand"
+                f"einsum(): output subscript {_letter(name)} does not appear in the equation for any input "
+                "operand"
             )
     if ELLIPSIS not in output:
         return output
@@ -314,7 +342,7 @@ def _diagonals(operand: Tensor, names: Labels) -> tuple[Tensor, Labels]:
             first = names.index(name)
             second = names.index(name, first + 1)
             operand = operand.diagonal(0, first, second)  # type: ignore[attr-defined]
-            names = tuple(own for i, own in enumerate(names) if i not in (first, second)) + (name,)
+            names = (*tuple(own for i, own in enumerate(names) if i not in (first, second)), name)
     return operand, names
 
 
@@ -323,11 +351,14 @@ def einsum(*args: Any) -> Tensor:
     """Products of tensors summed over named dimensions: `einsum("ij,jk->ik", a, b)` is `a @ b`.
 
     Args:
-        args: an equation and the operands; or each operand followed by a list of its dimensions' numbers, and at the
+        args: an equation and the operands; or each operand followed by a list of its dimensions' numbers,
+        and at the
             end, if wanted, the list of the result's.
 
-    Names that the result lacks are summed over; one that stands twice at an operand takes its diagonal; `...` covers
-    dimensions without names, which broadcast. Without `->` the result has the names that come once, in alphabetical
+    Names that the result lacks are summed over; one that stands twice at an operand takes its diagonal;
+    `...` covers
+    dimensions without names, which broadcast. Without `->` the result has the names that come once, in
+    alphabetical
     order. One operand that needs no sum gives a view.
     Raises: RuntimeError, if names and dimensions do not fit.
 
@@ -342,7 +373,9 @@ def einsum(*args: Any) -> Tensor:
         operands = list(args[1]) if len(args) == 2 and isinstance(args[1], (list, tuple)) else list(args[1:])
         for number, operand in enumerate(operands):
             if not isinstance(operand, Tensor):
-                raise TypeError(f"expected Tensor as element {number} in argument 1, but got {type(operand).__name__}")
+                raise TypeError(
+                    f"expected Tensor as element {number} in argument 1, but got {type(operand).__name__}"
+                )
         labels, output = _parse(args[0], len(operands))
     else:
         output = _from_list(args[-1]) if len(args) % 2 else None
@@ -394,7 +427,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         sizes = a.shape[canonical_dim(i, a.ndim)], b.shape[canonical_dim(j, b.ndim)]
         if sizes[0] != sizes[1] and 1 not in sizes:
             raise RuntimeError(
-                f"contracted dimensions need to match, but first has size {sizes[0]} in dim {i} and second has size "
+                f"contracted dimensions need to match, but first has size {sizes[0]} in dim {i} and second "
+                "has size "
                 f"{sizes[1]} in dim {j}"
             )
     left = [canonical_dim(i, a.ndim) for i in first]
@@ -409,5 +443,3 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         names[j] = i
     output = [i for i in range(a.ndim) if i not in left] + [name for name in names if name >= a.ndim]
     return apply(contraction, ([a, b], [tuple(range(a.ndim)), tuple(names)], output))  # type: ignore[no-any-return]
-
-

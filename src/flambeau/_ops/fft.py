@@ -1,7 +1,9 @@
 """Fourier transforms: `torch.fft`.
 
-Every function is one of two operations over several dimensions: complex to complex, or real to half (the last dimension
-keeps one of each pair of conjugates) and its opposite. A gradient is again a transform in the other direction.
+Every function is one of two operations over several dimensions: complex to complex, or real to half (the
+last dimension
+keeps one of each pair of conjugates) and its opposite. A gradient is again a transform in the other
+direction.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from flambeau._core.value import meta_of
 
 
 def _scale(sizes: Sequence[int], norm: str, forward: bool) -> float:
-    """What the sums are multiplied by: "backward" scales only backward transforms, "forward" only forward ones."""
+    """What the sums are multiplied by: "backward" scales only backward transforms, "forward" only forward
+    ones.
+    """
     count = math.prod(sizes)
     if norm == "ortho":
         return 1 / math.sqrt(count)
@@ -49,7 +53,9 @@ def _fitted(xp: Any, x: Array, dims: Sequence[int], sizes: Sequence[int]) -> Arr
 
 
 def _whole(xp: Any, half: Array, dims: Sequence[int], size: int) -> Array:
-    """The whole of a transform whose last dimension is halved: the other half is conjugate and runs backwards."""
+    """The whole of a transform whose last dimension is halved: the other half is conjugate and runs
+    backwards.
+    """
     last = dims[-1]
     count = size - half.shape[last]
     tail = xp.conj(xp.take(half, np.arange(count, 0, -1), last))
@@ -62,7 +68,9 @@ def _whole(xp: Any, half: Array, dims: Sequence[int], size: int) -> Array:
 # -- the operations --------------------------------------------------------------------------------
 
 
-def _resized(input: Meta, dims: Sequence[int], sizes: Sequence[int], last: int | None = None) -> tuple[int, ...]:
+def _resized(
+    input: Meta, dims: Sequence[int], sizes: Sequence[int], last: int | None = None
+) -> tuple[int, ...]:
     shape = list(input.shape)
     for dim, size in zip(dims, sizes, strict=True):
         shape[dim] = size
@@ -121,7 +129,11 @@ def _(xp: Any, g: Array, x_meta: Meta, dims: Any, sizes: Any, scale: float) -> A
     return _fitted(xp, found, dims, [x_meta.shape[dim] for dim in dims])
 
 
-@op(shape=lambda x, dims, sizes, scale: _real_meta(x, _resized(x, dims, sizes)), cost=_cost, node="FftC2RBackward")
+@op(
+    shape=lambda x, dims, sizes, scale: _real_meta(x, _resized(x, dims, sizes)),
+    cost=_cost,
+    node="FftC2RBackward",
+)
 def fft_c2r(xp: Any, x: Array, dims: Any, sizes: Any, scale: float) -> Array:
     """The backward transform of a halved one: real numbers."""
     real = np.empty(0, x.dtype).real.dtype
@@ -270,7 +282,8 @@ def fft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = N
 
     Args:
         n: cut the dimension, or fill it up with zeros, to this size first.
-        norm: which direction is scaled by 1/n: "backward" (the default), "forward"; or both by its root, "ortho".
+        norm: which direction is scaled by 1/n: "backward" (the default), "forward"; or both by its root,
+        "ortho".
     """
     return _c2c(input, *_one(input, n, dim), norm, True)
 
@@ -369,7 +382,9 @@ for _name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
 # -- frequencies and shifts ------------------------------------------------------------------------
 
 
-def _frequencies(values: np.ndarray, n: int, d: float, out: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def _frequencies(
+    values: np.ndarray, n: int, d: float, out: Any, dtype: Any, device: Any, requires_grad: bool
+) -> Tensor:
     if n < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
     dtype = dtype or dtypes.get_default_dtype()

@@ -23,7 +23,8 @@ def _check_windows(kernel: Any, dilation: Any, padding: Any, stride: Any) -> Non
     for what, name, values in (("kernel size", "kernel", kernel), ("dilation", "dilation", dilation)):
         if min(values) <= 0:
             raise RuntimeError(
-                f"{what} should be greater than zero, but got {name}_height: {values[0]} {name}_width: {values[1]}"
+                f"{what} should be greater than zero, but got {name}_height: {values[0]} {name}_width: "
+                f"{values[1]}"
             )
     if min(padding) < 0:
         raise RuntimeError(
@@ -31,7 +32,8 @@ def _check_windows(kernel: Any, dilation: Any, padding: Any, stride: Any) -> Non
         )
     if min(stride) <= 0:
         raise RuntimeError(
-            f"stride should be greater than zero, but got stride_height: {stride[0]} stride_width: {stride[1]}"
+            f"stride should be greater than zero, but got stride_height: {stride[0]} stride_width: "
+            f"{stride[1]}"
         )
 
 
@@ -40,10 +42,12 @@ def _unfold_shape(input: Meta, kernel: Any, dilation: Any, padding: Any, stride:
     if input.ndim not in (3, 4) or 0 in input.shape[input.ndim == 4 :]:
         if input.ndim < 3:
             raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but got 2)"
+                f"Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but "
+                "got 2)"
             )
         raise RuntimeError(
-            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, "
+            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "
+            "for input, "
             f"but got: {list(input.shape)}"
         )
     blocks = _blocks(input.shape[-2:], kernel, dilation, padding, stride)
@@ -51,7 +55,8 @@ def _unfold_shape(input: Meta, kernel: Any, dilation: Any, padding: Any, stride:
         shown = tuple(max(n, 0) for n in blocks)
         raise RuntimeError(
             f"Given input with spatial size {input.shape[-2:]}, kernel_size={kernel}, dilation={dilation}, "
-            f"padding={padding}, calculated shape of the array of sliding blocks as {shown}, but its components must be "
+            f"padding={padding}, calculated shape of the array of sliding blocks as {shown}, but its "
+            "components must be "
             "at least one."
         )
     if not (input.dtype.is_floating_point or input.dtype.is_complex or input.dtype.name == "bool"):
@@ -59,11 +64,14 @@ def _unfold_shape(input: Meta, kernel: Any, dilation: Any, padding: Any, stride:
     return (*input.shape[:-3], input.shape[-3] * math.prod(kernel), math.prod(blocks))
 
 
-def _fold_shape(input: Meta, sizes: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> tuple[int, ...]:
+def _fold_shape(
+    input: Meta, sizes: Any, kernel: Any, dilation: Any, padding: Any, stride: Any
+) -> tuple[int, ...]:
     _check_windows(kernel, dilation, padding, stride)
     if input.ndim not in (2, 3) or 0 in input.shape[input.ndim == 3 :]:
         raise RuntimeError(
-            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for "
+            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero "
+            "dimensions for "
             f"input, but got: {list(input.shape)}"
         )
     rows, count = input.shape[-2:]
@@ -75,8 +83,10 @@ def _fold_shape(input: Meta, sizes: Any, kernel: Any, dilation: Any, padding: An
     blocks = _blocks(sizes, kernel, dilation, padding, stride)
     if count != math.prod(blocks):
         raise RuntimeError(
-            f"Given output_size={sizes}, kernel_size={kernel}, dilation={dilation}, padding={padding}, stride={stride}, "
-            f"expected size of input's dimension 2 to match the calculated number of sliding blocks {blocks[0]} * "
+            f"Given output_size={sizes}, kernel_size={kernel}, dilation={dilation}, padding={padding}, "
+            f"stride={stride}, "
+            "expected size of input's dimension 2 to match the calculated number of sliding blocks "
+            f"{blocks[0]} * "
             f"{blocks[1]} = {math.prod(blocks)}, but got input.size(2)={count}."
         )
     if not (input.dtype.is_floating_point or input.dtype.is_complex or input.dtype.name == "bool"):

@@ -1,7 +1,9 @@
 """Sampling an image at the points of a grid, and making such grids: `grid_sample` and `affine_grid`.
 
-A point's value is a weighted mean of the places around it. For each dimension there is a short list of taps: a place's
-number, its weight, how fast the weight grows with the coordinate, and whether the place exists. The value is the sum
+A point's value is a weighted mean of the places around it. For each dimension there is a short list of taps:
+a place's
+number, its weight, how fast the weight grows with the coordinate, and whether the place exists. The value is
+the sum
 over all combinations.
 """
 
@@ -60,7 +62,9 @@ def _reflected(xp: Any, place: Array, size: int, align_corners: bool) -> tuple[A
     return xp.where(even, extra + low, span - extra + low), xp.where(even, sign, -sign)
 
 
-def _padded(xp: Any, place: Array, size: int, padding: str, align_corners: bool) -> tuple[Array, Array | None]:
+def _padded(
+    xp: Any, place: Array, size: int, padding: str, align_corners: bool
+) -> tuple[Array, Array | None]:
     """The place that stands in for one outside, and the slope of that (None: 1)."""
     if padding == "border":
         place, inside = _clipped(xp, place, size)
@@ -115,10 +119,13 @@ def _cubic_slopes(t: Array, a: float = -0.75) -> list[Array]:
 # -- sampling --------------------------------------------------------------------------------------
 
 
-def _combinations(xp: Any, input_shape: Any, grid: Array, mode: str, padding: str, align_corners: bool) -> Any:
-    """For each combination of taps: the number of its place in the flattened image, its taps, whether it exists.
+def _combinations(
+    xp: Any, input_shape: Any, grid: Array, mode: str, padding: str, align_corners: bool
+) -> Any:
+    """For each combination of taps: the number of its place in the flat image, its taps, whether it exists.
 
-    Also the speed of each dimension. The grid's last dimension is x, y, z: the image's dimensions from the last.
+    Also the speed of each dimension. The grid's last dimension is x, y, z: the image's dimensions from the
+    last.
     """
     sizes = input_shape[2:]
     count = len(sizes)
@@ -177,7 +184,9 @@ def sampling(xp: Any, input: Array, grid: Array, mode: str, padding_mode: str, a
 
 
 @sampling.gradient("input")
-def _(xp: Any, g: Array, input_meta: Meta, grid: Array, mode: str, padding_mode: str, align_corners: bool) -> Array:
+def _(
+    xp: Any, g: Array, input_meta: Meta, grid: Array, mode: str, padding_mode: str, align_corners: bool
+) -> Array:
     combinations, _ = _combinations(xp, input_meta.shape, grid, mode, padding_mode, align_corners)
     shape = input_meta.shape
     rows = shape[0] * shape[1]
@@ -196,7 +205,9 @@ def _(xp: Any, g: Array, input_meta: Meta, grid: Array, mode: str, padding_mode:
 
 
 @sampling.gradient("grid")
-def _(xp: Any, g: Array, input: Array, grid: Array, mode: str, padding_mode: str, align_corners: bool) -> Array:
+def _(
+    xp: Any, g: Array, input: Array, grid: Array, mode: str, padding_mode: str, align_corners: bool
+) -> Array:
     if mode == "nearest":
         return xp.zeros_like(grid)
     combinations, speeds = _combinations(xp, input.shape, grid, mode, padding_mode, align_corners)
@@ -212,7 +223,8 @@ def _(xp: Any, g: Array, input: Array, grid: Array, mode: str, padding_mode: str
 
 
 _DEFAULT = (
-    "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify "
+    "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
+    "specify "
     "align_corners=True if the old behavior is desired. See the documentation of grid_sample for details."
 )
 
@@ -223,7 +235,8 @@ def _check_grid(input: Meta, grid: Meta, mode: str) -> None:
         raise RuntimeError(f"grid_sampler(): expected grid and input to have same batch size, but {sizes}")
     if grid.shape[-1] != input.ndim - 2:
         raise RuntimeError(
-            f"grid_sampler(): expected grid to have size {input.ndim - 2} in last dimension, but got grid with sizes "
+            f"grid_sampler(): expected grid to have size {input.ndim - 2} in last dimension, but got grid "
+            "with sizes "
             f"{list(grid.shape)}"
         )
     for dim, size in enumerate(input.shape[2:], 2):
@@ -240,10 +253,13 @@ def _check_grid(input: Meta, grid: Meta, mode: str) -> None:
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
     if not input.dtype.is_floating_point:
         raise NotImplementedError(
-            f"\"grid_sampler_{input.ndim - 2}d_cpu_kernel_impl\" not implemented for '{input.dtype.scalar_type}'"
+            f'"grid_sampler_{input.ndim - 2}d_cpu_kernel_impl" not implemented for '
+            f"'{input.dtype.scalar_type}'"
         )
     if input.dtype is not grid.dtype:
-        raise RuntimeError(f"expected scalar type {input.dtype.scalar_type} but found {grid.dtype.scalar_type}")
+        raise RuntimeError(
+            f"expected scalar type {input.dtype.scalar_type} but found {grid.dtype.scalar_type}"
+        )
 
 
 @function("nn.functional.grid_sample")
@@ -264,11 +280,13 @@ def grid_sample(
     """
     if mode not in ("bilinear", "nearest", "bicubic"):
         raise ValueError(
-            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
+            "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: "
+            f"'{mode}'"
         )
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError(
-            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', "
+            "but got: "
             f"'{padding_mode}'"
         )
     if align_corners is None:
@@ -286,7 +304,9 @@ _PADDINGS = ("zeros", "border", "reflection")
 def grid_sampler(
     input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Tensor:
-    """`nn.functional.grid_sample` with numbers for the modes, in the order in which its documentation lists them."""
+    """`nn.functional.grid_sample` with numbers for the modes, in the order in which its documentation lists
+    them.
+    """
     mode = _MODES[interpolation_mode]
     _check_grid(input._meta, grid._meta, mode)
     return apply(sampling, (input, grid, mode, _PADDINGS[padding_mode], align_corners))  # type: ignore[no-any-return]
@@ -343,17 +363,20 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     if len(size) not in (4, 5):
         raise NotImplementedError(
-            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size "
+            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got "
+            "size "
             f"{shown}."
         )
     n = len(size) - 2
     if theta.ndim != 3 or theta.shape[-2] != n or theta.shape[-1] != n + 1:
         raise ValueError(
-            f"Expected a batch of {n}D affine matrices of shape Nx{n}x{n + 1} for size {shown}. Got {theta.shape}."
+            f"Expected a batch of {n}D affine matrices of shape Nx{n}x{n + 1} for size {shown}. Got "
+            f"{theta.shape}."
         )
     if align_corners and min(size[-n:]) == 1:
         warnings.warn(
-            "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when align_corners=True. This is "
+            "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when "
+            "align_corners=True. This is "
             "not an intended use case of affine_grid. See the documentation of affine_grid for details.",
             stacklevel=2,
         )

@@ -1,6 +1,8 @@
-"""What the operations of linear algebra share: checks in PyTorch's words, and LAPACK's factorizations as arrays.
+"""What the operations of linear algebra share: checks in PyTorch's words, and LAPACK's factorizations as
+arrays.
 
-NumPy and SciPy stop at a singular matrix, XLA goes on with nan; here both give a number `info` beside the result, as
+NumPy and SciPy stop at a singular matrix, XLA goes on with nan; here both give a number `info` beside the
+result, as
 LAPACK does: 0, or which pivot failed.
 """
 
@@ -17,12 +19,15 @@ from flambeau._core.errors import LinAlgError
 from flambeau._core.tensor import Tensor
 
 
-
 def _routines(library: str, names: tuple[str, ...], arrays: tuple[Any, ...]) -> Any:
-    """LAPACK's or BLAS's routines for arrays of these dtypes. SciPy is slow to import, so it waits for its first use."""
+    """LAPACK's or BLAS's routines for arrays of these dtypes. SciPy is slow to import, so it waits for its
+    first use.
+    """
     from scipy.linalg import blas, lapack
 
-    return lapack.get_lapack_funcs(names, arrays) if library == "lapack" else blas.get_blas_funcs(names, arrays)
+    return (
+        lapack.get_lapack_funcs(names, arrays) if library == "lapack" else blas.get_blas_funcs(names, arrays)
+    )
 
 
 # -- checks ----------------------------------------------------------------------------------------
@@ -56,7 +61,9 @@ def check_floating(name: str, meta: Meta, kernel: str | None = None) -> None:
 
 
 def raise_where(info: Tensor, name: str, text: str) -> None:
-    """Raises `LinAlgError` if a factorization failed; `text` may name the place as `{}`. Waits for the values."""
+    """Raises `LinAlgError` if a factorization failed; `text` may name the place as `{}`. Waits for the
+    values.
+    """
     if info.device.type == "meta":
         return
     found = np.atleast_1d(info.numpy()).reshape(-1)
@@ -153,7 +160,9 @@ def solved(xp: Any, a: Array, b: Array) -> tuple[Array, Array]:
             return inverted @ b, info
 
 
-def solved_triangular(xp: Any, a: Array, b: Array, upper: bool, left: bool = True, unit: bool = False) -> Array:
+def solved_triangular(
+    xp: Any, a: Array, b: Array, upper: bool, left: bool = True, unit: bool = False
+) -> Array:
     """The solutions x of `a x = b` (or `x a = b`), of which only one triangle of `a` counts."""
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a = xp.broadcast_to(a, (*lead, *a.shape[-2:]))
@@ -189,9 +198,13 @@ def cholesky(xp: Any, a: Array) -> tuple[Array, Array]:
 
 
 def failed_minors(a: np.ndarray) -> np.ndarray:
-    """For matrices of which some are not positive: the order of the leading minor at which each fails, else 0."""
+    """For matrices of which some are not positive: the order of the leading minor at which each fails, else
+    0.
+    """
     (potrf,) = _routines("lapack", ("potrf",), (a,))
-    return _stacked([each[1] for each in _each(lambda x: potrf(x, lower=True), a)], a.shape[:-2], (), np.int32)
+    return _stacked(
+        [each[1] for each in _each(lambda x: potrf(x, lower=True), a)], a.shape[:-2], (), np.int32
+    )
 
 
 def householder(xp: Any, a: Array, tau: Array) -> Array:
@@ -203,7 +216,9 @@ def householder(xp: Any, a: Array, tau: Array) -> Array:
     m, n = a.shape[-2:]
     found = np.broadcast_to(np.eye(m, n, dtype=a.dtype), a.shape).copy()
     for i in reversed(range(tau.shape[-1])):
-        vector = np.concatenate([np.zeros_like(a[..., :i, i]), np.ones_like(a[..., :1, i]), a[..., i + 1 :, i]], -1)
+        vector = np.concatenate(
+            [np.zeros_like(a[..., :i, i]), np.ones_like(a[..., :1, i]), a[..., i + 1 :, i]], -1
+        )
         scaled = tau[..., i, None, None] * vector[..., :, None]
         found = found - scaled * (np.conj(vector)[..., None, :] @ found)
     return found

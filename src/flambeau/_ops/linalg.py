@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, Index, Meta, broadcast_shapes
+from flambeau._core.declare import Array, Meta, broadcast_shapes
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.errors import LinAlgError
 from flambeau._core.return_types import named_result
@@ -65,7 +65,10 @@ def _(xp: Any, g: Any, inverse: Array) -> Array:
     return -(back @ (g[0] @ back))
 
 
-_SINGULAR = "The diagonal element {} is zero, the inversion could not be completed because the input matrix is singular."
+_SINGULAR = (
+    "The diagonal element {} is zero, the inversion could not be completed because the input matrix is "
+    "singular."
+)
 
 
 @function("linalg.inv", "inverse", "Tensor.inverse", out=True)
@@ -105,7 +108,8 @@ def check_system(name: str, A: Meta, B: Meta, left: bool, vector: bool = False) 
     if A.shape[-1] != shape[-2 if left else -1]:
         equation = "AX = B" if left else "XA = B"
         raise RuntimeError(
-            f"{name}: Incompatible shapes of A and B for the equation {equation} ({_sides(A.shape)} and {_sides(shape)})"
+            f"{name}: Incompatible shapes of A and B for the equation {equation} ({_sides(A.shape)} and "
+            f"{_sides(shape)})"
         )
 
 
@@ -115,14 +119,17 @@ def _solve_shape(A: Meta, B: Meta, left: bool) -> list[Meta]:
     check_square(name, A)
     if A.dtype is not B.dtype:
         raise RuntimeError(
-            f"{name}: Expected A and B to have the same dtype, but found A of type {A.dtype.scalar_type} and B of type "
+            f"{name}: Expected A and B to have the same dtype, but found A of type {A.dtype.scalar_type} and "
+            "B of type "
             f"{B.dtype.scalar_type} instead"
         )
     vector = is_vector(A, B)
     if not vector:
         check_matrix(name, B, "B")
     if vector and not left:
-        raise RuntimeError("linalg.solve: Vector broadcasting of the left hand side is not supported for left=False.")
+        raise RuntimeError(
+            "linalg.solve: Vector broadcasting of the left hand side is not supported for left=False."
+        )
     check_system(name, A, B, left, vector)
     lead = broadcast_shapes(A.shape[:-2], B.shape[:-1] if vector else B.shape[:-2])
     own = B.shape[-1:] if vector else B.shape[-2:]
@@ -219,20 +226,25 @@ def _(
 def triangular_solve(
     input: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> Any:
-    """The solution of a triangular system; `linalg.solve_triangular` under its old name, arguments reversed."""
+    """The solution of a triangular system; `linalg.solve_triangular` under its old name, arguments
+    reversed.
+    """
     warnings.warn(
-        "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangularand will be removed in a future "
+        "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangularand will be removed "
+        "in a future "
         "PyTorch release.", stacklevel=2,
     )  # fmt: skip
     for name, tensor in (("b", input), ("A", A)):
         if tensor.ndim < 2:
             raise RuntimeError(
-                f"torch.triangular_solve: Expected {name} to have at least 2 dimensions, but it has {tensor.ndim} "
+                f"torch.triangular_solve: Expected {name} to have at least 2 dimensions, but it has "
+                f"{tensor.ndim} "
                 "dimensions instead"
             )
     if A.shape[-1] != input.shape[-2]:
         raise RuntimeError(
-            f"Incompatible matrix sizes for triangular_solve: each A matrix is {A.shape[-2]} by {A.shape[-1]} but each b "
+            f"Incompatible matrix sizes for triangular_solve: each A matrix is {A.shape[-2]} by "
+            f"{A.shape[-1]} but each b "
             f"matrix is {input.shape[-2]} by {input.shape[-1]}"
         )
     matrix = A.mT if transpose else A  # type: ignore[attr-defined]
@@ -265,7 +277,8 @@ def _(xp: Any, g: Any, L: Array) -> Array:
 
 
 _NOT_POSITIVE = (
-    "The factorization could not be completed because the input is not positive-definite (the leading minor of order {} "
+    "The factorization could not be completed because the input is not positive-definite (the leading minor "
+    "of order {} "
     "is not positive-definite)."
 )
 
@@ -305,7 +318,8 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
 def torch_cholesky(input: Tensor, upper: bool = False) -> Tensor:
     """`linalg.cholesky` under its old name."""
     warnings.warn(
-        "torch.cholesky is deprecated in favor of torch.linalg.cholesky and will be removed in a future PyTorch release.",
+        "torch.cholesky is deprecated in favor of torch.linalg.cholesky and will be removed in a future "
+        "PyTorch release.",
         stacklevel=2,
     )
     return _cholesky(input, upper, "cholesky")[0]
@@ -314,11 +328,14 @@ def torch_cholesky(input: Tensor, upper: bool = False) -> Tensor:
 def _check_factor(B: Meta, L: Meta) -> None:
     for name, meta in (("b", B), ("u", L)):
         if meta.ndim < 2:
-            raise RuntimeError(f"{name} should have at least 2 dimensions, but has {meta.ndim} dimensions instead")
+            raise RuntimeError(
+                f"{name} should have at least 2 dimensions, but has {meta.ndim} dimensions instead"
+            )
     check_square("", L)
     if L.shape[-1] != B.shape[-2]:
         raise RuntimeError(
-            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-2]} by {L.shape[-1]} but each b "
+            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-2]} by {L.shape[-1]} "
+            "but each b "
             f"matrix is {B.shape[-2]} by {B.shape[-1]}"
         )
 

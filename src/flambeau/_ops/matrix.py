@@ -29,9 +29,7 @@ def _vector_norm(A: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Te
 
 def _norm_dims(A: Tensor, dim: Any) -> tuple[int, int]:
     if isinstance(dim, int):
-        raise TypeError(
-            "linalg_matrix_norm(): argument 'dim' (position 3) must be tuple of ints, not int"
-        )
+        raise TypeError("linalg_matrix_norm(): argument 'dim' (position 3) must be tuple of ints, not int")
     dims = tuple(dim)
     if len(dims) != 2:
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {' '.join(map(str, dims))}")
@@ -48,7 +46,8 @@ def matrix_norm(
     """A norm of matrices.
 
     Args:
-        ord: "fro" (root of the sum of squares), "nuc" (sum of singular values), 2 and -2 (largest and smallest singular
+        ord: "fro" (root of the sum of squares), "nuc" (sum of singular values), 2 and -2 (largest and
+        smallest singular
             value), 1 and -1 (largest and smallest column sum), inf and -inf (row sum).
         dim: the two dimensions of the matrices.
     """
@@ -56,7 +55,9 @@ def matrix_norm(
     if A.ndim < 2:
         raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
     if not (A.is_floating_point() or A.is_complex()):
-        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {A.dtype.scalar_type}")
+        raise RuntimeError(
+            f"{name}: Expected a floating point or complex tensor as input. Got {A.dtype.scalar_type}"
+        )
     rows, columns = _norm_dims(A, dim)
     if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
         raise RuntimeError(f"{name}: dtype should be floating point or complex, but got {dtype.scalar_type}")
@@ -85,14 +86,18 @@ def _with_dims(tensor: Tensor, dims: tuple[int, int]) -> Tensor:
 
 @function("linalg.norm", out=True)
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    """A norm of vectors (one dimension) or matrices (two); without `ord`, the root of the sum of squares of all."""
+    """A norm of vectors (one dimension) or matrices (two); without `ord`, the root of the sum of squares of
+    all.
+    """
     dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     if ord is None:
         return _vector_norm(A, 2, dims, keepdim, dtype)
     if dims is None:
         if A.ndim not in (1, 2):
             if isinstance(ord, str):
-                return matrix_norm(A, ord, tuple(range(-2, 0)) if A.ndim < 2 else _no_dims(A), keepdim, dtype=dtype)  # type: ignore[no-any-return]
+                return matrix_norm(
+                    A, ord, tuple(range(-2, 0)) if A.ndim < 2 else _no_dims(A), keepdim, dtype=dtype
+                )  # type: ignore[no-any-return]
             _no_dims(A)
         dims = tuple(range(A.ndim)) if A.ndim == 2 or not isinstance(ord, str) else (-2, -1)
     elif len(dims) not in (1, 2):
@@ -169,7 +174,9 @@ def matrix_rank(
         atol, rtol: absolute, and relative to the largest value; the larger one counts.
     """
     if A.ndim < 2:
-        raise RuntimeError("torch.linalg.matrix_rank: The input tensor input must have at least 2 dimensions.")
+        raise RuntimeError(
+            "torch.linalg.matrix_rank: The input tensor input must have at least 2 dimensions."
+        )
     if not (A.is_complex() or A.dtype in (dtypes.float32, dtypes.float64)):
         raise RuntimeError("This function doesn't handle types other than float and double")
     if tol is not None:
@@ -228,7 +235,8 @@ def pinv(
     """
     if A.ndim < 2 or not (A.is_complex() or A.dtype in (dtypes.float32, dtypes.float64)):
         raise RuntimeError(
-            f"linalg.pinv({A.dtype.scalar_type}{{{list(A.shape)}}}): expected a tensor with 2 or more dimensions of float, "
+            f"linalg.pinv({A.dtype.scalar_type}{{{list(A.shape)}}}): expected a tensor with 2 or more "
+            "dimensions of float, "
             "double, cfloat or cdouble types"
         )
     if hermitian:
@@ -301,7 +309,8 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         raise RuntimeError(f"{name}: other must have at least 1 dimension.")
     if A.dtype is not B.dtype:
         raise RuntimeError(
-            f"{name}: Expected input and other to have the same dtype, but got input's dtype {A.dtype.scalar_type} and "
+            f"{name}: Expected input and other to have the same dtype, but got input's dtype "
+            f"{A.dtype.scalar_type} and "
             f"other's dtype {B.dtype.scalar_type}"
         )
     if driver is not None and driver not in _DRIVERS:
@@ -326,7 +335,9 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     if driver == "gels":
         rank = A.new_zeros((0,), dtype=dtypes.int64)  # type: ignore[attr-defined]
     shown = values.detach() if driver in ("gelsd", "gelss") else empty
-    return named_result("linalg_lstsq", (solution.squeeze(-1) if vector else solution, residuals, rank, shown))
+    return named_result(
+        "linalg_lstsq", (solution.squeeze(-1) if vector else solution, residuals, rank, shown)
+    )
 
 
 # -- exponential, powers ---------------------------------------------------------------------------
@@ -370,7 +381,9 @@ def _(xp: Any, g: Array, A: Array) -> Array:
 def matrix_power(A: Tensor, n: int) -> Tensor:
     """A square matrix multiplied by itself `n` times; its inverse for negative `n`."""
     if isinstance(n, float) or not hasattr(n, "__index__"):
-        raise TypeError(f"linalg_matrix_power(): argument 'n' (position 2) must be int, not {type(n).__name__}")
+        raise TypeError(
+            f"linalg_matrix_power(): argument 'n' (position 2) must be int, not {type(n).__name__}"
+        )
     check_square("linalg.matrix_power", A._meta)
     if n == 0:
         eye = A.new_zeros(A.shape[-2:]).fill_diagonal_(1)  # type: ignore[attr-defined]
@@ -401,13 +414,15 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     first, last = tuple(A.shape[:ind]), tuple(A.shape[ind:])
     if math.prod(first) != math.prod(last):
         raise RuntimeError(
-            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but "
+            "got "
             f"{math.prod(last)} != {math.prod(first)}"
         )
     inverse, info = registry["linalg.inv_ex"](A.reshape(math.prod(last), math.prod(first)))  # type: ignore[attr-defined]
     if info.device.type != "meta" and int(info):
         raise LinAlgError(
-            f"inv: The diagonal element {int(info)} is zero, the inversion could not be completed because the input "
+            f"inv: The diagonal element {int(info)} is zero, the inversion could not be completed because "
+            "the input "
             "matrix is singular."
         )
     return inverse.reshape(*last, *first)  # type: ignore[no-any-return]
@@ -425,7 +440,8 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
     first, last = tuple(A.shape[: B.ndim]), tuple(A.shape[B.ndim :])
     if math.prod(last) != math.prod(B.shape):
         raise RuntimeError(
-            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but "
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+            "prod(self.shape[:other.ndim]), but "
             f"got {math.prod(last)} != {math.prod(B.shape)}"
         )
     matrix = A.reshape(math.prod(first), math.prod(last))  # type: ignore[attr-defined]
@@ -445,7 +461,9 @@ def _powers(x: Tensor, count: int, increasing: bool) -> Tensor:
 def vander(x: Tensor, N: int | None = None) -> Tensor:
     """Rows of powers: 1, x, x**2, ... up to `N` of them."""
     if x.dtype is dtypes.bool_:
-        raise RuntimeError("linalg.vander: Expected a floating point, complex or integral tensor as input. Got Bool")
+        raise RuntimeError(
+            "linalg.vander: Expected a floating point, complex or integral tensor as input. Got Bool"
+        )
     if (N is not None and N <= 1) or (N is None and (x.shape[-1] if x.ndim else 1) <= 1):
         raise RuntimeError("N must be greater than 1.")
     x = x if x.is_floating_point() or x.is_complex() else x.to(dtypes.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,9 @@ def _cross_shape(input: Meta, other: Meta, *, dim: int = -1) -> tuple[int, ...]:
         )
     shape = broadcast_shapes(input.shape, other.shape)
     if input.dtype is not other.dtype:
-        raise RuntimeError(f"expected scalar type {input.dtype.scalar_type} but found {other.dtype.scalar_type}")
+        raise RuntimeError(
+            f"expected scalar type {input.dtype.scalar_type} but found {other.dtype.scalar_type}"
+        )
     return shape
 
 
@@ -80,8 +83,13 @@ def _cross(xp: Any, a: Array, b: Array, dim: int) -> Array:
     return xp.stack(parts, dim)
 
 
-@op("linalg.cross", out=True, shape=lambda input, other, dim: _cross_shape(input, other, dim=dim),
-    dtypes=_no_bool_cross, node="LinalgCrossBackward")  # fmt: skip
+@op(
+    "linalg.cross",
+    out=True,
+    shape=lambda input, other, dim: _cross_shape(input, other, dim=dim),
+    dtypes=_no_bool_cross,
+    node="LinalgCrossBackward",
+)
 def linalg_cross(xp: Any, input: Array, other: Array, *, dim: int = -1) -> Array:
     """The cross product of vectors of three elements along `dim`."""
     return _cross(xp, input, other, dim)
@@ -110,7 +118,8 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
 def _vecdot_shape(x: Meta, y: Meta, dim: int) -> tuple[int, ...]:
     if x.dtype is not y.dtype:
         raise RuntimeError(
-            f"linalg.vecdot: Expected x and y to have the same dtype, but found x of type {x.dtype.scalar_type} and y of "
+            "linalg.vecdot: Expected x and y to have the same dtype, but found x of type "
+            f"{x.dtype.scalar_type} and y of "
             f"type {y.dtype.scalar_type} instead"
         )
     shape = broadcast_shapes(x.shape, y.shape)
@@ -120,11 +129,18 @@ def _vecdot_shape(x: Meta, y: Meta, dim: int) -> tuple[int, ...]:
 
 def _floats_only(name: str, x: Meta, *rest: Any) -> None:
     if not (x.dtype.is_floating_point or x.dtype.is_complex):
-        raise RuntimeError(f"linalg.{name}: Expected a floating point or complex tensor as input. Got {x.dtype.scalar_type}")
+        raise RuntimeError(
+            f"linalg.{name}: Expected a floating point or complex tensor as input. Got {x.dtype.scalar_type}"
+        )
 
 
-@op("linalg.vecdot", out=True, shape=lambda x, y, dim: _vecdot_shape(x, y, dim), dtypes=_floats_only,
-    node="SumBackward1")  # fmt: skip
+@op(
+    "linalg.vecdot",
+    out=True,
+    shape=lambda x, y, dim: _vecdot_shape(x, y, dim),
+    dtypes=_floats_only,
+    node="SumBackward1",
+)
 def vecdot(xp: Any, x: Array, y: Array, *, dim: int = -1) -> Array:
     """The inner products of vectors along `dim`, those of `x` conjugated."""
     both = xp.conj(x) * y
@@ -159,11 +175,14 @@ def _bilinear_shape(input1: Meta, input2: Meta, weight: Meta, bias: Meta | None)
         wanted = weight.shape[number] if weight.ndim > number else None
         if meta.shape[-1] != wanted:
             raise RuntimeError(
-                f"bilinear(): input{number} size does not match weight size: got {meta.shape[-1]} but expected {wanted}"
+                f"bilinear(): input{number} size does not match weight size: got {meta.shape[-1]} but "
+                f"expected {wanted}"
             )
     if bias is not None and bias.shape != (weight.shape[0],):
         got = bias.shape[0] if bias.ndim else 1
-        raise RuntimeError(f"bilinear(): bias size does not match weight size: got {got} but expected {weight.shape[0]}")
+        raise RuntimeError(
+            f"bilinear(): bias size does not match weight size: got {got} but expected {weight.shape[0]}"
+        )
     return (*input1.shape[:-1], weight.shape[0])
 
 
@@ -176,13 +195,18 @@ def _flat(array: Any) -> Any:
 
 
 @op(
-    "nn.functional.bilinear", "bilinear", promote=RAW, shape=_bilinear_shape,
-    result=lambda input1, *_: input1.dtype, node=lambda inputs: "AddBackward" if len(inputs) > 3 else "ViewBackward",
-)  # fmt: skip
+    "nn.functional.bilinear",
+    "bilinear",
+    promote=RAW,
+    shape=_bilinear_shape,
+    result=lambda input1, *_: input1.dtype,
+    node=lambda inputs: "AddBackward" if len(inputs) > 3 else "ViewBackward",
+)
 def bilinear(xp: Any, input1: Array, input2: Array, weight: Array, bias: Array | None = None) -> Array:
     """`input1 @ weight[k] @ input2 + bias[k]` for each output feature `k`.
 
-    Shape: inputs `(*, in1)` and `(*, in2)`, weight `(out, in1, in2)`, bias `(out,)`; the result is `(*, out)`.
+    Shape: inputs `(*, in1)` and `(*, in2)`, weight `(out, in1, in2)`, bias `(out,)`; the result is `(*,
+    out)`.
     """
     found = contract(xp, [_flat(input1), weight, _flat(input2)], _BILINEAR, (0, 3))
     found = found if bias is None else found + bias
@@ -196,7 +220,9 @@ def _(
     arrays = [_flat(input1), weight, _flat(input2)]
     shapes = (input1.shape, weight.shape, input2.shape)
     found = [
-        contract_gradient(xp, _flat(g), arrays, _BILINEAR, (0, 3), i).reshape(shapes[i]) if name in needs else None
+        contract_gradient(xp, _flat(g), arrays, _BILINEAR, (0, 3), i).reshape(shapes[i])
+        if name in needs
+        else None
         for i, name in enumerate(("input1", "weight", "input2"))
     ]
     return found[0], found[1], found[2]
@@ -241,7 +267,9 @@ def _(xp: Any, g: Array, input_meta: Meta) -> Array:
 
 
 def _order(sizes: list[int]) -> list[list[int]]:
-    """Where to split the chain of matrices i..j for the fewest multiplications (Cormen et al., chapter 15)."""
+    """Where to split the chain of matrices i..j for the fewest multiplications (Cormen et al., chapter
+    15).
+    """
     count = len(sizes) - 1
     cost = [[0] * count for _ in range(count)]
     split = [[0] * count for _ in range(count)]
@@ -268,18 +296,22 @@ def _check_chain(tensors: Any) -> None:
         if tensor.dtype is not tensors[0].dtype:
             names = [dtypes_name(each.dtype) for each in (tensors[0], tensor)]
             raise RuntimeError(
-                f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {names[0]} and tensor {i} {names[1]}"
+                f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {names[0]} and tensor "
+                f"{i} {names[1]}"
             )
-    for i, (a, b) in enumerate(zip(tensors, tensors[1:], strict=False)):
+    for i, (a, b) in enumerate(pairwise(tensors)):
         if a.shape[-1] != b.shape[0]:
             raise RuntimeError(
-                f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and {list(b.shape)} cannot be multiplied"
+                f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and {list(b.shape)} "
+                "cannot be multiplied"
             )
 
 
 def dtypes_name(dtype: Any) -> str:
     """PyTorch's short word for a dtype: float, double, int."""
-    return {"float32": "float", "float64": "double", "int32": "int", "int64": "long int"}.get(dtype.name, dtype.name)
+    return {"float32": "float", "float64": "double", "int32": "int", "int64": "long int"}.get(
+        dtype.name, dtype.name
+    )
 
 
 def _chain(tensors: list[Tensor]) -> Tensor:
@@ -296,10 +328,13 @@ def _chain(tensors: list[Tensor]) -> Tensor:
 
 @function("linalg.multi_dot", out=True)
 def multi_dot(tensors: Any) -> Tensor:
-    """The product of several matrices, in the order of fewest multiplications; the first and last may be vectors."""
+    """The product of several matrices, in the order of fewest multiplications; the first and last may be
+    vectors.
+    """
     if isinstance(tensors, Tensor) or not isinstance(tensors, (tuple, list)):
         raise TypeError(
-            f"linalg_multi_dot(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+            "linalg_multi_dot(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            f"{type(tensors).__name__}"
         )
     _check_chain(tensors)
     no_bools("multi_dot", *(tensor._meta for tensor in tensors))

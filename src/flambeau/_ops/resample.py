@@ -1,6 +1,7 @@
 """Resizing images and the like: `interpolate` and its older names.
 
-Each dimension is resized on its own. Its new places are weighted means of a few old ones (taps); which ones and with which
+Each dimension is resized on its own. Its new places are weighted means of a few old ones (taps); which ones
+and with which
 weights depends on sizes alone, so it is worked out in NumPy once for each pair of sizes.
 """
 
@@ -160,9 +161,9 @@ def _repeat(xp: Any, x: Array, axis: int, wanted: int, index: np.ndarray) -> Arr
     size = x.shape[axis]
     times = wanted // size
     if wanted % size == 0 and (index == np.arange(wanted) // times).all():
-        shape = x.shape[: axis + 1] + (times,) + x.shape[axis + 1 :]
+        shape = (*x.shape[: axis + 1], times, *x.shape[axis + 1 :])
         return xp.broadcast_to(xp.expand_dims(x, axis + 1), shape).reshape(
-            x.shape[:axis] + (wanted,) + x.shape[axis + 1 :]
+            (*x.shape[:axis], wanted, *x.shape[axis + 1 :])
         )
     return xp.take(x, index, axis)
 
@@ -173,7 +174,7 @@ def _resize_back(xp: Any, g: Array, axis: int, size: int, how: tuple[Any, ...]) 
     index, _ = _taps(size, wanted, *how)
     times = wanted // size
     if index.shape[1] == 1 and wanted % size == 0 and (index[:, 0] == np.arange(wanted) // times).all():
-        return g.reshape(g.shape[:axis] + (size, times) + g.shape[axis + 1 :]).sum(axis + 1)
+        return g.reshape((*g.shape[:axis], size, times, *g.shape[axis + 1 :])).sum(axis + 1)
     return _times_matrix(xp, g, np.ascontiguousarray(_matrix(size, wanted, *how).T), axis)
 
 
@@ -204,10 +205,14 @@ def _kernel(input: Meta, mode: str) -> str:
     return f"compute_indices_weights_{mode.partition('-')[0].replace('bi', '').replace('tri', '')}"
 
 
-def _interpolate_shape(input: Meta, sizes: Any, mode: str, align_corners: bool, scales: Any, antialias: bool) -> Any:
+def _interpolate_shape(
+    input: Meta, sizes: Any, mode: str, align_corners: bool, scales: Any, antialias: bool
+) -> Any:
     _check_sizes(input, sizes)
     if not input.dtype.is_floating_point and input.dtype is not dtypes.uint8:
-        raise NotImplementedError(f"\"{_kernel(input, mode)}\" not implemented for '{input.dtype.scalar_type}'")
+        raise NotImplementedError(
+            f"\"{_kernel(input, mode)}\" not implemented for '{input.dtype.scalar_type}'"
+        )
     if antialias and input.dtype.is_floating_point and input.dtype.itemsize < 4:
         raise NotImplementedError(
             f"\"compute_index_ranges_weights\" not implemented for '{input.dtype.scalar_type}'"
@@ -215,9 +220,14 @@ def _interpolate_shape(input: Meta, sizes: Any, mode: str, align_corners: bool, 
     return (*input.shape[:2], *sizes)
 
 
-_NODE = {"nearest": "UpsampleNearest{}D", "nearest-exact": "UpsampleNearestExact{}D", "linear": "UpsampleLinear{}D",
-         "bilinear": "UpsampleBilinear{}D", "trilinear": "UpsampleTrilinear{}D",
-         "bicubic": "UpsampleBicubic{}D"}  # fmt: skip
+_NODE = {
+    "nearest": "UpsampleNearest{}D",
+    "nearest-exact": "UpsampleNearestExact{}D",
+    "linear": "UpsampleLinear{}D",
+    "bilinear": "UpsampleBilinear{}D",
+    "trilinear": "UpsampleTrilinear{}D",
+    "bicubic": "UpsampleBicubic{}D",
+}
 
 
 def _how(mode: str, align_corners: bool, scale: float | None, antialias: bool, dtype: Any) -> tuple[Any, ...]:
@@ -242,7 +252,9 @@ def _interpolate(
 def _resize_bytes(
     xp: Any, x: Array, sizes: Any, mode: str, align_corners: bool, scales: Any, antialias: bool
 ) -> Array:
-    """Resizes whole numbers up to 255 with whole weights, rounding after each dimension, as PyTorch and Pillow do."""
+    """Resizes whole numbers up to 255 with whole weights, rounding after each dimension, as PyTorch and
+    Pillow do.
+    """
     for i in reversed(range(len(sizes))):
         size, wanted = x.shape[i + 2], sizes[i]
         if size == wanted:
@@ -264,7 +276,14 @@ def _is_identity(size: int, wanted: int, how: tuple[Any, ...]) -> bool:
 
 
 def _interpolate_back(
-    xp: Any, g: Array, input_meta: Meta, sizes: Any, mode: str, align_corners: bool, scales: Any, antialias: bool
+    xp: Any,
+    g: Array,
+    input_meta: Meta,
+    sizes: Any,
+    mode: str,
+    align_corners: bool,
+    scales: Any,
+    antialias: bool,
 ) -> Array:
     for i in sorted(range(len(sizes)), key=lambda i: input_meta.shape[i + 2] / sizes[i]):
         how = _how(mode, align_corners, scales[i], antialias, g.dtype)
@@ -283,7 +302,14 @@ def _declared(name: str) -> Any:
 
     @interpolation.gradient("input")
     def _(
-        xp: Any, g: Array, input_meta: Meta, sizes: Any, mode: str, align_corners: bool, scales: Any, antialias: bool
+        xp: Any,
+        g: Array,
+        input_meta: Meta,
+        sizes: Any,
+        mode: str,
+        align_corners: bool,
+        scales: Any,
+        antialias: bool,
     ) -> Array:
         return _interpolate_back(xp, g, input_meta, sizes, mode, align_corners, scales, antialias)
 
@@ -310,8 +336,10 @@ def _sizes_from(input: Tensor, size: Any, scale_factor: Any) -> tuple[Any, Any]:
         if isinstance(size, (list, tuple)):
             if len(size) != len(spatial):
                 raise ValueError(
-                    "Input and output must have the same number of spatial dimensions, but got input with spatial "
-                    f"dimensions of {spatial} and output size of {size}. Please provide input tensor in (N, C, d1, d2, "
+                    "Input and output must have the same number of spatial dimensions, but got input with "
+                    "spatial "
+                    f"dimensions of {spatial} and output size of {size}. Please provide input tensor in (N, "
+                    "C, d1, d2, "
                     "...,dK) format and output size in (o1, o2, ...,oK) format."
                 )
             given = list(size)
@@ -319,15 +347,18 @@ def _sizes_from(input: Tensor, size: Any, scale_factor: Any) -> tuple[Any, Any]:
             given = [size] * len(spatial)
         if not all(hasattr(n, "__index__") or isinstance(n, Tensor) for n in given):
             raise TypeError(
-                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but got size "
+                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], "
+                "but got size "
                 f"with types {[type(n) for n in given]}"
             )
         return tuple(int(n) for n in given), None
     if isinstance(scale_factor, (list, tuple)):
         if len(scale_factor) != len(spatial):
             raise ValueError(
-                "Input and scale_factor must have the same number of spatial dimensions, but got input with spatial "
-                f"dimensions of {spatial} and scale_factor of shape {scale_factor}. Please provide input tensor in (N, "
+                "Input and scale_factor must have the same number of spatial dimensions, but got input with "
+                "spatial "
+                f"dimensions of {spatial} and scale_factor of shape {scale_factor}. Please provide input "
+                "tensor in (N, "
                 "C, d1, d2, ...,dK) format and scale_factor in (s1, s2, ...,sK) format."
             )
         return None, tuple(float(s) for s in scale_factor)
@@ -337,7 +368,8 @@ def _sizes_from(input: Tensor, size: Any, scale_factor: Any) -> tuple[Any, Any]:
 def _check_mode(input: Tensor, mode: str, antialias: bool) -> None:
     if antialias and (mode not in _FILTERS or input.ndim != 4):
         raise ValueError(
-            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input"
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D "
+            "tensor as input"
         )
 
 
@@ -349,15 +381,21 @@ def _check_dimensions(input: Tensor, mode: str) -> None:
             raise NotImplementedError(f"Got {input.ndim}D input, but {mode} mode needs {needed}D input")
         return
     raise NotImplementedError(
-        f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.ndim}D) for the modes: {_MODES} (got {mode})"
+        f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.ndim}D) for the modes: "
+        f"{_MODES} (got {mode})"
     )
 
 
 @function("nn.functional.interpolate")
 def interpolate(
-    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
-    align_corners: bool | None = None, recompute_scale_factor: bool | None = None, antialias: bool = False,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
     """Resizes the spatial dimensions.
 
     Args:
@@ -366,7 +404,8 @@ def interpolate(
             "trilinear" (3, 4, 5 dimensions), "bicubic", "lanczos" (4) or "area" (means).
         align_corners: the outermost places stay where they are; otherwise the outer edges do.
         recompute_scale_factor: step by the sizes' ratio and not by `scale_factor`.
-        antialias: where sizes shrink, take in everything between the new places ("bilinear", "bicubic", "lanczos").
+        antialias: where sizes shrink, take in everything between the new places ("bilinear", "bicubic",
+        "lanczos").
 
     Shape: input `(N, C, *)` with one to three spatial dimensions.
     Raises: ValueError or NotImplementedError, if the arguments do not go together.
@@ -375,12 +414,12 @@ def interpolate(
     >>> flambeau.nn.functional.interpolate(flambeau.tensor([[[1.0, 3.0]]]), size=4, mode="linear")
     tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
     """
-    if mode in ("nearest", "area", "nearest-exact"):
-        if align_corners is not None:
-            raise ValueError(
-                "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
-            )
-    if size is None and scale_factor is None or input.ndim < 2:
+    if mode in ("nearest", "area", "nearest-exact") and align_corners is not None:
+        raise ValueError(
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | "
+            "bicubic | trilinear"
+        )
+    if (size is None and scale_factor is None) or input.ndim < 2:
         raise ValueError("either size or scale_factor should be defined")
     sizes, scales = _sizes_from(input, size, scale_factor)
     if recompute_scale_factor and sizes is not None:
@@ -410,7 +449,11 @@ def _warn(name: str) -> None:
 
 @function("nn.functional.upsample")
 def upsample(
-    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
 ) -> Tensor:
     """`interpolate` under its old name."""
     _warn("upsample")

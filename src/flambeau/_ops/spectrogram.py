@@ -25,7 +25,9 @@ def _window(tensor: Tensor | None) -> str:
     return "None" if tensor is None else f"torch.{_word(tensor, 'Tensor')}{{{list(tensor.shape)}}}"
 
 
-def _padded_window(input: Tensor, window: Tensor | None, n_fft: int, win_length: int, dtype: Any) -> Tensor | None:
+def _padded_window(
+    input: Tensor, window: Tensor | None, n_fft: int, win_length: int, dtype: Any
+) -> Tensor | None:
     """The window in the middle of `n_fft` places; None where it is all ones."""
     if win_length == n_fft:
         return window
@@ -56,8 +58,10 @@ def stft(
     """
     if window is None:
         warnings.warn(
-            "A window was not provided. A rectangular window will be applied,which is known to cause spectral leakage. "
-            "Other windows such as torch.hann_window or torch.hamming_window are recommended to reduce spectral leakage."
+            "A window was not provided. A rectangular window will be applied,which is known to cause "
+            "spectral leakage. "
+            "Other windows such as torch.hann_window or torch.hamming_window are recommended to reduce "
+            "spectral leakage."
             "To suppress this warning and use a rectangular window, explicitly set `window=torch.ones(n_fft, "
             "device=<device>)`.", stacklevel=2,
         )  # fmt: skip
@@ -72,16 +76,20 @@ def stft(
     if return_complex is None:
         if not complex_input:
             raise RuntimeError(
-                "stft requires the return_complex parameter be given for real inputs, and will further require that "
+                "stft requires the return_complex parameter be given for real inputs, and will further "
+                "require that "
                 "return_complex=True in a future PyTorch release."
             )
         return_complex = True
     elif not return_complex:
         warnings.warn(
-            "stft with return_complex=False is deprecated. In a future pytorch release, stft will return complex tensors "
+            "stft with return_complex=False is deprecated. In a future pytorch release, stft will return "
+            "complex tensors "
             "for all inputs, and return_complex=False will raise an error.", stacklevel=2,
         )  # fmt: skip
-    _check_stft(input, signal, n_fft, hop, width, window, normalized, onesided, return_complex, align_to_window)
+    _check_stft(
+        input, signal, n_fft, hop, width, window, normalized, onesided, return_complex, align_to_window
+    )
     if onesided is None:
         onesided = not complex_input
     if onesided and complex_input:
@@ -90,7 +98,9 @@ def stft(
         left = (n_fft - width) // 2
         signal = registry["nn.functional.pad"](signal, [-left, n_fft - width - left])
     frames = signal.unfold(-1, n_fft, hop)  # type: ignore[attr-defined]
-    full = _padded_window(input, window, n_fft, width, input.real.dtype if input.is_complex() else input.dtype)  # type: ignore[attr-defined]
+    full = _padded_window(
+        input, window, n_fft, width, input.real.dtype if input.is_complex() else input.dtype
+    )  # type: ignore[attr-defined]
     if full is not None:
         frames = frames * full
     norm = "ortho" if normalized else None
@@ -106,7 +116,8 @@ def _check_stft(
 ) -> None:  # fmt: skip
     own = signal.squeeze(0) if input.ndim == 1 else signal  # type: ignore[attr-defined]
     call = (
-        f"stft(torch.{_word(input, 'Tensor')}{list(own.shape)}, n_fft={n_fft}, hop_length={hop}, win_length={width}, "
+        f"stft(torch.{_word(input, 'Tensor')}{list(own.shape)}, n_fft={n_fft}, hop_length={hop}, "
+        f"win_length={width}, "
         f"window={_window(window)}, normalized={int(normalized)}, onesided={_shown(onesided)}, "
         f"return_complex={_shown(return_complex)}, align_to_window={_shown(align)}) "
     )
@@ -123,7 +134,8 @@ def _check_stft(
         raise RuntimeError(call + f": expected 0 < win_length <= n_fft, but got win_length={width}")
     if window is not None and tuple(window.shape) != (width,):
         raise RuntimeError(
-            call + f": expected a 1D window tensor of size equal to win_length={width}, but got window with size "
+            call
+            + f": expected a 1D window tensor of size equal to win_length={width}, but got window with size "
             f"{list(window.shape)}"
         )
 
@@ -142,12 +154,15 @@ def istft(
     """
     if not input.is_complex():
         raise RuntimeError(
-            "istft requires a complex-valued input tensor matching the output from stft with return_complex=True."
+            "istft requires a complex-valued input tensor matching the output from stft with "
+            "return_complex=True."
         )
     if window is None:
         warnings.warn(
-            "A window was not provided. A rectangular window will be applied.Please provide the same window used by stft "
-            "to make the inversion lossless.To suppress this warning and use a rectangular window, explicitly set "
+            "A window was not provided. A rectangular window will be applied.Please provide the same window "
+            "used by stft "
+            "to make the inversion lossless.To suppress this warning and use a rectangular window, "
+            "explicitly set "
             "`window=torch.ones(n_fft, device=<device>)`.", stacklevel=2,
         )  # fmt: skip
     hop = n_fft // 4 if hop_length is None else hop_length
@@ -156,8 +171,10 @@ def istft(
         raise IndexError("Dimension out of range (expected to be in range of [-2, 1], but got -3)")
     spectrum = input.unsqueeze(0) if input.ndim == 2 else input  # type: ignore[attr-defined]
     call = (
-        f"istft(CPU{_word(input, 'Type')}{list(input.shape)}, n_fft={n_fft}, hop_length={hop}, win_length={width}, "
-        f"window={_window(window)}, center={int(center)}, normalized={int(normalized)}, onesided={_shown(onesided)}, "
+        f"istft(CPU{_word(input, 'Type')}{list(input.shape)}, n_fft={n_fft}, hop_length={hop}, "
+        f"win_length={width}, "
+        f"window={_window(window)}, center={int(center)}, normalized={int(normalized)}, "
+        f"onesided={_shown(onesided)}, "
         f"length={'None' if length is None else length}, return_complex={int(return_complex)}) "
     )
     if onesided is None:
@@ -165,7 +182,8 @@ def istft(
     _check_istft(call, input, spectrum, n_fft, hop, width, window, onesided)
     if onesided and (return_complex or (window is not None and window.is_complex())):
         raise RuntimeError(
-            "cannot have onesided output if window or input is complex" if not return_complex
+            "cannot have onesided output if window or input is complex"
+            if not return_complex
             else "Cannot have onesided output if window or input is complex"
         )
     norm = "ortho" if normalized else None
@@ -183,14 +201,19 @@ def istft(
 
 
 def _check_istft(
-    call: str, input: Tensor, spectrum: Tensor, n_fft: int, hop: int, width: int, window: Tensor | None, onesided: bool
+    call: str,
+    input: Tensor,
+    spectrum: Tensor,
+    n_fft: int,
+    hop: int,
+    width: int,
+    window: Tensor | None,
+    onesided: bool,
 ) -> None:
     if not input.numel():
         raise RuntimeError(call + ": input tensor cannot be empty.")
     if input.ndim not in (2, 3):
-        raise RuntimeError(
-            call + f": expected a tensor with 2 or 3 dimensions, but got {input.ndim}"
-        )
+        raise RuntimeError(call + f": expected a tensor with 2 or 3 dimensions, but got {input.ndim}")
     rows = spectrum.shape[1]
     where = ": expected the frequency dimension (3rd to the last) of the input tensor to match "
     if onesided and n_fft // 2 + 1 != rows:
@@ -216,7 +239,14 @@ def _added(frames: Tensor, size: int, n_fft: int, hop: int) -> Tensor:
 
 
 def _overlapped(
-    call: str, input: Tensor, frames: Tensor, window: Tensor, n_fft: int, hop: int, center: bool, length: int | None
+    call: str,
+    input: Tensor,
+    frames: Tensor,
+    window: Tensor,
+    n_fft: int,
+    hop: int,
+    center: bool,
+    length: int | None,
 ) -> Tensor:
     count = frames.shape[1]
     size = n_fft + hop * (count - 1)
@@ -231,7 +261,8 @@ def _overlapped(
     found = total / weight
     if end > size:
         warnings.warn(
-            "The length of signal is shorter than the length parameter. Result is being padded with zeros in the tail. "
+            "The length of signal is shorter than the length parameter. Result is being padded with zeros in "
+            "the tail. "
             "Please check your center and hop_length settings.", stacklevel=3,
         )  # fmt: skip
         found = registry["nn.functional.pad"](found, [0, end - size])

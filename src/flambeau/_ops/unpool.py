@@ -53,12 +53,14 @@ def _unpool_shape(input: Meta, indices: Meta, sizes: Any, stride: Any, padding: 
         raise RuntimeError(f"elements in indices should be type int64{got}")
     if input.ndim not in (spatial + 1, spatial + 2):
         raise RuntimeError(
-            f"Input to max_unpooling{spatial}d should be a {spatial + 1}d or {spatial + 2}d Tensor, but got a tensor with "
+            f"Input to max_unpooling{spatial}d should be a {spatial + 1}d or {spatial + 2}d Tensor, but got "
+            "a tensor with "
             f"{input.ndim} dimensions."
         )
     if input.shape != indices.shape:
         raise RuntimeError(
-            f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but got indices "
+            f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but got "
+            "indices "
             f"tensor with shape: {list(indices.shape)}"
         )
     if spatial == 3 and min(stride) <= 0:
@@ -108,7 +110,8 @@ def _unpool_sizes(input: Tensor, kernel: Any, stride: Any, padding: Any, output_
         wanted = wanted[2:]
     if len(wanted) != spatial:
         raise ValueError(
-            f"output_size should be a sequence containing {spatial} or {spatial + 2} elements, but it has a length of "
+            f"output_size should be a sequence containing {spatial} or {spatial + 2} elements, but it has a "
+            "length of "
             f"'{len(wanted)}'"
         )
     for i in range(spatial):
@@ -119,7 +122,13 @@ def _unpool_sizes(input: Tensor, kernel: Any, stride: Any, padding: Any, output_
 
 
 def _unpool(
-    spatial: int, input: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any
+    spatial: int,
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    output_size: Any,
 ) -> Tensor:
     kernel, pad = _tuple(kernel_size, spatial), _tuple(padding, spatial)
     step = kernel if stride is None else _tuple(stride, spatial)
@@ -137,7 +146,12 @@ def _unpool(
 
 @function("nn.functional.max_unpool1d")
 def max_unpool1d(
-    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
 ) -> Tensor:
     """Puts the maxima of `max_pool1d` back where they were, with zeros between.
 
@@ -150,7 +164,12 @@ def max_unpool1d(
 
 @function("nn.functional.max_unpool2d")
 def max_unpool2d(
-    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
 ) -> Tensor:
     """Puts the maxima of `max_pool2d` back where they were; see `max_unpool1d`."""
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
@@ -158,7 +177,12 @@ def max_unpool2d(
 
 @function("nn.functional.max_unpool3d")
 def max_unpool3d(
-    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
 ) -> Tensor:
     """Puts the maxima of `max_pool3d` back where they were; see `max_unpool1d`."""
     return _unpool(3, input, indices, kernel_size, stride, padding, output_size)
@@ -209,7 +233,9 @@ def _starts(xp: Any, sample: Array, size: int, wanted: int, pool: int) -> Array:
         return xp.full((*sample.shape, 1), size - pool, np.int64)
     step = np.asarray((size - pool) / (wanted - 1), sample.dtype)
     places = np.arange(wanted - 1, dtype=sample.dtype)
-    moved = ((places + sample[..., None]) * step).astype(np.int64) - (sample[..., None] * step).astype(np.int64)
+    moved = ((places + sample[..., None]) * step).astype(np.int64) - (sample[..., None] * step).astype(
+        np.int64
+    )
     last = xp.full((*sample.shape, 1), size - pool, np.int64)
     return xp.concatenate([moved, last], -1)
 
@@ -239,7 +265,9 @@ def _fractional_node(inputs: Any) -> str:
 
 
 @op(shape=_fractional_shape, outputs=("values", "indices"), node=_fractional_node)
-def fractional_max_pool(xp: Any, input: Array, samples: Index, kernel: Any, wanted: Any) -> tuple[Array, Array]:
+def fractional_max_pool(
+    xp: Any, input: Array, samples: Index, kernel: Any, wanted: Any
+) -> tuple[Array, Array]:
     """The maximum of each region, and its place in the image."""
     spatial = len(kernel)
     sizes = input.shape[-spatial:]
@@ -258,7 +286,9 @@ def fractional_max_pool(xp: Any, input: Array, samples: Index, kernel: Any, want
 def _(xp: Any, g: Any, indices: Array, input_meta: Meta, kernel: Any) -> Array:
     spatial = len(kernel)
     places = math.prod(input_meta.shape[-spatial:])
-    return _put(xp, _as_rows(g[0], spatial), _as_rows(indices, spatial), places, add=True).reshape(input_meta.shape)
+    return _put(xp, _as_rows(g[0], spatial), _as_rows(indices, spatial), places, add=True).reshape(
+        input_meta.shape
+    )
 
 
 def _check_fractional(input: Tensor, kernel: Any, wanted: Any, spatial: int) -> None:
@@ -268,11 +298,14 @@ def _check_fractional(input: Tensor, kernel: Any, wanted: Any, spatial: int) -> 
         if len(values) != spatial:
             raise RuntimeError(f"{name}: {what} must either be a single Int or {several}")
     if input.ndim not in (spatial + 1, spatial + 2):
-        raise RuntimeError(f"{name}(): Expected {spatial + 1}D or {spatial + 2}D tensor, but got: {list(input.shape)}")
+        raise RuntimeError(
+            f"{name}(): Expected {spatial + 1}D or {spatial + 2}D tensor, but got: {list(input.shape)}"
+        )
     for i in range(input.ndim - spatial - 1, input.ndim):
         if input.shape[i] == 0:
             raise RuntimeError(
-                f"{name}(): Expected input to have non-zero size for non-batch dimensions, but got{list(input.shape)} "
+                f"{name}(): Expected input to have non-zero size for non-batch dimensions, but "
+                f"got{list(input.shape)} "
                 f"with dimension {i} being empty."
             )
     words = ("height", "width") if spatial == 2 else ("time", "height", "width")
@@ -312,11 +345,14 @@ def _fractional(
     if samples is None:
         if input.ndim < spatial + 1:
             raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but got "
+                f"Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but "
+                "got "
                 f"{-spatial - 1})"
             )
         if not input.is_floating_point():
-            raise NotImplementedError(f"\"check_uniform_bounds\" not implemented for '{input.dtype.scalar_type}'")
+            raise NotImplementedError(
+                f"\"check_uniform_bounds\" not implemented for '{input.dtype.scalar_type}'"
+            )
         drawn = default_generator.uniform((*lead, spatial), dtype=input.dtype.np)
         samples = constant(drawn, input.dtype, input._meta)
     _check_fractional(input, kernel, wanted, spatial)
@@ -328,18 +364,26 @@ def _fractional(
 
 @function("nn.functional.fractional_max_pool2d_with_indices")
 def fractional_max_pool2d_with_indices(
-    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False,
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
     _random_samples: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+) -> tuple[Tensor, Tensor]:
     """`fractional_max_pool2d` with the places of the maxima."""
     return _fractional(2, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
 @function("nn.functional.fractional_max_pool2d")
 def fractional_max_pool2d(
-    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False,
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
     _random_samples: Tensor | None = None,
-) -> Any:  # fmt: skip
+) -> Any:
     """The maxima of regions that are spread at random, so that any size can be had.
 
     Args:
@@ -354,18 +398,26 @@ def fractional_max_pool2d(
 
 @function("nn.functional.fractional_max_pool3d_with_indices")
 def fractional_max_pool3d_with_indices(
-    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False,
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
     _random_samples: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+) -> tuple[Tensor, Tensor]:
     """`fractional_max_pool3d` with the places of the maxima."""
     return _fractional(3, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
 @function("nn.functional.fractional_max_pool3d")
 def fractional_max_pool3d(
-    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False,
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
     _random_samples: Tensor | None = None,
-) -> Any:  # fmt: skip
+) -> Any:
     """The maxima of regions that are spread at random; see `fractional_max_pool2d`."""
     found = _fractional(3, input, kernel_size, output_size, output_ratio, _random_samples)
     return found if return_indices else found[0]
