@@ -8,18 +8,19 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import jax
 import numpy as np
 from jax import lax
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, Index, Meta, broadcast_shapes
+from flambeau._core.declare import Array, Index, Meta, broadcast_shapes, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Value, meta_of
 from flambeau._ops import lapack
 from flambeau._ops.lapack import adjoint, check_floating, check_matrix, check_square, diagonal, embedded, real
-from flambeau._ops.linalg import _cubed, check_system, info_meta, real_meta
+from flambeau._ops.linalg import _cubed, check_system, info_meta, real_meta, solve_triangular
 
 
 def _over(xp: Any, numerator: Array, denominator: Array) -> Array:
@@ -452,8 +453,6 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     """The solution of `A X = B` (or `X A = B`) from A's LU factorization; of A's adjoint for
     `adjoint=True`.
     """
-    from flambeau._ops.linalg import solve_triangular
-
     if pivots.dtype is not dtypes.int32:
         raise RuntimeError("linalg.lu_solve: pivots should be a Tensor of scalar type torch.int32")
     check_square("torch.linalg.lu_solve", LU._meta, "LU")
@@ -511,8 +510,6 @@ def householder_product(xp: Any, A: Array, tau: Array) -> Array:
 
 @householder_product.gradient("A", "tau", dual=False)
 def _(xp: Any, g: Array, A: Array, tau: Array) -> tuple[Array, Array]:
-    import jax
-
     # By NumPy's steps, which XLA differentiates where its own routine has no rule.
     def steps(a: Array, t: Array) -> Array:
         m, n = a.shape[-2:]
@@ -583,8 +580,6 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
     rows, columns = input.shape[-2:]
     if rows > columns:
         widened = input.new_zeros((*input.shape[:-1], rows - columns))  # type: ignore[attr-defined]
-        from flambeau._core.declare import registry
-
         input = registry["cat"]([input, widened], -1)
     Q = householder_product(input, tau)
     Q = Q.mH if transpose else Q

@@ -210,11 +210,11 @@ def pinv_op(xp: Any, A: Array, bound: Array, hermitian: bool) -> Array:
 
 def _pinv_gradient(xp: Any, g: Array, A: Array, P: Array) -> Array:
     """Golub and Pereyra 1973, 'The differentiation of pseudo-inverses'."""
-    ah, ph, gh = adjoint(xp, A), adjoint(xp, P), adjoint(xp, g)
+    ph, gh = adjoint(xp, P), adjoint(xp, g)
     first = -(ph @ g) @ ph
     left = gh @ (P @ ph)
     right = (ph @ P) @ gh
-    return first + (left - A @ (P @ left)) + (right - (right @ P) @ A) + 0 * adjoint(xp, ah)
+    return first + (left - A @ (P @ left)) + (right - (right @ P) @ A)
 
 
 @pinv_op.gradient("A")

@@ -286,10 +286,9 @@ def _order(sizes: list[int]) -> list[list[int]]:
 def _check_chain(tensors: Any) -> None:
     if len(tensors) < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
-    for number, (name, tensor) in enumerate((("first", tensors[0]), ("last", tensors[-1]))):
+    for name, tensor in (("first", tensors[0]), ("last", tensors[-1])):
         if tensor.ndim not in (1, 2):
             raise RuntimeError(f"multi_dot(): the {name} tensor must be 1D or 2D but got {tensor.ndim}D")
-        assert number < 2
     for i, tensor in enumerate(tensors):
         if 0 < i < len(tensors) - 1 and tensor.ndim != 2:
             raise RuntimeError(f"multi_dot(): tensor {i} must be 2D but got {tensor.ndim}D")
