@@ -769,3 +769,46 @@ def test_anomaly_mode_names_the_line_of_the_forward():
     (note,) = caught.value.__notes__
     assert "test_autograd.py:" in note
     assert "test_anomaly_mode_names_the_line_of_the_forward" in note
+
+
+@compared
+def test_parameters_come_as_a_generator(torch, log):
+    layer = torch.nn.Linear(2, 1, bias=False)
+    with torch.no_grad():
+        layer.weight.fill_(2.0)
+    log(torch.autograd.grad(layer(torch.ones(1, 2)).sum(), layer.parameters()))
+    layer(torch.ones(1, 2)).sum().backward(inputs=list(layer.parameters()))
+    log(layer.weight.grad)
+    log.first_line(lambda: torch.autograd.grad(layer.weight.sum(), "x"))
+    log.first_line(lambda: torch.autograd.grad([layer.weight.sum()] * 2, layer.weight, [torch.ones(())]))
+
+
+@compared
+def test_learning_to_learn(torch, log):
+    """Gradients through several steps of descent, as in MAML (Finn et al. 2017)."""
+    w = leaf(torch, 1.0, 2.0)
+    fast = w
+    for _ in range(3):
+        loss = ((fast * torch.tensor([1.0, 3.0]) - 1) ** 2).sum()
+        (g,) = torch.autograd.grad(loss, fast, create_graph=True)
+        fast = fast - 0.01 * g
+    ((fast - 2) ** 2).sum().backward()
+    log(w.grad)
+
+
+@compared
+def test_penalties_on_gradients_of_layers(torch, log):
+    F = torch.nn.functional
+    x = torch.arange(16.0).view(1, 1, 4, 4).requires_grad_()
+    w = torch.full((1, 1, 3, 3), 0.1, requires_grad=True)
+    (g,) = torch.autograd.grad(F.max_pool2d(F.conv2d(x, w, padding=1).relu(), 2).pow(2).sum(), x, create_graph=True)
+    (g**2).sum().backward()
+    log(w.grad.div(1000), x.grad)
+    e = torch.ones(3, 2, requires_grad=True)
+    (g,) = torch.autograd.grad((F.embedding(torch.tensor([0, 0, 2]), e) ** 3).sum(), e, create_graph=True)
+    (g**2).sum().backward()
+    log(e.grad)
+    logits = torch.tensor([[1.0, 2.0, 0.5], [0.1, 0.2, 0.3]], requires_grad=True)
+    (g,) = torch.autograd.grad(F.cross_entropy(logits, torch.tensor([0, 1])), logits, create_graph=True)
+    (g**2).sum().backward()
+    log(logits.grad)

@@ -237,3 +237,33 @@ def test_version_counts_are_shared(torch, log):
     x.data.add_(1)
     log(x._version)
     log(x.clone()._version, (x + 1)._version)
+
+
+@compared
+def test_views_retain_their_gradient_when_remade(torch, log):
+    x = torch.ones(2, requires_grad=True)
+    base = x * 2
+    view = base[0]
+    view.retain_grad()
+    base.mul_(5)
+    (view * 3).sum().backward()
+    log(view.grad, x.grad)
+
+
+@compared
+def test_writes_by_index(torch, log):
+    for write in (
+        lambda y: y.__setitem__(y > 1.5, 0.0),
+        lambda y: y.__setitem__(torch.tensor([0, 2]), y[torch.tensor([0, 2])] * 4),
+        lambda y: y.index_add_(0, torch.tensor([0, 0]), y[:2].clone()),
+        lambda y: y.scatter_(0, torch.tensor([2]), y[:1].clone() * 5),
+        lambda y: y.index_fill_(0, torch.tensor([1]), 3.0),
+        lambda y: y.masked_fill_(torch.tensor([True, False, True]), -1.0),
+        lambda y: y[1:].relu_().mul_(2),
+    ):
+        x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        y = x * 1
+        write(y)
+        log(y)
+        (y * torch.tensor([1.0, 10.0, 100.0])).sum().backward()
+        log(x.grad)

@@ -337,6 +337,15 @@ def attach(tensor: Tensor, edge: Edge) -> None:
         tensor._set_history(*edge)
 
 
+def move_retained(tensor: Tensor, before: tuple[Node | None, int]) -> None:
+    """A tensor with a new history retains its grad where it is now; hooks stay with the node that they were put on."""
+    if tensor._retains and tensor._node is not None:
+        node, index = before
+        if node is not None and node.retained is not None:
+            node.retained.pop(index, None)
+        tensor._node.retain(tensor._index, weakref.ref(tensor))
+
+
 # -- arithmetic on values --------------------------------------------------------------------------
 
 _add_calls: dict[Meta, Call] = {}

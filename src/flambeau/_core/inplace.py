@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import warnings
-import weakref
-from typing import Any
 
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.autograd import OpNode
+from flambeau._core.autograd import OpNode, move_retained
 from flambeau._core.modes import modes
 from flambeau._core.storage import Storage
 from flambeau._core.tape import run_call
 from flambeau._core.tensor import Tensor, scatter_call
 from flambeau._core.value import Value, meta_of
 from flambeau._core.views import refuse_restricted
+
 
 def check_writable(target: Tensor, overlap: bool = False) -> None:
     """Raises where PyTorch forbids an in-place write. `overlap` allows elements that share memory."""
@@ -73,7 +72,7 @@ def rebase(target: Tensor, result: Tensor) -> None:
     """The write as a step of the graph: of the target itself, or of the base it is a view of."""
     base = target._base
     node = result._node
-    before = (target._node, target._index) if target._retains else None
+    before = target._node, target._index
     if isinstance(node, OpNode):
         # `x.sin_()` saves what x was: values never change, so this very write does not spoil it.
         own = next((number for number, guard in enumerate(node.guards) if guard[0] is target._storage), None)
@@ -83,7 +82,7 @@ def rebase(target: Tensor, result: Tensor) -> None:
         target._node, target._index, target._rg = result._node, result._index, result._rg
         target._rebased += 1
         _guard_rewritten(result, target)
-        _keep_retaining(target, before)
+        move_retained(target, before)
         return
     below = [base]
     for call, numbers in target._from_base[:-1]:
@@ -95,15 +94,7 @@ def rebase(target: Tensor, result: Tensor) -> None:
     base._node, base._index, base._rg = new._node, new._index, new._rg
     base._rebased += 1
     target._refresh()
-    _keep_retaining(target, before)
 
-
-def _keep_retaining(target: Tensor, before: tuple[Any, int] | None) -> None:
-    """A tensor that retains its grad does so where it is now; hooks stay with the node that they were put on."""
-    if before is not None and target._node is not None:
-        if before[0] is not None:
-            before[0].retained.pop(before[1], None)
-        target._node.retain(target._index, weakref.ref(target))
 
 
 def _guard_rewritten(result: Tensor, target: Tensor) -> None:

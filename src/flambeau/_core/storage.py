@@ -35,7 +35,8 @@ class Storage:
         return self._read_host()
 
     def _read_host(self) -> Value:
-        assert self.host is not None and self.meta is not None
+        assert self.host is not None
+        assert self.meta is not None
         # Two references are ours: the attribute and the argument of getrefcount. Without others nobody can write.
         if sys.getrefcount(self.host) == 2 and self.host.base is None:
             self.value = Value(self.meta, self.host)

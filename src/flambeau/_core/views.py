@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flambeau._core import strides as stride_rules
+from flambeau._core.autograd import move_retained
 from flambeau._core.call import Call
 from flambeau._core.modes import modes
 from flambeau._core.tape import named_node_class, run_call
@@ -66,7 +67,9 @@ def rederive(view: Tensor) -> None:
             tensor = step
     finally:
         modes.grad = previous
+    before = view._node, view._index
     view._node, view._index, view._rg = tensor._node, tensor._index, tensor._rg
+    move_retained(view, before)
     if view._node is not None:
         # PyTorch remakes views by their strides, and shows it.
         view._node.__class__ = named_node_class("AsStridedBackward0")

@@ -150,7 +150,7 @@ def _walk(
                 continue
             target, index = edge
             if gradient is not None:
-                buffer = buffers.get(target)  # type: ignore[assignment]
+                buffer = buffers.get(target)
                 if buffer is None:
                     buffer = buffers[target] = [None] * len(target.results)
                 buffer[index] = gradient if buffer[index] is None else work.add(buffer[index], gradient)
@@ -227,10 +227,10 @@ def _run_with_anomaly_checks(node: Node, cotangents: list[Any], work: Any) -> Se
                 continue
             array = work.wrap(gradient)._host_array()
             if array.dtype.kind in "fc" and np.isnan(array).any():
-                error = RuntimeError(f"Function '{node.name()}' returned nan values in its {number}th output.")
+                found = RuntimeError(f"Function '{node.name()}' returned nan values in its {number}th output.")
                 if node.line is not None:
-                    error.add_note(f"The forward call of {node.name()} was at {describe_line(node.line)}.")
-                raise error
+                    found.add_note(f"The forward call of {node.name()} was at {describe_line(node.line)}.")
+                raise found
     return gradients
 
 
@@ -240,9 +240,13 @@ def _run_with_anomaly_checks(node: Node, cotangents: list[Any], work: Any) -> Se
 def _as_tuple(value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
-    if isinstance(value, tuple) and hasattr(value, "output_nr"):  # one GradientEdge
+    if isinstance(value, Tensor) or _is_edge(value):
         return (value,)
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    return tuple(value)
+
+
+def _is_edge(value: Any) -> bool:
+    return isinstance(value, tuple) and hasattr(value, "output_nr")  # a GradientEdge
 
 
 def _start(number: int, tensor: Tensor, gradient: Tensor | None, work: Any) -> tuple[Node, int, Any]:
@@ -295,20 +299,25 @@ def _explained(error: RuntimeError, tensor: Tensor) -> RuntimeError:
 
 def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any], work: Any) -> list[Any]:
     roots = []
-    for number, (tensor, gradient) in enumerate(zip(tensors, gradients, strict=True)):
+    for number, (tensor, gradient) in enumerate(zip(tensors, gradients, strict=False)):
         try:
             roots.append(_start(number, tensor, gradient, work))
         except RuntimeError as error:
             raise _explained(error, tensor) from None
+    if len(tensors) != len(gradients):
+        raise RuntimeError(f"got {len(tensors)} tensors and {len(gradients)} gradients")
     return roots
 
 
-def _captures(inputs: Sequence[Tensor]) -> dict[tuple[Node, int], list[int]]:
+def _captures(inputs: Sequence[Any]) -> dict[tuple[Node, int], list[int]]:
     places: dict[tuple[Node, int], list[int]] = {}
     for number, tensor in enumerate(inputs):
-        if isinstance(tensor, tuple):  # a GradientEdge
+        if _is_edge(tensor):
             places.setdefault((tensor[0], tensor[1]), []).append(number)
             continue
+        if not isinstance(tensor, Tensor):
+            kind = type(tensor).__name__
+            raise RuntimeError(f"all inputs have to be Tensors or GradientEdges, but got {kind}")
         if not tensor.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
         places.setdefault(edge_of(tensor), []).append(number)  # type: ignore[arg-type]
