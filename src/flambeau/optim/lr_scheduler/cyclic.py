@@ -161,8 +161,8 @@ def _full_height(cycle: float) -> float:
 
 
 def _half_of_last_cycle(cycle: float) -> float:
-    return 1 / (2.0 ** (cycle - 1))
+    return float(0.5 ** (cycle - 1))
 
 
 def _power(gamma: float, step: float) -> float:
-    return gamma**step
+    return float(gamma**step)

@@ -213,7 +213,9 @@ class PolynomialLR(_FactorLR):
             return None
         left = 1.0 - self.last_epoch / self.total_iters
         left_before = 1.0 - (self.last_epoch - 1) / self.total_iters
-        return (left / left_before) ** self.power
+        factor: float = (left / left_before) ** self.power
+        return factor
 
     def _closed_form_factor(self) -> float:
-        return (1.0 - min(self.total_iters, self.last_epoch) / self.total_iters) ** self.power
+        factor: float = (1.0 - min(self.total_iters, self.last_epoch) / self.total_iters) ** self.power
+        return factor

@@ -17,7 +17,7 @@ from flambeau.optim.optimizer import Optimizer
 
 __all__ = ["EPOCH_DEPRECATION_WARNING", "LRScheduler"]
 
-Rate: TypeAlias = float | Tensor
+Rate: TypeAlias = Any  # a float, or a tensor of one element
 
 EPOCH_DEPRECATION_WARNING = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. "
@@ -151,7 +151,7 @@ def rates_of(optimizer: Optimizer, name: str = "lr") -> list[Rate]:
 def set_option(group: dict[str, Any], name: str, value: Any) -> None:
     """Sets an option of a group; one that is a tensor stays that tensor and takes the value."""
     if isinstance(group[name], Tensor):
-        group[name].fill_(as_number(value))  # type: ignore[attr-defined]
+        group[name].fill_(as_number(value))
     else:
         group[name] = value
 
@@ -201,7 +201,7 @@ def _note_steps(optimizer: Optimizer) -> None:
     own = weakref.ref(optimizer)
     function = step.__func__  # type: ignore[attr-defined]
 
-    @functools.wraps(step)
+    @functools.wraps(function)
     def noted(*args: Any, **kwargs: Any) -> Any:
         optimizer = own()
         optimizer._opt_called = True  # type: ignore[union-attr]
