@@ -260,10 +260,12 @@ def test_writes_by_index(torch, log):
         lambda y: y.index_fill_(0, torch.tensor([1]), 3.0),
         lambda y: y.masked_fill_(torch.tensor([True, False, True]), -1.0),
         lambda y: y[1:].relu_().mul_(2),
+        lambda y: y[1:].exp_().add_(2),
+        lambda y: y[1:].sin_().add_(2),
     ):
         x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
         y = x * 1
         write(y)
         log(y)
-        (y * torch.tensor([1.0, 10.0, 100.0])).sum().backward()
+        log.first_line(lambda y=y: (y * torch.tensor([1.0, 10.0, 100.0])).sum().backward())
         log(x.grad)

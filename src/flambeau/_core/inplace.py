@@ -93,6 +93,7 @@ def rebase(target: Tensor, result: Tensor) -> None:
     base._write(new._read())
     base._node, base._index, base._rg = new._node, new._index, new._rg
     base._rebased += 1
+    _guard_rewritten(result, target)
     target._refresh()
 
 
