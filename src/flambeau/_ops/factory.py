@@ -112,6 +112,8 @@ def _filled(meta: Meta, value: Any) -> Any:
         return None
     if type(value) in (bool, int) and value == 0:
         return np.zeros(meta.shape, meta.np)
+    if meta.np.kind == "f" and type(value) in (int, float) and -60000 < value < 60000:
+        return np.full(meta.shape, value, meta.np)  # fits into every floating dtype of NumPy's own
     return np.full(meta.shape, checked_number(value, meta.dtype), meta.np)
 
 
@@ -530,7 +532,16 @@ def _range_values(start: Any, step: Any, count: int, dtype: dtypes.dtype) -> np.
         if start:
             values += start
         return values
-    return np.arange(count, dtype=np.float64) * step + start
+    number = np.arange(count)
+    exact = start + step * number.astype(np.float64)
+    # PyTorch works in vectors of 32 bytes, two at a time: the first lane is rounded, the others start from it.
+    lanes = 32 // dtype.itemsize
+    whole = count - count % (2 * lanes)
+    if dtype.itemsize < 4 or not whole:
+        return exact
+    first = exact[:whole:lanes].astype(dtype.np).astype(np.float64)
+    exact[:whole] = (first[:, None] + step * np.arange(lanes)).reshape(-1)
+    return exact
 
 
 @function("range")
@@ -606,9 +617,12 @@ def _linspace_values(start: Any, end: Any, count: int, dtype: dtypes.dtype) -> n
         return np.array([first])
     step = (last - first) / kind.type(count - 1)
     number = np.arange(count)
+    # PyTorch does not round the product before the sum, so both are computed in a wider type here.
+    wide: Any = {np.float32: np.float64, np.float64: np.longdouble}.get(kind.type, kind.type)
+    first, last, step = wide(first), wide(last), wide(step)
     with np.errstate(all="ignore"):
-        up = first + step * number.astype(kind)
-        down = last - step * (count - 1 - number).astype(kind)
+        up = (first + step * number).astype(kind)
+        down = (last - step * (count - 1 - number)).astype(kind)
     return np.where(number < count // 2, up, down)
 
 

@@ -495,7 +495,7 @@ def _sum_to_size(self: Tensor, size: Any) -> Tensor:
     if extra < 0 or any(n not in (1, shape[i + extra]) for i, n in enumerate(wanted)):
         raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(shape)}}}.")
     dims = tuple([i for i, n in enumerate(shape) if i < extra or (wanted[i - extra] == 1 and n != 1)])
-    if not dims:
+    if not dims and wanted:
         return self
     kept = registry["sum"](self, dims, True)
     return kept.view(wanted) if extra else kept  # type: ignore[no-any-return]
