@@ -812,3 +812,19 @@ def test_penalties_on_gradients_of_layers(torch, log):
     (g,) = torch.autograd.grad(F.cross_entropy(logits, torch.tensor([0, 1])), logits, create_graph=True)
     (g**2).sum().backward()
     log(logits.grad)
+
+
+@compared
+def test_variable_is_a_tensor(torch, log):
+    Variable = torch.autograd.Variable
+    x = Variable(torch.ones(2), requires_grad=True)
+    (x * 2).sum().backward()
+    log(x, x.grad, type(x).__name__, isinstance(torch.ones(1), Variable), isinstance(3, Variable))
+
+
+@compared
+def test_flags_are_bools(torch, log):
+    x = torch.ones(1)
+    log.first_line(lambda: setattr(x, "requires_grad", 1))
+    log.first_line(lambda: torch.set_grad_enabled("a"))
+    log(torch.is_grad_enabled())

@@ -537,3 +537,91 @@ def test_nodes_die_with_their_tensors():
         assert node() is None
     finally:
         gc.enable()
+
+
+@compared
+def test_views_from_functions_are_not_written_to(torch, log):
+    class Flat(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view(-1)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g.view(1, 2)
+
+    class Identity(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 7
+
+    x = torch.ones(1, 2, requires_grad=True)
+    for function in (Flat, Identity):
+        log.first_line(lambda function=function: function.apply(x).add_(1))
+        y = x * 1
+        z = function.apply(y)
+        y.add_(1)
+        log.first_line(lambda z=z: z.sum())
+        (function.apply(x).clone().mul_(2)).sum().backward()
+        log(x.grad)
+
+
+@compared
+def test_arguments_by_name_and_outputs_of_all_kinds(torch, log):
+    class Scaled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, factor):
+            ctx.factor = factor
+            return x * factor
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.factor, None
+
+    class Listed(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return [x * 2, x * 3]
+
+        @staticmethod
+        def backward(ctx, *gs):
+            return gs[0]
+
+    class Single(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return (x * 2,)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    x = leaf(torch, 1.0)
+    Scaled.apply(x, factor=3.0).backward()
+    Scaled.apply(factor=3.0, x=x).backward()
+    log(x.grad)
+    log(type(Listed.apply(x)).__name__, type(Single.apply(x)).__name__)
+
+
+@compared
+def test_writing_to_a_view_that_is_marked(torch, log):
+    class Add(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            x.add_(1)
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 3
+
+    x = leaf(torch, 1.0, 2.0)
+    y = x * 2
+    Add.apply(y[0])
+    (y * y).sum().backward()
+    log(y, x.grad)

@@ -123,7 +123,8 @@ class Node:
 class OpNode(Node):
     """The node of a recorded call."""
 
-    guards: Sequence[tuple[Any, int, int | None]] = ()
+    # What must not have been written to: its storage, the version then, and which output (or input: -1 - i) it is.
+    guards: Sequence[tuple[Any, int, int]] = ()
 
     def __init__(
         self, call: Call, tensors: Sequence[Tensor], values: Sequence[Value], needs: tuple[bool, ...],
@@ -141,12 +142,12 @@ class OpNode(Node):
         plan = saving(call, needs)
         # Lists by hand: this runs once for each recorded operation.
         saved: list[Any] = []
-        guards: list[tuple[Any, int, int | None]] = []
+        guards: list[tuple[Any, int, int]] = []
         for i in plan.inputs:
             saved.append(values[i])
         for i in plan.guarded_inputs:
             storage = tensors[i]._storage
-            guards.append((storage, storage.version, None))
+            guards.append((storage, storage.version, -1 - i))
         for i in plan.outputs:
             storage = results[i]._storage
             saved.append(storage.value)
@@ -206,19 +207,12 @@ class OpNode(Node):
     def _check_versions(self) -> None:
         if modes.mutation_allowed:
             return
-        for storage, version, output in self.guards:
+        for storage, version, place in self.guards:
             if storage.version != version:
-                meta = storage.meta or storage.value.meta
-                made_by = (self, output) if output is not None else self._maker_of(storage)
+                is_output = place >= 0
+                meta = self.results[place] if is_output else self.call.inputs[-1 - place]
+                made_by: Edge = (self, place) if is_output else self.edges[-1 - place]
                 raise RuntimeError(rewritten(meta, made_by, storage.version, version))
-
-    def _maker_of(self, storage: Any) -> Edge:
-        plan = saving(self.call, self.needs)
-        for i, (guarded, _, _) in zip(plan.guarded_inputs, self.guards, strict=False):
-            edge = self.edges[i]
-            if guarded is storage and edge is not None:
-                return edge
-        return None
 
     # -- running ---------------------------------------------------------------------------------
 

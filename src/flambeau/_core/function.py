@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -213,9 +214,18 @@ class Function:
         cls._node_class = type(f"{cls.__name__}Backward", (FunctionNode,), {"_function": cls})  # type: ignore[attr-defined]
 
     @classmethod
+    def _bound(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with those given by name in their places."""
+        context = () if cls.setup_context is not Function.setup_context else (None,)
+        bound = inspect.signature(cls.forward).bind(*context, *args, **kwargs)
+        return bound.args[len(context) :], bound.kwargs
+
+    @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Runs the function and records it for backward."""
         node = cls._node_class()  # type: ignore[attr-defined]
+        if kwargs:
+            args, kwargs = cls._bound(args, kwargs)
         tensors = [(i, arg) for i, arg in enumerate(args) if isinstance(arg, Tensor)]
         node.needs_input_grad = tuple(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
         tracked = modes.grad and any(node.needs_input_grad)
@@ -231,7 +241,7 @@ class Function:
                 output = cls.forward(node, *args, **kwargs)
         finally:
             modes.grad = previous
-        single = not isinstance(output, (tuple, list))
+        single = not isinstance(output, tuple)
         outputs = [output] if single else list(output)
         finished = _with_history(node, [t for _, t in tensors], outputs, edges, tracked)
         return finished[0] if single else tuple(finished)
@@ -244,7 +254,8 @@ def _with_history(
     finished: list[Any] = []
     for output in outputs:
         if isinstance(output, Tensor) and any(output is t for t in inputs) and not any(output is t for t in node._dirty):
-            output = output._alias()
+            given, output = output, output._alias()
+            output._base, output._from_base = given._base or given, given._from_base
         finished.append(output)
     node._finished = True
     if not tracked:
@@ -271,7 +282,9 @@ def _with_history(
             made._set_history(node, index)
             rebase(tensor, made)
         else:
-            tensor._base = None
+            if tensor._base is not None:
+                # Following a write to the base, or to this view, would bypass the function's own backward.
+                tensor._made_in, tensor._rebased_seen = "function", tensor._base._rebased
             tensor._set_history(node, index)
     node._saved = [None if tensor is None else _Saved(tensor, node, finished) for tensor in saved]
     node._to_save = node._non_differentiable = node._dirty = ()

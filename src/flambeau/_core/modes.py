@@ -159,6 +159,10 @@ class set_grad_enabled(_GradMode):
     """Sets grad mode: at once when called, and back again at the end of a `with` block."""
 
     def __init__(self, mode: bool) -> None:
+        if not isinstance(mode, bool):
+            raise TypeError(
+                f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}"
+            )
         self._value = self.mode = mode
         self._previous = modes.grad
         modes.grad = mode

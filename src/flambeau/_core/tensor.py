@@ -57,7 +57,7 @@ class Tensor:
     _rebased = 0  # of a base: how often an in-place write through autograd gave it a new history
     _rebased_seen = 0  # of a view: the base's count when its own history was made
     _from_base: tuple[ViewStep, ...] = ()  # of a view: the steps from `_base`
-    _made_in = ""  # of a view: "no_grad", "multi" or "inference", where in-place writes are restricted
+    _made_in = ""  # of a view: "no_grad", "multi", "function" or "inference", where in-place writes are restricted
     _piece = 0  # of a multi-output view: which one it is
     _untracked = False  # made by `.data`: writes do not count for autograd
     _inference = False
@@ -94,6 +94,8 @@ class Tensor:
         """A tensor of class `cls` on the storage of `data`, without its history."""
         result = data._alias(cls)
         result._untracked = False
+        if require_grad and not result._meta.tracked:
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         if require_grad:
             result.requires_grad_(True)
         return result
@@ -305,12 +307,19 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise RuntimeError("requires_grad must be a bool")
         if value and not self._meta.tracked:
             raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         self.requires_grad_(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Sets `requires_grad` of a leaf, in place."""
+        if not isinstance(requires_grad, bool):
+            raise TypeError(
+                "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not "
+                f"{type(requires_grad).__name__}"
+            )
         if not requires_grad and self.grad_fn is not None:
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. If you want to use a computed variable "
@@ -320,7 +329,7 @@ class Tensor:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if requires_grad and self._inference and not modes.inference:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
-        self._rg = bool(requires_grad)
+        self._rg = requires_grad
         return self
 
     @property
@@ -533,6 +542,8 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         array = self.numpy()
+        if copy:
+            return np.array(array, dtype)
         return array if dtype is None else array.astype(dtype, copy=False)
 
     def jax(self) -> Any:

@@ -90,6 +90,14 @@ def refuse_restricted(view: Tensor, what: str) -> None:
             "multiple views. Such functions do not allow the output views to be modified inplace. You should replace the "
             "inplace operation by an out-of-place one."
         )
+    if view._made_in == "function":
+        name = view._node.short_name() if view._node is not None else "a function"
+        raise RuntimeError(
+            f"Output {view._index} of {name} is a view {changed}. This view was created inside a custom Function (or because "
+            "an input was returned as-is) and the autograd logic to handle view+inplace would override the custom backward "
+            "associated with the custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix "
+            "this by cloning the output of the custom Function."
+        )
     mode = "inference mode" if view._made_in == "inference" else "no_grad mode"
     raise RuntimeError(
         f"A view was created in {mode} {changed} with grad mode enabled. Given that this use case is ambiguous and "

@@ -1,13 +1,13 @@
 """Differentiation: `backward`, `grad`, `Function`, and the modes that switch recording on and off."""
 
 from flambeau._core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
-from flambeau._core.tensor import Tensor as Variable
 from flambeau._core.walk import backward, grad
-from flambeau.autograd import anomaly_mode, function, functional, grad_mode, graph
+from flambeau.autograd import anomaly_mode, function, functional, grad_mode, graph, variable
 from flambeau.autograd import gradcheck as _gradcheck
 from flambeau.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from flambeau.autograd.function import Function, NestedIOFunction
 from flambeau.autograd.gradcheck import gradcheck, gradgradcheck
+from flambeau.autograd.variable import Variable
 
 __all__ = [
     "Function",
@@ -28,4 +28,5 @@ __all__ = [
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "variable",
 ]
