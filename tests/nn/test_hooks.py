@@ -299,7 +299,7 @@ def handles(torch, log):
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda function: function.__name__)
 def test_as_in_pytorch(scenario):
-    assert_same(scenario)
+    assert_same(scenario, 1e-6)
 
 
 def test_copied_module_runs_its_own_loading_hooks():

@@ -92,6 +92,7 @@ class FunctionNode(Node, FunctionCtx):
     _finished = False  # forward has run
     _function: type[Function]
     _saved: list[_Saved | None] | None = None
+    _tensor_args: Sequence[tuple[int, Any]] = ()  # places and metas of the tensors among the arguments
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
@@ -120,7 +121,7 @@ class FunctionNode(Node, FunctionCtx):
             raise RuntimeError(
                 f"function {self.name()} returned an incorrect number of gradients (expected {count}, got {len(found)})"
             )
-        gradients = []
+        gradients: list[Any] = []
         for place, (number, meta) in enumerate(self._tensor_args):
             gradient = found[number]
             if gradient is None or self.edges[place] is None:
@@ -255,7 +256,8 @@ def _with_history(
     for output in outputs:
         if isinstance(output, Tensor) and any(output is t for t in inputs) and not any(output is t for t in node._dirty):
             given, output = output, output._alias()
-            output._base, output._from_base = given._base or given, given._from_base
+            output._base = given if given._base is None else given._base
+            output._from_base = given._from_base
         finished.append(output)
     node._finished = True
     if not tracked:

@@ -603,10 +603,7 @@ class Tensor:
         return object.__format__(self, spec)
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
-        if self._meta.device is META:
-            array = np.empty(0, np.float32)
-        else:
-            array = self._host_array()
+        array = np.empty(0, np.float32) if self._meta.device is META else self._host_array()
         device = self._meta.device
         node = self.grad_fn
         text = formatting.format_tensor(
@@ -620,7 +617,7 @@ class Tensor:
     def _prints_as_tensor(cls) -> bool:
         return cls._plain
 
-    __torch_function__ = classmethod(default_torch_function)
+    __torch_function__: Any = classmethod(default_torch_function)
 
     def as_subclass(self, cls: type) -> Any:
         """The same tensor as an instance of `cls`, a subclass of Tensor, with its history.
