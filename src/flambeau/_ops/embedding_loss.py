@@ -109,6 +109,7 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:
     """The mean over classes of binary cross entropies with scores `input`."""
     reduction = chosen_reduction(size_average, reduce, reduction)
+    target = target.to(input.dtype)  # type: ignore[attr-defined]  # classes may come as integers here
     loss: Any = binary_cross_entropy_with_logits(input, target, weight, reduction="none")
     return reduced_tensor(loss.sum(-1) / input.size(-1), reduction)  # type: ignore[no-any-return]
 
