@@ -230,7 +230,7 @@ def test_grad_attribute(torch, log):
         x.grad = value
 
     log.first_line(lambda: assign(torch.ones(3)))
-    with pytest.raises(RuntimeError, match="assign a gradient with dtype .double. to a tensor with grad_dtype .Float."):
+    with pytest.raises(RuntimeError, match="assign a gradient with dtype 'double'"):
         assign(torch.ones(2, dtype=torch.float64))
     log.first_line(lambda: assign(1.0))
     log.first_line(lambda: assign(x))
@@ -801,7 +801,9 @@ def test_penalties_on_gradients_of_layers(torch, log):
     F = torch.nn.functional
     x = torch.arange(16.0).view(1, 1, 4, 4).requires_grad_()
     w = torch.full((1, 1, 3, 3), 0.1, requires_grad=True)
-    (g,) = torch.autograd.grad(F.max_pool2d(F.conv2d(x, w, padding=1).relu(), 2).pow(2).sum(), x, create_graph=True)
+    (g,) = torch.autograd.grad(
+        F.max_pool2d(F.conv2d(x, w, padding=1).relu(), 2).pow(2).sum(), x, create_graph=True
+    )
     (g**2).sum().backward()
     log(w.grad.div(1000), x.grad)
     e = torch.ones(3, 2, requires_grad=True)

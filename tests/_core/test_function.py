@@ -121,7 +121,7 @@ def test_setup_context(torch, log):
 
         @staticmethod
         def setup_context(ctx, inputs, output):
-            x, factor = inputs
+            _, factor = inputs
             log(len(output), factor)
             ctx.factor = factor
 

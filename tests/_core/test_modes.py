@@ -152,7 +152,9 @@ def test_inference_mode(torch, log):
         y = x * 2
         z = torch.zeros(2)
         v = plain.view(2, 1)
-        log(y.requires_grad, y.is_inference(), z.is_inference(), v.is_inference(), y.view(2, 1).is_inference())
+        log(
+            y.requires_grad, y.is_inference(), z.is_inference(), v.is_inference(), y.view(2, 1).is_inference()
+        )
         plain.add_(1)
         y.add_(1)
         with torch.inference_mode(False):
@@ -192,7 +194,13 @@ def test_requires_grad_of_new_tensors_within_no_grad(torch, log):
     with torch.no_grad():
         x = torch.ones(2, requires_grad=True)
         y = torch.nn.Parameter(torch.ones(2))
-        log(x.requires_grad, y.requires_grad, x.clone().requires_grad, x.view(2).requires_grad, x[0].requires_grad)
+        log(
+            x.requires_grad,
+            y.requires_grad,
+            x.clone().requires_grad,
+            x.view(2).requires_grad,
+            x[0].requires_grad,
+        )
         x += 1
         x.mul_(2)
     log(x, (x * 2).requires_grad)

@@ -100,11 +100,20 @@ def test_training_with_shared_memory(torch, log):
 @compared
 def test_kinds_of_arrays(torch, log):
     log(torch.from_numpy(np.arange(3)), torch.from_numpy(np.array([True, False])))
-    log(torch.from_numpy(np.array([1 + 2j])), torch.from_numpy(np.float16([1, 2])), torch.from_numpy(np.array(5.0)))
+    log(
+        torch.from_numpy(np.array([1 + 2j])),
+        torch.from_numpy(np.float16([1, 2])),
+        torch.from_numpy(np.array(5.0)),
+    )
     log.first_line(lambda: torch.from_numpy([1, 2]))
     log.first_line(lambda: torch.from_numpy(np.array(["a"])))
     a = np.arange(6.0).reshape(2, 3)
-    log(torch.from_numpy(a.T), torch.from_numpy(a.T).stride(), torch.from_numpy(a[:, 1:]), torch.from_numpy(a[::2]))
+    log(
+        torch.from_numpy(a.T),
+        torch.from_numpy(a.T).stride(),
+        torch.from_numpy(a[:, 1:]),
+        torch.from_numpy(a[::2]),
+    )
     t = torch.from_numpy(a.T)
     t[0, 0] = 77
     t[2] = 5
@@ -114,7 +123,11 @@ def test_kinds_of_arrays(torch, log):
     log(part)
     log.first_line(lambda: torch.from_numpy(a[::-1]))
     log.first_line(lambda: torch.ones(2, dtype=torch.bfloat16).numpy())
-    log(torch.ones(2, dtype=torch.bool).numpy().dtype, torch.tensor(3).numpy().shape, torch.zeros(0, 3).numpy().shape)
+    log(
+        torch.ones(2, dtype=torch.bool).numpy().dtype,
+        torch.tensor(3).numpy().shape,
+        torch.zeros(0, 3).numpy().shape,
+    )
     log(torch.ones(2, requires_grad=True).numpy(force=True).tolist())
 
 
@@ -126,7 +139,7 @@ def test_numpy_functions_on_tensors(torch, log):
     log((torch.ones(2) * np.ones(2, np.float32)).tolist())
     log(type(torch.ones(2) * np.ones(2)).__name__, (torch.ones(2) + np.float64(1)).tolist())
     log((np.float32(2) * torch.ones(2)).tolist(), type(np.float32(2) * torch.ones(2)).__name__)
-    log(np.allclose(t, t), np.stack([row for row in t]).tolist(), t.__array__().tolist())
+    log(np.allclose(t, t), np.stack(list(t)).tolist(), t.__array__().tolist())
     out = np.zeros(4)
     out[:2] = t[0]
     log(out.tolist(), np.array([t[0, 0], t[1, 1]]).tolist())

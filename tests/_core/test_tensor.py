@@ -10,7 +10,6 @@ import weakref
 import pytest
 from side_by_side import compared
 
-
 # -- copies and pickles ----------------------------------------------------------------------------
 
 
@@ -137,7 +136,19 @@ def test_results_keep_the_subclass(torch, log):
 
     x = torch.ones(2, 2).as_subclass(Mine)
     log(type(x).__name__, isinstance(x, torch.Tensor))
-    for y in (x + 1, 1 + x, x @ x, x.sum(), x[0], x.view(4), x.clone(), x.detach(), x.max(0).values, torch.exp(x), x.t()):
+    for y in (
+        x + 1,
+        1 + x,
+        x @ x,
+        x.sum(),
+        x[0],
+        x.view(4),
+        x.clone(),
+        x.detach(),
+        x.max(0).values,
+        torch.exp(x),
+        x.t(),
+    ):
         log(type(y).__name__)
     for y in x.unbind(0):
         log(type(y).__name__)

@@ -8,9 +8,10 @@ import gc
 import threading
 import weakref
 
-import flambeau
 import numpy as np
 import pytest
+
+import flambeau
 from flambeau._core import flush, recompiling
 from flambeau._core.trace import engine, local
 from flambeau._core.value import Value
@@ -19,7 +20,10 @@ from flambeau._core.value import Value
 def network(seed=0, width=8):
     flambeau.manual_seed(seed)
     return flambeau.nn.Sequential(
-        flambeau.nn.Linear(4, width), flambeau.nn.Tanh(), flambeau.nn.LayerNorm(width), flambeau.nn.Linear(width, 2)
+        flambeau.nn.Linear(4, width),
+        flambeau.nn.Tanh(),
+        flambeau.nn.LayerNorm(width),
+        flambeau.nn.Linear(width, 2),
     )
 
 

@@ -158,7 +158,7 @@ def test_multi_output_views(torch, log):
 def test_writes_to_the_base_of_multi_output_views(torch, log):
     x = torch.ones(2, 2, requires_grad=True)
     y = x * 2
-    a, b = y.unbind(0)
+    a, _ = y.unbind(0)
     y.mul_(3)
     log.first_line(lambda: a.sum().backward())
     y.sum().backward()
@@ -184,7 +184,11 @@ def test_views_made_without_grad_mode(torch, log):
 @compared
 def test_shares_storage(torch, log):
     x = torch.arange(6.0)
-    log(x.view(2, 3).data_ptr() == x.data_ptr(), x[1:].data_ptr() == x.data_ptr(), x.clone().data_ptr() == x.data_ptr())
+    log(
+        x.view(2, 3).data_ptr() == x.data_ptr(),
+        x[1:].data_ptr() == x.data_ptr(),
+        x.clone().data_ptr() == x.data_ptr(),
+    )
     log(x[1:].data_ptr() - x.data_ptr(), x[2:].storage_offset())
     log(x.view(2, 3)._base is x, x._base, x.view(2, 3)[0]._base is x)
     log(x.to(torch.float32) is x, x.float() is x, x.contiguous() is x, x.cpu() is x, x.reshape(6) is x)

@@ -7,7 +7,9 @@ from side_by_side import compared
 
 
 def double(torch, *shape):
-    return (torch.arange(1.0, 1 + int(torch.ones(shape).sum()), dtype=torch.float64).view(shape) / 3).requires_grad_()
+    return (
+        torch.arange(1.0, 1 + int(torch.ones(shape).sum()), dtype=torch.float64).view(shape) / 3
+    ).requires_grad_()
 
 
 def complex_matrix(torch):
@@ -30,7 +32,9 @@ REAL = {
     "rms_norm": lambda t, x: t.nn.functional.rms_norm(x, (3,), x[0]),
     "affine layer_norm": lambda t, x: t.nn.functional.layer_norm(x, (3,), x[0], x[1]),
     "cross_entropy": lambda t, x: t.nn.functional.cross_entropy(x, t.tensor([0, 2])),
-    "smoothed cross_entropy": lambda t, x: t.nn.functional.cross_entropy(x, t.tensor([0, 2]), label_smoothing=0.2),
+    "smoothed cross_entropy": lambda t, x: t.nn.functional.cross_entropy(
+        x, t.tensor([0, 2]), label_smoothing=0.2
+    ),
     "attention": lambda t, x: t.nn.functional.scaled_dot_product_attention(x, x * 2, x.exp()),
     "max_pool": lambda t, x: t.nn.functional.max_pool1d(x[None] ** 2, 2),
     "where": lambda t, x: t.where(x > 1.2, x * x, x.exp()),

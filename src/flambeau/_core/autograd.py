@@ -71,7 +71,8 @@ class Node:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        return self.__dict__.setdefault("_metadata", {})
+        found: dict[str, Any] = self.__dict__.setdefault("_metadata", {})
+        return found
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
@@ -272,7 +273,7 @@ class _Packed:
 
 
 def _value_of(item: Any) -> Value:
-    return item._read() if isinstance(item, Tensor) else item  # type: ignore[no-any-return]
+    return item._read() if isinstance(item, Tensor) else item
 
 
 class AccumulateGrad(Node):
@@ -312,7 +313,7 @@ def accumulator(leaf: Tensor) -> AccumulateGrad:
         if leaf._hooks is not None:
             node.tensor_hooks = {0: leaf._hooks}
         leaf._accumulator = weakref.ref(node)
-    return node  # type: ignore[no-any-return]
+    return node
 
 
 def edge_of(tensor: Tensor) -> Edge:

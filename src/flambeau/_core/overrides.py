@@ -22,7 +22,9 @@ class DisableTorchFunctionSubclass:
         modes.overrides_off = self._previous
 
 
-def default_torch_function(cls: type, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+def default_torch_function(
+    cls: type, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+) -> Any:
     """What `Tensor.__torch_function__` does: the function itself, where every class taking part is a base of `cls`."""
     if not all(issubclass(cls, kind) for kind in types):
         return NotImplemented
@@ -54,7 +56,9 @@ def _flat(args: Sequence[Any]) -> Iterator[Any]:
             yield arg
 
 
-def call_overriding(overriders: Sequence[Any], function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+def call_overriding(
+    overriders: Sequence[Any], function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+) -> Any:
     """The first answer of the overriding classes.
 
     Raises: TypeError, if all decline.

@@ -11,6 +11,7 @@ from flambeau._core.modes import modes
 from flambeau._core.tape import named_node_class, run_call
 from flambeau._core.tensor import Tensor
 
+
 def as_view(call: Call, base: Tensor, result: Tensor, numbers: tuple[Any, ...]) -> Tensor:
     """Turns a fresh result of a view operation into a view: same storage, one step further."""
     value = result._storage.value

@@ -103,7 +103,9 @@ def run_backward(
     to them runs, and leaves accumulate nothing unless `accumulate`.
     """
     counts = _dependencies([node for node, _, _ in roots])
-    walk = Walk(counts, None if captures is None else _leading_to({node for node, _ in captures}, counts), accumulate)
+    walk = Walk(
+        counts, None if captures is None else _leading_to({node for node, _ in captures}, counts), accumulate
+    )
     buffers: dict[Node, list[Any]] = {}
     for node, index, cotangent in roots:
         buffer = buffers.setdefault(node, [None] * len(node.results))
@@ -227,7 +229,9 @@ def _run_with_anomaly_checks(node: Node, cotangents: list[Any], work: Any) -> Se
                 continue
             array = work.wrap(gradient)._host_array()
             if array.dtype.kind in "fc" and np.isnan(array).any():
-                found = RuntimeError(f"Function '{node.name()}' returned nan values in its {number}th output.")
+                found = RuntimeError(
+                    f"Function '{node.name()}' returned nan values in its {number}th output."
+                )
                 if node.line is not None:
                     found.add_note(f"The forward call of {node.name()} was at {describe_line(node.line)}.")
                 raise found
@@ -257,7 +261,9 @@ def _start(number: int, tensor: Tensor, gradient: Tensor | None, work: Any) -> t
         if tensor.numel() != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         if not tensor.dtype.is_floating_point:
-            raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {tensor.dtype}")
+            raise RuntimeError(
+                f"grad can be implicitly created only for real scalar outputs but got {tensor.dtype}"
+            )
         value = ones_value(tensor._meta)
         cotangent: Any = value if work is VALUES else Tensor._of(value)
     else:
@@ -336,7 +342,9 @@ def backward(
         create_graph: record the walk, so that it can be differentiated.
     """
     tensors = _as_tuple(tensors)
-    gradients = _as_tuple(grad_tensors) if isinstance(grad_tensors, (tuple, list)) else (grad_tensors,) * len(tensors)
+    gradients = (
+        _as_tuple(grad_tensors) if isinstance(grad_tensors, (tuple, list)) else (grad_tensors,) * len(tensors)
+    )
     if inputs is not None and isinstance(inputs, (tuple, list)) and not inputs:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     work: Any = TENSORS if create_graph else VALUES
@@ -385,7 +393,9 @@ def grad(
     if is_grads_batched:
         return _batched_grad(outputs, inputs, grad_outputs, create_graph, allow_unused, materialize_grads)
     outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
-    gradients = _as_tuple(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else (grad_outputs,) * len(outputs)
+    gradients = (
+        _as_tuple(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else (grad_outputs,) * len(outputs)
+    )
     work: Any = TENSORS if create_graph else VALUES
     keep = create_graph if retain_graph is None else retain_graph
     previous = modes.grad
@@ -417,9 +427,21 @@ def _batched_grad(
     gradients = _as_tuple(grad_outputs)
     size = gradients[0].shape[0]
     rows = [
-        grad(outputs, inputs, [g[i] for g in gradients], True, create_graph, True, allow_unused, False, materialize)
+        grad(
+            outputs,
+            inputs,
+            [g[i] for g in gradients],
+            True,
+            create_graph,
+            True,
+            allow_unused,
+            False,
+            materialize,
+        )
         for i in range(size)
     ]
     from flambeau._core.declare import registry
 
-    return tuple(None if column[0] is None else registry["stack"](column) for column in zip(*rows, strict=True))
+    return tuple(
+        None if column[0] is None else registry["stack"](column) for column in zip(*rows, strict=True)
+    )

@@ -29,10 +29,12 @@ class detect_anomaly:
 
     >>> import flambeau
     >>> x = flambeau.zeros(1, requires_grad=True)
-    >>> with flambeau.autograd.set_detect_anomaly(True):
-    ...     (x / x).sum().backward()
-    Traceback (most recent call last):
-    RuntimeError: Function 'DivBackward0' returned nan values in its 0th output.
+    >>> try:
+    ...     with flambeau.autograd.set_detect_anomaly(True):
+    ...         (x / x).sum().backward()
+    ... except RuntimeError as error:
+    ...     print(error)
+    Function 'DivBackward0' returned nan values in its 1th output.
     """
 
     def __init__(self, check_nan: bool = True) -> None:
