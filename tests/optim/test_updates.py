@@ -38,6 +38,28 @@ CASES = [
     ],
     ("Adam", dict(lr=0.1, weight_decay=0.1, decoupled_weight_decay=True)),
     ("Adam", dict(lr=0.1, betas="tensors")),
+    *[
+        (name, options)
+        for name in ("RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "ASGD", "Rprop")
+        for options in [
+            {},
+            dict(lr="tensor", maximize=True),
+            *([] if name == "Rprop" else [dict(lr=0.1, weight_decay=0.1, maximize=True)]),
+        ]
+    ],
+    ("RMSprop", dict(alpha=0.5, eps=0.1)),
+    ("RMSprop", dict(momentum=0.9)),
+    ("RMSprop", dict(centered=True)),
+    ("RMSprop", dict(momentum=0.9, centered=True, weight_decay=0.1, maximize=True)),
+    ("Adagrad", dict(lr=0.1, lr_decay=0.5, initial_accumulator_value=0.3, eps=0.1)),
+    ("Adadelta", dict(rho=0.5, eps=0.1)),
+    ("Adamax", dict(betas=(0.3, 0.6), eps=0.1)),
+    ("NAdam", dict(betas=(0.3, 0.6), eps=0.1, momentum_decay=0.1)),
+    ("NAdam", dict(lr=0.1, weight_decay=0.1, decoupled_weight_decay=True)),
+    ("RAdam", dict(betas=(0.3, 0.6), eps=0.1)),
+    ("RAdam", dict(lr=0.1, weight_decay=0.1, decoupled_weight_decay=True)),
+    ("ASGD", dict(lr=0.1, lambd=0.1, alpha=0.5, t0=5)),
+    ("Rprop", dict(lr=0.1, etas=(0.3, 1.9), step_sizes=(0.05, 0.3))),
 ]
 
 
@@ -93,7 +115,7 @@ def test_twenty_steps(name, options, dtype):
 
 
 def test_one_step_of_float32_is_equal_to_the_last_bits():
-    for name in ("SGD", "Adam", "AdamW"):
+    for name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adamax", "NAdam", "RAdam", "ASGD", "Rprop"):
         results = []
         for library in (flambeau, torch):
             weight = library.from_numpy(np.linspace(-3, 3, 1000, dtype=np.float32)).requires_grad_()
@@ -103,7 +125,7 @@ def test_one_step_of_float32_is_equal_to_the_last_bits():
         np.testing.assert_allclose(*results, rtol=2e-7, atol=2e-7)
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad", "NAdam", "RAdam", "Rprop"])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_16_bit_parameters_keep_their_dtype(name, dtype):
     results = []

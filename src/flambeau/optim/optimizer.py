@@ -5,6 +5,7 @@ A subclass gives `start`, the state of a parameter before its first step, and `u
 """
 
 import functools
+import math
 import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
@@ -402,7 +403,26 @@ def is_nonzero(option: Any) -> bool:
     return isinstance(option, Tensor) or option != 0
 
 
-def step_as_tensor(state: State | None, param: Tensor) -> None:
-    """Turns a count of steps that was saved as a number into a tensor beside the parameter."""
-    if state and "step" in state and not isinstance(state["step"], Tensor):
-        state["step"] = tensor(float(state["step"]), dtype=float32, device=param.device)
+def as_number(option: Any) -> Any:
+    """The number in a tensor of one element; anything else as it is."""
+    return option.item() if isinstance(option, Tensor) else option
+
+
+def check_range(what: str, value: Any, largest: float = math.inf) -> None:
+    """Raises for an option that is negative, too large, or nan."""
+    if not 0.0 <= value <= largest:
+        raise ValueError(f"Invalid {what}: {value}")
+
+
+def check_betas(betas: tuple[float, float]) -> None:
+    """Raises for betas out of range."""
+    for index in (0, 1):
+        if not 0.0 <= betas[index] < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {index}: {betas[index]}")
+
+
+def step_as_tensor(state: State | None, param: Tensor, *names: str) -> None:
+    """Turns scalars saved as numbers, by default the count of steps, into tensors beside the parameter."""
+    for name in names or ("step",):
+        if state and name in state and not isinstance(state[name], Tensor):
+            state[name] = tensor(float(state[name]), dtype=float32, device=param.device)
