@@ -1,4 +1,6 @@
-"""Views beside PyTorch's: values, strides, offsets, sharing, gradients and messages, in the tiers that run them."""
+"""Views beside PyTorch's: values, strides, offsets, sharing, gradients and messages, in the tiers that run
+them.
+"""
 
 from __future__ import annotations
 

@@ -178,7 +178,8 @@ def read_data(data: Any, dtype: dtypes.dtype | None) -> tuple[np.ndarray[Any, An
     Args:
         dtype: None finds it from the numbers, as PyTorch does.
 
-    Raises: ValueError for rows of different lengths and integers beyond 64 bits, TypeError or RuntimeError for what
+    Raises: ValueError for rows of different lengths and integers beyond 64 bits, TypeError or RuntimeError
+    for what
         is no number, RuntimeError for a number that `dtype` cannot hold.
     """
     kind = type(data)
@@ -256,12 +257,15 @@ def _copy_of_array(array: np.ndarray[Any, Any], dtype: dtypes.dtype | None) -> t
 def _check_strides(array: np.ndarray[Any, Any]) -> None:
     if any(step < 0 for step in array.strides):
         raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
-            "currently supported. (You can probably work around this by making a copy of your array  with array.copy().) "
+            "At least one stride in the given numpy array is negative, and tensors with negative strides "
+            "are not "
+            "currently supported. (You can probably work around this by making a copy of your array  with "
+            "array.copy().) "
         )
     if any(step % array.itemsize for step in array.strides):
         raise ValueError(
-            "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the "
+            "given numpy array strides not a multiple of the element byte size. Copy the numpy array to "
+            "reallocate the "
             "memory."
         )
 
@@ -313,14 +317,17 @@ def tensor(
 
 def _warn_slow_arrays() -> None:
     warnings.warn(
-        "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to a "
+        "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the "
+        "list to a "
         "single numpy.ndarray with numpy.array() before converting to a tensor.",
         UserWarning, stacklevel=3,
     )  # fmt: skip
 
 
 def copy_of_tensor(source: Tensor, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
-    """A leaf with the values of a tensor; values never change, so they are shared until one side is written to."""
+    """A leaf with the values of a tensor; values never change, so they are shared until one side is written
+    to.
+    """
     result = Tensor._of(source._read())
     if dtype is not None and dtype is not result._meta.dtype:
         result = result.to(dtype)  # type: ignore[attr-defined]
@@ -342,7 +349,8 @@ _warned_not_writable = False
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     """A tensor on the memory of a NumPy array: writes to either are seen by both.
 
-    Raises: TypeError for what is no array or has elements that tensors cannot have; ValueError for negative strides.
+    Raises: TypeError for what is no array or has elements that tensors cannot have; ValueError for negative
+    strides.
 
     >>> import flambeau, numpy
     >>> flambeau.from_numpy(numpy.array([1.0, 2.0]))
@@ -376,9 +384,12 @@ def _warn_not_writable() -> None:
         return
     _warned_not_writable = True
     warnings.warn(
-        "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing to "
-        "this tensor will result in undefined behavior. You may want to copy the array to protect its data or make it "
-        "writable before converting it to a tensor. This type of warning will be suppressed for the rest of this program.",
+        "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This "
+        "means writing to "
+        "this tensor will result in undefined behavior. You may want to copy the array to protect its data "
+        "or make it "
+        "writable before converting it to a tensor. This type of warning will be suppressed for the rest of "
+        "this program.",
         UserWarning, stacklevel=3,
     )  # fmt: skip
 
@@ -410,7 +421,8 @@ def _cast_copy(array: np.ndarray[Any, Any], dtype: dtypes.dtype) -> tuple[np.nda
 def asarray(
     obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
 ) -> Tensor:
-    """`obj` as a tensor: tensors, NumPy arrays, DLPack capsules and buffers share their memory unless `copy=True`.
+    """`obj` as a tensor: tensors, NumPy arrays, DLPack capsules and buffers share their memory unless
+    `copy=True`.
 
     Args:
         copy: True always copies, False raises where a copy is unavoidable, None copies where needed.
@@ -439,7 +451,8 @@ def asarray(
         if where is not None and where is not shared._meta.device:
             raise ValueError(f"can't alias tensor from device '{shared._meta.device}' to '{where}'.")
         raise ValueError(
-            f"can't alias tensor with dtype '{shared._meta.dtype.scalar_type}' into dtype '{wanted.scalar_type}'."
+            f"can't alias tensor with dtype '{shared._meta.dtype.scalar_type}' into dtype "
+            f"'{wanted.scalar_type}'."
         )  # type: ignore[union-attr]
     result = shared
     if changes:
@@ -472,25 +485,31 @@ def frombuffer(
         raise ValueError(f"both buffer length ({length}) and count ({count}) must not be 0")
     if not 0 <= offset < length:
         raise ValueError(
-            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({length} bytes) minus 1"
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({length} "
+            "bytes) minus 1"
         )
     if count < 0 and (length - offset) % size:
         raise ValueError(
-            f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a multiple of element size "
+            f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a multiple of "
+            "element size "
             f"({size})"
         )
     actual = (length - offset) // size if count < 0 else count
     if offset + actual * size > length:
         raise ValueError(
-            f"requested buffer length ({actual} * {size} bytes) after offset ({offset} bytes) must not be greater than "
+            f"requested buffer length ({actual} * {size} bytes) after offset ({offset} bytes) must not be "
+            "greater than "
             f"actual buffer length ({length} bytes)"
         )
     array = np.frombuffer(view.cast("B"), wanted.np, actual, offset)
     if not array.flags.writeable:
         warnings.warn(
-            "The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can "
-            "write to the underlying (supposedly non-writable) buffer using the tensor. You may want to copy the buffer "
-            "to protect its data or make it writable before converting it to a tensor. This type of warning will be "
+            "The given buffer is not writable, and PyTorch does not support non-writable tensors. This "
+            "means you can "
+            "write to the underlying (supposedly non-writable) buffer using the tensor. You may want to "
+            "copy the buffer "
+            "to protect its data or make it writable before converting it to a tensor. This type of warning "
+            "will be "
             "suppressed for the rest of this program.", UserWarning, stacklevel=2,
         )  # fmt: skip
         result = finish(array, meta_of(array.shape, wanted, CPU))

@@ -1,4 +1,6 @@
-"""A tensor's place in its storage: any strides, resizing, changes of shape in place, writing parts into copies."""
+"""A tensor's place in its storage: any strides, resizing, changes of shape in place, writing parts into
+copies.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def _whole(input: Tensor) -> tuple[Tensor, int]:
         order = stride_rules.dense_order(root._meta.shape, root._stride)
         if order is None:
             raise RuntimeError(
-                f"as_strided needs the base to lie in its storage without gaps, but it has strides {root._stride}: take "
+                "as_strided needs the base to lie in its storage without gaps, but it has strides "
+                f"{root._stride}: take "
                 "x.contiguous() first"
             )
         root = views.permute_view(root, order)
@@ -57,8 +60,10 @@ def _check_geometry(size: Shape, stride: Shape, start: int, storage: int, itemsi
     last = start + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) + 1
     if 0 not in size and last > storage:
         raise RuntimeError(
-            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {start}, and itemsize {itemsize} "
-            f"requiring a storage size of {last * itemsize} are out of bounds for storage of size {storage * itemsize}"
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {start}, and itemsize "
+            f"{itemsize} "
+            f"requiring a storage size of {last * itemsize} are out of bounds for storage of size "
+            f"{storage * itemsize}"
         )
 
 

@@ -63,7 +63,8 @@ def _joined(tensors: Sequence[Meta], dim: int) -> Meta:
         for i in range(first.ndim):
             if i != at and meta.shape[i] != first.shape[i]:
                 raise RuntimeError(
-                    f"Sizes of tensors must match except in dimension {at}. Expected size {first.shape[i]} but got size "
+                    f"Sizes of tensors must match except in dimension {at}. Expected size {first.shape[i]} "
+                    "but got size "
                     f"{meta.shape[i]} for tensor number {number} in the list."
                 )
         total += meta.shape[at]
@@ -130,7 +131,8 @@ def _(xp: Any, g: Array, tensors_meta: Any, dim: int) -> Any:
 def _list_of(tensors: Any, name: str) -> list[Tensor]:
     if isinstance(tensors, Tensor) or not isinstance(tensors, (tuple, list)):
         raise TypeError(
-            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            f"{type(tensors).__name__}"
         )
     for number, item in enumerate(tensors):
         if not isinstance(item, Tensor):
@@ -278,7 +280,8 @@ def _block_shape(tensors: Sequence[Meta]) -> Meta:
     for number, meta in enumerate(tensors):
         if meta.ndim > 2:
             raise RuntimeError(
-                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {number} has {meta.ndim} "
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {number} has "
+                f"{meta.ndim} "
                 "dimensions"
             )
     shapes = [_as_matrix_shape(meta.shape) for meta in tensors]

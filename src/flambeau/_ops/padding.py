@@ -35,7 +35,8 @@ def _constant_shape(input: Meta, pad: Shape, value: Any) -> Meta:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(pad) > 2 * input.ndim:
         raise RuntimeError(
-            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            "Padding length should be less than or equal to two times the input dimension but got padding "
+            "length "
             f"{len(pad)} and input of dimension {input.ndim}"
         )
     shape = []
@@ -108,7 +109,8 @@ def _check_reflection(input: Meta, dim: int, size: int, before: int, after: int)
     if before >= size or after >= size:
         argument = 2 * (input.ndim - dim) + 2
         raise RuntimeError(
-            f"Argument #{argument}: Padding size should be less than the corresponding input dimension, but got: padding "
+            f"Argument #{argument}: Padding size should be less than the corresponding input dimension, but "
+            "got: padding "
             f"({before}, {after}) at dimension {dim} of input {list(input.shape)}"
         )
 
@@ -126,11 +128,14 @@ def _own_shape(input: Meta, pad: Shape, mode: str) -> Meta:
     kept = input.shape[1:] if input.ndim == count + 2 else input.shape
     if mode != "circular" and 0 in kept:
         raise RuntimeError(
-            f"Expected {count + 1}D or {count + 2}D (batch mode) tensor with possibly 0 batch size and other non-zero "
+            f"Expected {count + 1}D or {count + 2}D (batch mode) tensor with possibly 0 batch size and "
+            "other non-zero "
             f"dimensions for input, but got: {list(input.shape)}"
         )
     shape = list(input.shape)
-    for dim, (before, after) in list(enumerate(_pairs(input.ndim, pad)))[: first - 1 if first else None : -1]:
+    pairs = _pairs(input.ndim, pad)
+    for dim in range(input.ndim - 1, first - 1, -1):
+        before, after = pairs[dim]
         size = input.shape[dim]
         if mode == "reflect":
             _check_reflection(input, dim, size, before, after)
@@ -184,7 +189,9 @@ def _gathered_back(
 
 
 def _with_rank(name: str) -> Callable[[tuple[Meta, ...]], str]:
-    """PyTorch has a node for each number of padded dimensions; an input without batch tells them apart by rank."""
+    """PyTorch has a node for each number of padded dimensions; an input without batch tells them apart by
+    rank.
+    """
 
     def node(inputs: tuple[Meta, ...]) -> str:
         return f"{name}{max(inputs[0].ndim - 2, 1)}DBackward0"
@@ -206,8 +213,10 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
 
     Args:
         pad: how many before and after, beginning with the last dimension; negative ones cut off.
-        mode: "constant" pads with `value` (0), "reflect" mirrors at the outermost entries, "replicate" repeats these,
-            "circular" goes on at the other end. All but the first pad the last one, two or three dimensions only.
+        mode: "constant" pads with `value` (0), "reflect" mirrors at the outermost entries, "replicate"
+        repeats these,
+            "circular" goes on at the other end. All but the first pad the last one, two or three dimensions
+            only.
 
     Raises: RuntimeError for widths that the tensor is too small for; NotImplementedError for other modes.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -102,11 +103,13 @@ def equal_parts(size: int, part: int) -> Shape:
 def given_parts(size: int, sizes: Shape, dim: int) -> Shape:
     if any(n < 0 for n in sizes):
         raise RuntimeError(
-            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(sizes)}"
+            "split_with_sizes expects split_sizes have only non-negative entries, but got "
+            f"split_sizes={list(sizes)}"
         )
     if sum(sizes) != size:
         raise RuntimeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension {dim}), "
+            f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at "
+            f"dimension {dim}), "
             f"but got split_sizes={list(sizes)}"
         )
     return sizes
@@ -170,7 +173,8 @@ def _as_cuts(indices: Any) -> Any:
             )
         if indices.ndim > 1:
             raise RuntimeError(
-                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, "
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
+                "one-dimensional tensor, "
                 f"but got a tensor with {indices.ndim} dims"
             )
         return int(indices) if not indices.ndim else tuple(indices.tolist())
@@ -196,7 +200,7 @@ def tensor_split(
         least, extra = divmod(size, cuts)
         cuts = tuple([i * least + min(i, extra) for i in range(1, cuts)])
     edges = (0, *cuts, size)
-    return tuple([sliced(input, at, a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    return tuple([sliced(input, at, a, b) for a, b in itertools.pairwise(edges)])
 
 
 def _declare_directional_split(name: str, dims: int, direction: Callable[[Tensor], int]) -> None:
@@ -205,7 +209,8 @@ def _declare_directional_split(name: str, dims: int, direction: Callable[[Tensor
             indices_or_sections = named.pop(other, indices_or_sections)
         if check_tensor(input, name).ndim < dims:
             raise RuntimeError(
-                f"torch.{name} requires a tensor with at least {dims} dimension, but got a tensor with {input.ndim} "
+                f"torch.{name} requires a tensor with at least {dims} dimension, but got a tensor with "
+                f"{input.ndim} "
                 "dimensions!"
             )
         dim = direction(input)
@@ -213,7 +218,8 @@ def _declare_directional_split(name: str, dims: int, direction: Callable[[Tensor
             sections, size = int(indices_or_sections), input._meta.shape[dim]
             if sections == 0 or size % sections:
                 raise RuntimeError(
-                    f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {size} is not "
+                    f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+                    f"{size} is not "
                     f"divisible by the split_size {sections}!"
                 )
         return tensor_split(input, indices_or_sections, dim)
@@ -250,7 +256,9 @@ def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -
 
 @function("Tensor.unfold")
 def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """A view of all windows of `size` entries of a dimension, `step` apart; the entries become the last dimension."""
+    """A view of all windows of `size` entries of a dimension, `step` apart; the entries become the last
+    dimension.
+    """
     shape = self._meta.shape
     at = canonical_dim(dimension, len(shape))
     length = shape[at] if shape else 1
@@ -280,7 +288,8 @@ def view_as_complex(input: Tensor) -> Tensor:
     meta = check_tensor(input, "view_as_complex")._meta
     if meta.dtype not in (dtypes.float16, dtypes.float32, dtypes.float64):
         raise RuntimeError(
-            "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
+            "view_as_complex is only supported for half, float and double tensors, but got a tensor of "
+            "scalar type: "
             f"{meta.dtype.scalar_type}"
         )
     if not meta.shape:

@@ -40,7 +40,8 @@ def _repeated(input: Meta, repeats: Shape) -> Meta:
     shape = tuple([n * times for n, times in zip(padded, repeats, strict=True)])
     if any(times < 0 for times in repeats):
         raise RuntimeError(
-            f"Trying to create tensor with negative dimension {next(n for n in shape if n < 0)}: {list(shape)}"
+            f"Trying to create tensor with negative dimension {next(n for n in shape if n < 0)}: "
+            f"{list(shape)}"
         )
     return input.with_shape(shape)
 
@@ -101,7 +102,8 @@ def repeat_interleave(
     """Each entry of a dimension (of the flattened tensor without `dim`) repeated in place.
 
     Args:
-        repeats: how often, one number for all or one for each. Left out, `input` holds the numbers, and the result
+        repeats: how often, one number for all or one for each. Left out, `input` holds the numbers, and the
+        result
             the places to repeat.
     """
     check_tensor(input, "repeat_interleave")
@@ -219,7 +221,9 @@ def _(xp: Any, g: Array, k: int, dims: Shape) -> Array:
 
 @op(promote=RAW, shape=lambda input, shift, dim: input, node="RollBackward")
 def roll_dim(xp: Any, input: Array, shift: Scalar, dim: Any) -> Array:
-    """Entries moved along a dimension (None: along all elements in order); those at the end come in again in front."""
+    """Entries moved along a dimension (None: along all elements in order); those at the end come in again in
+    front.
+    """
     return xp.roll(input, int(shift) if xp is np else shift, dim)
 
 
@@ -339,14 +343,16 @@ def _shuffled_shape(input: Meta, upscale_factor: int) -> Shape:
     factor = upscale_factor
     if input.ndim < 3:
         raise RuntimeError(
-            f"pixel_shuffle expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)"
+            f"pixel_shuffle expects input to have at least 3 dimensions, but got input with {input.ndim} "
+            "dimension(s)"
         )
     if factor <= 0:
         raise RuntimeError(f"pixel_shuffle expects a positive upscale_factor, but got {factor}")
     *batch, channels, height, width = input.shape
     if channels % factor**2:
         raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+            "upscale_factor, "
             f"but input.size(-3)={channels} is not divisible by {factor**2}"
         )
     return (*batch, channels // factor**2, height * factor, width * factor)
@@ -356,7 +362,8 @@ def _unshuffled_shape(input: Meta, downscale_factor: int) -> Shape:
     factor = downscale_factor
     if input.ndim < 3:
         raise RuntimeError(
-            f"pixel_unshuffle expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)"
+            f"pixel_unshuffle expects input to have at least 3 dimensions, but got input with {input.ndim} "
+            "dimension(s)"
         )
     if factor <= 0:
         raise RuntimeError(f"pixel_unshuffle expects a positive downscale_factor, but got {factor}")
@@ -364,7 +371,8 @@ def _unshuffled_shape(input: Meta, downscale_factor: int) -> Shape:
     for size, which, dim in ((height, "height", -2), (width, "width", -1)):
         if size % factor:
             raise RuntimeError(
-                f"pixel_unshuffle expects {which} to be divisible by downscale_factor, but input.size({dim})={size} is "
+                f"pixel_unshuffle expects {which} to be divisible by downscale_factor, but "
+                f"input.size({dim})={size} is "
                 f"not divisible by {factor}"
             )
     return (*batch, channels * factor**2, height // factor, width // factor)
@@ -425,7 +433,8 @@ def _channels_shape(input: Meta, groups: int) -> Meta:
         )
     if input.shape[1] % groups:
         raise RuntimeError(
-            f"Number of channels must be divisible by groups. Got {input.shape[1]} channels and {groups} groups."
+            f"Number of channels must be divisible by groups. Got {input.shape[1]} channels and {groups} "
+            "groups."
         )
     return input
 

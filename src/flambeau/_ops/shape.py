@@ -83,7 +83,8 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     ndim = check_tensor(input, "permute").ndim
     if len(order) != ndim:
         raise RuntimeError(
-            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the "
+            "desired "
             f"ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(order)}"
         )
     found = tuple([canonical_dim(dim, ndim) for dim in order])
@@ -104,7 +105,8 @@ def _reversed(self: Tensor) -> Tensor:
     if self.ndim not in (0, 2) and "T" not in _warned:
         _warned.add("T")
         warnings.warn(
-            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will "
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and "
+            "it will "
             "throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
             "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
             UserWarning,
@@ -164,7 +166,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     )
     if len(before) != len(after):
         raise RuntimeError(
-            f"movedim: Invalid source or destination dims: source ({list(before)} dims) should contain the same number "
+            f"movedim: Invalid source or destination dims: source ({list(before)} dims) should contain the "
+            "same number "
             f"of dims as destination ({list(after)} dims)"
         )
     froms, tos = [canonical_dim(d, ndim) for d in before], [canonical_dim(d, ndim) for d in after]
@@ -202,7 +205,8 @@ def inferred_size(size: Shape, numel: int) -> Shape:
         return size
     if known == 0 and numel == 0:
         raise RuntimeError(
-            f"cannot reshape tensor of 0 elements into shape {list(size)} because the unspecified dimension size -1 can "
+            f"cannot reshape tensor of 0 elements into shape {list(size)} because the unspecified dimension "
+            "size -1 can "
             "be any value and is ambiguous"
         )
     if known == 0 or numel % known:
@@ -214,11 +218,13 @@ def _as_size(input: Tensor, size: Shape) -> Tensor:
     """A view of known size; raises where the strides forbid it."""
     if input._stride is not None and stride_rules.of_reshape(input._meta.shape, input._stride, size) is None:
         error = RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans "
+            "across two "
             "contiguous subspaces). Use .reshape(...) instead."
         )
         error.add_note(
-            f"The input has shape {tuple(input._meta.shape)} and strides {input._stride}. x.contiguous().view(...) copies "
+            f"The input has shape {tuple(input._meta.shape)} and strides {input._stride}. "
+            "x.contiguous().view(...) copies "
             "it into the usual order first, and so does x.reshape(...) where it has to."
         )
         raise error
@@ -229,7 +235,8 @@ def _as_size(input: Tensor, size: Shape) -> Tensor:
 def view(self: Tensor, *shape: Any, **named: Any) -> Tensor:
     """The same elements, in the same storage, in another shape (one size may be -1) or as another dtype.
 
-    Raises: RuntimeError, if the number of elements differs, or the strides allow no view: then `reshape` copies.
+    Raises: RuntimeError, if the number of elements differs, or the strides allow no view: then `reshape`
+    copies.
     """
     if named:
         shape = (named.pop("dtype" if "dtype" in named else "size"),)
@@ -354,7 +361,8 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
         found = inferred_size(wanted, size)
     except RuntimeError:
         raise RuntimeError(
-            f"unflatten: Provided sizes {list(wanted)} don't multiply up to the size of dim {at} ({size}) in the input "
+            f"unflatten: Provided sizes {list(wanted)} don't multiply up to the size of dim {at} ({size}) "
+            "in the input "
             "tensor"
         ) from None
     return _as_size(input, (*shape[:at], *found, *shape[at + 1 :]))
@@ -399,7 +407,8 @@ def expanded_size(input: Tensor, size: Shape) -> Shape:
     if new < 0:
         raise RuntimeError(
             f"expand(torch.{input._meta.dtype.scalar_type}Tensor{{{list(shape)}}}, size="
-            f"{list(size)}): the number of sizes provided ({len(size)}) must be greater or equal to the number of "
+            f"{list(size)}): the number of sizes provided ({len(size)}) must be greater or equal to the "
+            "number of "
             f"dimensions in the tensor ({len(shape)})"
         )
     found = list(size)
@@ -407,13 +416,15 @@ def expanded_size(input: Tensor, size: Shape) -> Shape:
         if i < new:
             if wanted < 0:
                 raise RuntimeError(
-                    f"The expanded size of the tensor ({wanted}) isn't allowed in a leading, non-existing dimension {i}"
+                    f"The expanded size of the tensor ({wanted}) isn't allowed in a leading, non-existing "
+                    f"dimension {i}"
                 )
         elif wanted == -1:
             found[i] = shape[i - new]
         elif shape[i - new] not in (1, wanted) or wanted < 0:
             raise RuntimeError(
-                f"The expanded size of the tensor ({wanted}) must match the existing size ({shape[i - new]}) at "
+                f"The expanded size of the tensor ({wanted}) must match the existing size "
+                f"({shape[i - new]}) at "
                 f"non-singleton dimension {i}.  Target sizes: {list(size)}.  Tensor sizes: {list(shape)}"
             )
     return tuple(found)
@@ -466,7 +477,8 @@ def public_broadcast_shapes(*shapes: Any) -> Size:
                 continue
             if found[i] != 1:
                 raise RuntimeError(
-                    f"Attempting to broadcast a dimension of length {shape[i]} at {i}! Mismatching argument at index "
+                    f"Attempting to broadcast a dimension of length {shape[i]} at {i}! Mismatching argument "
+                    "at index "
                     f"{number} had {shape}; but expected shape should be broadcastable to {found}"
                 )
             found[i] = shape[i]

@@ -44,10 +44,7 @@ def sizes_of(args: Sequence[Any], name: str, argument: str = "size", position: i
         args = args[0]
     elif not args:
         raise TypeError(f'{name}() missing 1 required positional arguments: "{argument}"')
-    for number, value in enumerate(args):
-        if type(value) is not int:
-            break
-    else:
+    if all(type(value) is int for value in args):
         return tuple(args)
     for number, value in enumerate(args):
         if is_integer(value):

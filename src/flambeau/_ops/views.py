@@ -1,7 +1,9 @@
 """View primitives: each shows the same storage in another shape, or a part of it.
 
-These take arguments that are worked out already (dimensions counted from the front, lengths, starts within bounds);
-the public functions in `shape.py` and indexing do that. Each has, beside its gradient, a rule for its strides, one for
+These take arguments that are worked out already (dimensions counted from the front, lengths, starts within
+bounds);
+the public functions in `shape.py` and indexing do that. Each has, beside its gradient, a rule for its
+strides, one for
 how far its first element lies from the input's, and one for writing through it.
 """
 
@@ -181,7 +183,8 @@ transpose_view, t_view = _declare_swap("TransposeBackward"), _declare_swap("TBac
 
 
 def _declare_reshape(node: str, new_shape: Any, new_stride: Any) -> Op:
-    """A change of shape that keeps the order of elements. `new_shape` and `new_stride` take (shape, argument) and
+    """A change of shape that keeps the order of elements. `new_shape` and `new_stride` take (shape,
+    argument) and
     (shape, stride, argument).
     """
 
@@ -523,7 +526,8 @@ def _with_bits_of(input: Meta, dtype: Any, old: int) -> Meta:
 
 @op(promote=RAW, view=True, differentiable=False, shape=_with_bits_of)
 def bits_view(xp: Any, input: Array, dtype: Any, old: int) -> Array:
-    """The same bits as elements of another dtype; the last dimension grows or shrinks with their size, which was
+    """The same bits as elements of another dtype; the last dimension grows or shrinks with their size, which
+    was
     `old` bytes.
     """
     return _reinterpreted(xp, input, dtype.np)

@@ -44,8 +44,8 @@ def _kaiser_values(count: int, beta: float, steps: int) -> Values:
 
 
 def _legacy(
-    name: str, window_length: int, periodic: bool, values: Callable[[int, int], Values], dtype: Any, layout: Any,
-    device: Any, requires_grad: bool,
+    name: str, window_length: int, periodic: bool, values: Callable[[int, int], Values], dtype: Any, layout:
+    Any, device: Any, requires_grad: bool,
 ) -> Tensor:  # fmt: skip
     """`values(count, steps)` gives a window of `count` values, where the whole one has `steps` steps."""
     wanted = dtypes.get_default_dtype() if dtype is None else as_dtype(dtype, name)
@@ -146,8 +146,8 @@ def _window(
 
 @function("signal.windows.exponential")
 def exponential(
-    M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, dtype: Any = None, layout: Any = None,
-    device: Any = None, requires_grad: bool = False,
+    M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, dtype: Any = None, layout: Any
+    = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Falls by a factor e every `tau` values from its center."""
     if tau <= 0:
@@ -197,8 +197,8 @@ def gaussian(
 
 @function("signal.windows.kaiser")
 def kaiser(
-    M: int, *, beta: float = 12.0, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    M: int, *, beta: float = 12.0, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any =
+    None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Kaiser's window of shape `beta`."""
     if beta < 0:
@@ -230,8 +230,8 @@ def bartlett(
 
 @function("signal.windows.general_cosine")
 def general_cosine(
-    M: int, *, a: Iterable[float], sym: bool = True, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    M: int, *, a: Iterable[float], sym: bool = True, dtype: Any = None, layout: Any = None, device: Any =
+    None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """A sum of cosines with coefficients `a` of alternating sign."""
     if not isinstance(a, Iterable):
@@ -248,8 +248,8 @@ def general_cosine(
 
 @function("signal.windows.general_hamming")
 def general_hamming(
-    M: int, *, alpha: float = 0.54, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    M: int, *, alpha: float = 0.54, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any =
+    None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """`alpha - (1 - alpha) * cos`."""
     return general_cosine(  # type: ignore[no-any-return]

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Self
 from flambeau._core.declare import registry
 from flambeau._core.tensor import Tensor
 from flambeau._ops.construct import as_tensor, tensor
-from flambeau._ops.factory import arange, empty_like, full
+from flambeau._ops.factory import empty_like, full
+from flambeau._ops.ranges import arange
 
 __all__ = [
     "PackedSequence",
