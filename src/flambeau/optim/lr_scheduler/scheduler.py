@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from flambeau._core.tensor import Tensor
-from flambeau.optim.optimizer import Optimizer
+from flambeau.optim.optimizer import Optimizer, as_number
 
 __all__ = ["EPOCH_DEPRECATION_WARNING", "LRScheduler"]
 
@@ -154,11 +154,6 @@ def set_option(group: dict[str, Any], name: str, value: Any) -> None:
         group[name].fill_(as_number(value))
     else:
         group[name] = value
-
-
-def as_number(value: Any) -> Any:
-    """The number in a tensor of one element; anything else as it is."""
-    return value.item() if isinstance(value, Tensor) else value
 
 
 def one_per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
