@@ -25,6 +25,7 @@ from flambeau._core.value import Meta, Value
 _sequence = itertools.count()
 
 Edge = tuple["Node", int] | None
+Guard = tuple[Any, int, int, int, Any]
 
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
@@ -124,8 +125,9 @@ class Node:
 class OpNode(Node):
     """The node of a recorded call."""
 
-    # What must not have been written to: its storage, the version then, and which output (or input: -1 - i) it is.
-    guards: Sequence[tuple[Any, int, int]] = ()
+    # What must not have been written to: its storage, the version then, which output (or input: -1 - i) it is, how many
+    # hidden writes there were then, and its views.
+    guards: Sequence[Guard] = ()
 
     def __init__(
         self, call: Call, tensors: Sequence[Tensor], values: Sequence[Value], needs: tuple[bool, ...],
@@ -143,16 +145,17 @@ class OpNode(Node):
         plan = saving(call, needs)
         # Lists by hand: this runs once for each recorded operation.
         saved: list[Any] = []
-        guards: list[tuple[Any, int, int]] = []
+        guards: list[Guard] = []
         for i in plan.inputs:
             saved.append(values[i])
         for i in plan.guarded_inputs:
-            storage = tensors[i]._storage
-            guards.append((storage, storage.version, -1 - i))
+            tensor = tensors[i]
+            storage = tensor._storage
+            guards.append((storage, storage.version, -1 - i, storage.hidden, tensor._views))
         for i in plan.outputs:
             storage = results[i]._storage
             saved.append(storage.value)
-            guards.append((storage, 0, i))
+            guards.append((storage, 0, i, 0, ()))
         self.saved: list[Any] | None = saved
         self.guards = guards
         if modes.saved_hooks:
@@ -203,12 +206,28 @@ class OpNode(Node):
         if self.saved is None:
             raise RuntimeError(FREED)
         self._check_versions()
-        return [item.unpack() if isinstance(item, _Packed) else item for item in self.saved]
+        saved = [item.unpack() if isinstance(item, _Packed) else item for item in self.saved]
+        for storage, _, place, hidden, views in self.guards:
+            if storage.hidden != hidden:
+                self._read_again(saved, storage, place, views)
+        return saved
+
+    def _read_again(self, saved: list[Any], storage: Any, place: int, views: Any) -> None:
+        """PyTorch saves memory, not values: what was written through `.data` since then is what backward sees."""
+        plan = saving(self.call, self.needs)
+        number = len(plan.inputs) + plan.outputs.index(place) if place >= 0 else plan.inputs.index(-1 - place)
+        if not isinstance(saved[number], Value):
+            return
+        value = storage.read()
+        for call, numbers in views:
+            (value,) = record(call, (value,), numbers)
+        if value.meta is saved[number].meta:
+            saved[number] = value
 
     def _check_versions(self) -> None:
         if modes.mutation_allowed:
             return
-        for storage, version, place in self.guards:
+        for storage, version, place, _, _ in self.guards:
             if storage.version != version:
                 is_output = place >= 0
                 meta = self.results[place] if is_output else self.call.inputs[-1 - place]

@@ -256,6 +256,8 @@ class Op:
         # Whether the first tensor may be a number, as in `torch.mul(2, x)`.
         self.accepts_numbers: bool = options.pop("numbers", False)
         self.view: bool = options.pop("view", False)
+        # Whether several elements of the view may be one element of its input.
+        self.overlaps: bool = options.pop("overlaps", False)
         self.check: Any = options.pop("check", None)
         self.cost: Any = options.pop("cost", None)
         self.dtypes: Any = options.pop("dtypes", None)
@@ -275,6 +277,18 @@ class Op:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The operation on tensors, as its public function has it."""
         return self.function(*args, **kwargs)
+
+    # The view operation by explicit strides: (whole storage, size, stride, offset). Set where it is declared.
+    by_strides: Op | None = None
+
+    def call_of(self, meta: Meta, *arguments: Any) -> Call:
+        """The call of a view operation on an input like this, as recording it would make it."""
+        kinds = [int if param.role == "scalar" else None for param in self.params[1:]]
+        key = (meta, *[a if kind is None else kind for a, kind in zip(arguments, kinds, strict=True)])
+        found = self.calls.get(key)
+        if found is None:
+            found = self.calls[key] = self.build((None, *arguments), (meta, *kinds))
+        return found
 
     def gradient(self, *targets: str, dual: bool | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declares the gradient of the inputs called `targets`; see `gradient.Rule` for what the rule may ask for.

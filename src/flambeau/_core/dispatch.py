@@ -17,7 +17,7 @@ from flambeau._core import dtype as dtypes
 from flambeau._core.arguments import apply_slowly
 from flambeau._core.declare import Op, register
 from flambeau._core.fastpath import MISSING, lazy_function, plain_types
-from flambeau._core.inplace import check_writable, resize, write, write_out
+from flambeau._core.inplace import check_writable, refuse_overlap, resize, write, write_out
 from flambeau._core.overrides import as_called, call_overriding, overriding
 from flambeau._core.tape import run_call
 from flambeau._core.tensor import Tensor, from_array
@@ -85,6 +85,8 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         if not isinstance(input, Tensor):
             raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
         check_writable(input)
+        if args and isinstance(args[0], Tensor):
+            refuse_overlap(input, args)
         return write(input, function(input, *args, **kwargs), name)
 
     signature = inspect.signature(function)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from flambeau._core import dtype as dtypes
 from flambeau._core.autograd import OpNode, move_retained
 from flambeau._core.modes import modes
 from flambeau._core.storage import Storage
+from flambeau._core.strides import dense_order
 from flambeau._core.tape import run_call
 from flambeau._core.tensor import Tensor, scatter_call
 from flambeau._core.value import Value, meta_of
@@ -44,6 +47,27 @@ def check_writable(target: Tensor, overlap: bool = False) -> None:
             error = RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
             error.add_note("Do it inside `with torch.no_grad():`, or on a copy: tensor.clone().")
             raise error
+
+
+def refuse_overlap(target: Tensor, others: Sequence[Any]) -> None:
+    """Raises where PyTorch does: an operand shares a part of the memory that is written to, but is not just that memory."""
+    for other in others:
+        if not isinstance(other, Tensor) or other is target or other._storage is not target._storage:
+            continue
+        ranges = []
+        for tensor in (target, other):
+            if dense_order(tensor._meta.shape, tensor.stride()) is None or not tensor._meta.numel:
+                break
+            start = tensor.storage_offset()
+            ranges.append((start, start + tensor._meta.numel))
+        if len(ranges) < 2:
+            continue
+        (a, b), (c, d) = ranges
+        if a < d and c < b and not ((a, b) == (c, d) and target.stride() == other.stride()):
+            raise RuntimeError(
+                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+                "memory location. Please clone() the tensor before performing the operation."
+            )
 
 
 def write(target: Tensor, result: Tensor, name: str = "") -> Tensor:
@@ -84,11 +108,12 @@ def rebase(target: Tensor, result: Tensor) -> None:
         _guard_rewritten(result, target)
         move_retained(target, before)
         return
+    steps = target._from_base if base._views else target._write_steps(target._from_base)
     below = [base]
-    for call, numbers in target._from_base[:-1]:
+    for call, numbers in steps[:-1]:
         below.append(run_call(call, [below[-1]], numbers)[0])
     new = result
-    for (call, numbers), under in zip(reversed(target._from_base), reversed(below), strict=True):
+    for (call, numbers), under in zip(reversed(steps), reversed(below), strict=True):
         (new,) = run_call(scatter_call(call), [under, new], numbers)
     base._write(new._read())
     base._node, base._index, base._rg = new._node, new._index, new._rg
@@ -102,9 +127,10 @@ def _guard_rewritten(result: Tensor, target: Tensor) -> None:
     """The node that made `result` saved it under a storage of its own; its guard moves to the target's."""
     node = result._node
     if isinstance(node, OpNode):
+        own = target._storage
         node.guards = [
-            (target._storage, target._storage.version, out) if storage is result._storage else (storage, version, out)
-            for storage, version, out in node.guards
+            (own, own.version, guard[2], own.hidden, target._views) if guard[0] is result._storage else guard
+            for guard in node.guards
         ]
 
 

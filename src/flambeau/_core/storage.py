@@ -22,6 +22,7 @@ class Storage:
     meta: Meta | None = None  # of a host-backed storage
     epoch = 0
     version = 0
+    hidden = 0  # writes through `.data`, which raise no version
 
     def __init__(self, value: Value | None, host: np.ndarray[Any, Any] | None = None, meta: Meta | None = None) -> None:
         self.value = value

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flambeau._core import declare
 from flambeau._core import dtype as dtypes
 from flambeau._core import format as formatting
 from flambeau._core import xla
@@ -143,10 +144,24 @@ class Tensor:
         if not self._views:
             storage.write(value)
         else:
-            storage.write(scatter_through(self._views, storage.read(), value))
+            storage.write(scatter_through(self._write_steps(self._views), storage.read(), value))
             self._value, self._seen = value, storage.epoch
-        if not self._untracked:
+        if self._untracked:
+            storage.hidden += 1
+        else:
             storage.version += 1
+
+    def _write_steps(self, views: tuple[ViewStep, ...]) -> tuple[ViewStep, ...]:
+        """The steps through which a write reaches the storage.
+
+        Where an element of a step is several of the next (a part of an expanded tensor), only strides tell which.
+        """
+        by_strides = declare.Op.by_strides
+        if by_strides is None or not any(call.op.overlaps for call, _ in views[:-1]):
+            return views
+        offset = self.storage_offset()
+        call = by_strides.call_of(views[0][0].inputs[0], self._meta.shape, self.stride(), offset)
+        return ((call, (offset,)),)
 
     def _host_array(self) -> np.ndarray[Any, Any]:
         """The values as a NumPy array (ml_dtypes' types included) that must not be written to."""
@@ -301,6 +316,8 @@ class Tensor:
         base = self._base
         if base is None:
             return self._rg
+        if self._made_in and base._rebased != self._rebased_seen:
+            return self._rg or base._rg  # its history is lost; asking is not refused all the same
         self._refresh()
         # Views made under no_grad() have no history, but say so only when used.
         return self._rg or base._rg

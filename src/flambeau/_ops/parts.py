@@ -71,7 +71,7 @@ def as_parts(input: Tensor, results: Any, sizes: Shape, dim: int) -> tuple[Tenso
     """The results of one node as views of consecutive slices of the input."""
     steps, start = [], 0
     for size in sizes:
-        steps.append((views.call_of(views.slice_view, input._meta, dim, start, size, 1), (start,)))
+        steps.append((views.slice_view.call_of(input._meta, dim, start, size, 1), (start,)))
         start += size
     return views.as_views(input, results, steps)
 
@@ -159,7 +159,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
         raise IndexError(f"Dimension specified as {where} but tensor has no dimensions")
     at = canonical_dim(where, len(shape))
     results = views.unbind_parts(input, at)
-    call = views.call_of(views.select_view, input._meta, at, 0)
+    call = views.select_view.call_of(input._meta, at, 0)
     return views.as_views(input, results, [(call, (i,)) for i in range(shape[at])])
 
 

@@ -132,7 +132,8 @@ def _assign(self: Tensor, target: Tensor, value: Any) -> None:
         return
     value = _without_leading_ones(value, len(target._meta.shape))
     _check_expandable(value._meta, target._meta.shape)
-    target.copy_(value)  # type: ignore[attr-defined]
+    # Expanded first, as in PyTorch: a row may be written over the matrix that it is part of.
+    target.copy_(value.expand(target._meta.shape))  # type: ignore[attr-defined]
 
 
 def _is_same_place(target: Tensor, value: Tensor) -> bool:

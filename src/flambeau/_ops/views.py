@@ -241,7 +241,7 @@ squeeze_dims = _declare_reshape("SqueezeBackward2", _without, _squeezed_stride)
 unsqueeze_view = _declare_reshape("UnsqueezeBackward", _with_one, _unsqueezed_stride)
 
 
-@op(promote=RAW, view=True, node="ExpandBackward", shape=lambda input, size: input.with_shape(size))
+@op(promote=RAW, view=True, overlaps=True, node="ExpandBackward", shape=lambda input, size: input.with_shape(size))
 def expand_view(xp: Any, input: Array, size: Sizes) -> Array:
     """Entries repeated along new dimensions and those of size 1."""
     return xp.broadcast_to(input, size)
@@ -405,6 +405,9 @@ def as_strided_view(xp: Any, input: Array, size: Sizes, stride: Sizes, storage_o
         bytes_ = [step * flat.itemsize for step in stride]
         return np.lib.stride_tricks.as_strided(flat[int(storage_offset) :], size, bytes_)
     return flat[_positions(size, stride, storage_offset)]
+
+
+Op.by_strides = as_strided_view
 
 
 @as_strided_view.strides
@@ -622,16 +625,6 @@ def declare_parts(node: str) -> Op:
 
 split_parts = declare_parts("SplitBackward")
 split_parts_with_sizes = declare_parts("SplitWithSizesBackward")
-
-
-def call_of(declared: Op, meta: Meta, *arguments: Any) -> Any:
-    """The call of a view operation on an input like this, as recording it would make it."""
-    kinds = [int if param.role == "scalar" else None for param in declared.params[1:]]
-    key = (meta, *[a if kind is None else kind for a, kind in zip(arguments, kinds, strict=True)])
-    found = declared.calls.get(key)
-    if found is None:
-        found = declared.calls[key] = declared.build((None, *arguments), (meta, *kinds))
-    return found
 
 
 def as_views(
