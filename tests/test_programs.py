@@ -39,7 +39,7 @@ class Machine:
             one, two = self.pool[a % len(self.pool)], self.pool[b % len(self.pool)]
             try:
                 result = step(self, one, two, b, c)
-            except (RuntimeError, IndexError, ValueError, TypeError) as error:
+            except (RuntimeError, IndexError, ValueError, TypeError, ZeroDivisionError) as error:
                 self.log.append((name, type(error).__name__))
                 continue
             if result is not None:
@@ -89,7 +89,9 @@ def _augmented(machine, t, u, b, c):
 
 def _in_place(name, *numbers):
     def step(machine, t, u, b, c):
-        getattr(t, name)(*numbers)
+        # PyTorch lets zero_ and fill_ write to an expanded tensor and then fails in backward; here that works.
+        if not (machine.tracked and _repeated(t) and name in ("zero_", "fill_")):
+            getattr(t, name)(*numbers)
 
     return step
 
@@ -103,15 +105,22 @@ def _copy(machine, t, u, b, c):
 
 
 def _masked_fill(machine, t, u, b, c):
-    t.masked_fill_(t > 0, 1.0)
+    if not _repeated(t):
+        t.masked_fill_(t > 0, 1.0)
 
 
 def _reshape(machine, t, u, b, c):
     return t.reshape(-1) if b % 2 else t.view(-1)
 
 
+def _repeated(t):
+    return any(n > 1 and s == 0 for n, s in zip(t.shape, t.stride(), strict=True))
+
+
 def _mask_write(machine, t, u, b, c):
-    t[t > c % 3] = float(b)
+    # PyTorch warns that masks on expanded tensors are deprecated; here they are refused.
+    if not _repeated(t):
+        t[t > c % 3] = float(b)
 
 
 def _pick(machine, t, u, b, c):
