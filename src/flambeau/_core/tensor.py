@@ -59,7 +59,7 @@ class Tensor:
     _rebased_seen = 0  # of a view: the base's count when its own history was made
     _from_base: tuple[ViewStep, ...] = ()  # of a view: the steps from `_base`
     _made_in = ""  # of a view: "no_grad", "multi", "function" or "inference", where in-place writes are restricted
-    _piece = 0  # of a multi-output view: which one it is
+    _made_at = -1  # of a multi-output view: the storage's version when it was made
     _untracked = False  # made by `.data`: writes do not count for autograd
     _inference = False
     _accumulator: Any = None  # weak reference to the AccumulateGrad node of a leaf
@@ -316,7 +316,7 @@ class Tensor:
         base = self._base
         if base is None:
             return self._rg
-        if self._made_in and base._rebased != self._rebased_seen:
+        if self._made_in and (base._rebased != self._rebased_seen or self._made_in == "multi"):
             return self._rg or base._rg  # its history is lost; asking is not refused all the same
         self._refresh()
         # Views made under no_grad() have no history, but say so only when used.
@@ -373,7 +373,12 @@ class Tensor:
     def _refresh(self) -> None:
         """Makes this view's history anew when its base was written to in place."""
         base = self._base
-        if base is not None and base._rebased != self._rebased_seen:
+        if base is None:
+            return
+        if base._rebased != self._rebased_seen or (
+            # Views that come in several cannot be made anew: any write to the base ends their history.
+            self._made_in == "multi" and base._rg and self._made_at >= 0 and self._made_at != self._storage.version
+        ):
             from flambeau._core.views import rederive
 
             rederive(self)

@@ -56,7 +56,10 @@ def checked_number(value: Any, dtype: dtypes.dtype) -> np.ndarray[Any, Any]:
 
 def _check_size(shape: tuple[int, ...], name: str) -> None:
     if shape and min(shape) < 0:
-        raise RuntimeError(f"{name}: Dimension size must be non-negative.")
+        if name == "zeros":
+            raise RuntimeError("zeros: Dimension size must be non-negative.")
+        negative = next(n for n in shape if n < 0)
+        raise RuntimeError(f"Trying to create tensor with negative dimension {negative}: {list(shape)}")
     if math.prod(shape) > 1 << 60:
         raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
 

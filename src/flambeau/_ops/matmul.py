@@ -263,7 +263,7 @@ def _linear_node(inputs: Any) -> str:
 
 
 @op(
-    "nn.functional.linear", promote=RAW, shape=_linear_shape, result=_like_first, dtypes=no_bools, cost=_cost,
+    "nn.functional.linear", out=True, promote=RAW, shape=_linear_shape, result=_like_first, dtypes=no_bools, cost=_cost,
     node=_linear_node,
 )  # fmt: skip
 def linear(xp: Any, input: Array, weight: Array, bias: Array | None = None) -> Array:
@@ -523,4 +523,4 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
             f"{list(input.shape)} and {list(other.shape)}"
         )
     found = rows(input) @ rows(other).transpose(0, 1)
-    return found.reshape(*input.shape[:-1], *other.shape[:-1])
+    return found.reshape((*input.shape[:-1], *other.shape[:-1]))

@@ -151,6 +151,8 @@ def _batch_norm(
         return apply(batch_norm_eval, (input, running_mean, running_var, weight, bias, eps))  # type: ignore[no-any-return]
     result, mean, var, _ = apply(batch_norm_train, (input, weight, bias, eps))
     count = input.numel() // max(channels, 1)
+    if count == 0:
+        return result  # type: ignore[no-any-return]  # an empty batch says nothing about the statistics
     previous, modes.grad = modes.grad, False
     try:
         if running_mean is not None:
@@ -184,6 +186,8 @@ def batch_norm(
     Source: Ioffe and Szegedy 2015, arXiv:1502.03167.
     """
     if training:
+        if eps <= 0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
         _check_batch_size(input.size())
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
 

@@ -325,7 +325,7 @@ def avg_pool(
         total = x[(..., *where)] if total is None else total + x[(..., *where)]
     by = _divisors(sizes_in, kernel, stride, padding, sizes, count_include_pad, divisor)
     if total.dtype.kind in "iu":
-        return total // by
+        return xp.sign(total) * np.sign(by) * (xp.abs(total) // abs(by))  # towards zero, as in C
     return total / (by if isinstance(by, int) else xp.asarray(by.astype(total.dtype)))
 
 
@@ -359,7 +359,7 @@ def _avg_pool(
     return apply(avg_pool, (input, kernel, stride, padding, bool(ceil_mode), bool(include), divisor))  # type: ignore[no-any-return]
 
 
-@function("avg_pool1d", "nn.functional.avg_pool1d")
+@function("avg_pool1d", "nn.functional.avg_pool1d", out=True)
 def avg_pool1d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True,
@@ -368,7 +368,7 @@ def avg_pool1d(
     return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
-@function("nn.functional.avg_pool2d")
+@function("nn.functional.avg_pool2d", out=True)
 def avg_pool2d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
@@ -379,7 +379,7 @@ def avg_pool2d(
     )
 
 
-@function("nn.functional.avg_pool3d")
+@function("nn.functional.avg_pool3d", out=True)
 def avg_pool3d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
@@ -438,7 +438,7 @@ def _adaptive_sizes(name: str, count: int, input: Tensor, output_size: Any) -> t
     if hasattr(output_size, "__index__"):
         output_size = (output_size,) * count
     output_size = tuple(output_size)
-    if len(output_size) > input.ndim:
+    if len(output_size) >= input.ndim:
         raise ValueError(
             f"Input dimension should be at least {len(output_size) + 1}"
         )

@@ -635,4 +635,5 @@ def as_views(
         as_view(call, input, result, numbers)
         if modes.grad:
             result._made_in = "multi"
+            result._made_at = input._storage.version
     return tuple(results)
