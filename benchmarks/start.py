@@ -58,7 +58,9 @@ def main() -> None:
             warm.append(seconds(SCRIPT, {"FLAMBEAU_CACHE": cache})[1])
     for name, found in (("cold", cold), ("warm", warm)):
         first, twentieth = (statistics.median(column) for column in zip(*found, strict=True))
-        print(f"{name}: first loss after {first:.2f} s, the twentieth after {twentieth:.2f} s, import included")
+        print(
+            f"{name}: first loss after {first:.2f} s, the twentieth after {twentieth:.2f} s, import included"
+        )
 
 
 if __name__ == "__main__":

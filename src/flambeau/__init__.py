@@ -6,7 +6,7 @@
 torch.Size([4, 2])
 """
 
-from flambeau import _ops, version  # noqa: F401  (the operations attach themselves to Tensor)
+from flambeau import _ops, version
 from flambeau._core import device as _devices
 from flambeau._core import dtype as _dtypes
 from flambeau._core.declare import public as _public
@@ -53,6 +53,8 @@ globals().update(_dtypes.ALIASES)
 globals().update(_dtypes._CONSTANTS)
 globals().update(_public(""))
 
+from math import e, inf, nan, pi  # noqa: E402
+
 from flambeau import (  # noqa: E402
     autograd,
     backends,
@@ -80,7 +82,5 @@ from flambeau.random import (  # noqa: E402
 )
 from flambeau.serialization import load, save  # noqa: E402
 from flambeau.version import __version__  # noqa: E402
-
-from math import e, inf, nan, pi  # noqa: E402
 
 newaxis = None

@@ -121,7 +121,7 @@ def test_conversions(torch, log):
     log.first_line(lambda: [1, 2][torch.tensor(1.0)])
     log.first_line(lambda: torch.ones(2).item())
     log(f"{torch.tensor(1.5):.3f}", f"{torch.tensor(3)}", torch.ones(2).tolist(), torch.tensor(2).tolist())
-    log("%.2f" % torch.tensor(1.5), round(float(torch.tensor(2.345)), 2))
+    log("%.2f" % torch.tensor(1.5), round(float(torch.tensor(2.345)), 2))  # noqa: UP031
     x = torch.tensor(2.0, requires_grad=True)
     log(float(x.detach()), x.item())
 

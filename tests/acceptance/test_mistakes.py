@@ -14,6 +14,8 @@ MISTAKES = Path(__file__).parents[3] / "shared" / "acceptance" / "mistakes.py"
 @pytest.mark.slow
 @pytest.mark.skipif(not MISTAKES.exists(), reason="../shared/acceptance/mistakes.py is not here")
 def test_every_message_says_all_of_it():
-    run = subprocess.run([sys.executable, "-m", "flambeau", "run", str(MISTAKES)], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "flambeau", "run", str(MISTAKES)], capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     assert "100 %" in run.stdout

@@ -55,4 +55,6 @@ def losses(library: str, make, optimizer: str) -> list[float]:
 @pytest.mark.parametrize("make", [mlp, lenet])
 def test_twenty_steps(make, optimizer):
     importlib.import_module("torch.utils.data")
-    np.testing.assert_allclose(losses("flambeau", make, optimizer), losses("torch", make, optimizer), rtol=1e-4)
+    np.testing.assert_allclose(
+        losses("flambeau", make, optimizer), losses("torch", make, optimizer), rtol=1e-4
+    )

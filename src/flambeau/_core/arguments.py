@@ -123,7 +123,9 @@ def _build(
     """The call for a combination of arguments that is met for the first time."""
     if len({value.meta.device for value in values}) > 1:
         _gather_on_one_device(tensors, values, metas)
-    plain_args = [meta.value if isinstance(meta, _Static) else arg for arg, meta in zip(args, metas, strict=True)]
+    plain_args = [
+        meta.value if isinstance(meta, _Static) else arg for arg, meta in zip(args, metas, strict=True)
+    ]
     plain_metas = [None if isinstance(meta, _Static) else meta for meta in metas]
     call = op.build(plain_args, plain_metas)
     if all(value.meta.device is values[0].meta.device for value in values):

@@ -56,7 +56,9 @@ class Node:
     hooks: dict[int, Any] | None = None  # called after it ran
     prehooks: dict[int, Any] | None = None  # called before it runs
     tensor_hooks: dict[int, dict[int, Any]] | None = None  # by output number: hooks on tensors
-    retained: dict[int, Any] | None = None  # by output number: weak references to tensors that retain their grad
+    retained: dict[int, Any] | None = (
+        None  # by output number: weak references to tensors that retain their grad
+    )
     line: Any = None
 
     def __init__(self) -> None:
@@ -64,7 +66,9 @@ class Node:
 
     def name(self) -> str:
         name = type(self).__name__
-        return f"torch::autograd::{name}" if name in ("AccumulateGrad", "CopyBackwards", "CopySlices") else name
+        return (
+            f"torch::autograd::{name}" if name in ("AccumulateGrad", "CopyBackwards", "CopySlices") else name
+        )
 
     def short_name(self) -> str:
         """The name as messages have it: Add for AddBackward0."""

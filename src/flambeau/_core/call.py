@@ -124,7 +124,9 @@ class Call:
     def stable_name(self) -> str | None:
         """What the call computes, in words that mean the same in another process; None where there are none."""
         if self.stable is None and self.op is not None:
-            self.stable = repr((self.op.identity, self.source.entries, self.source.casts, str(self.source.compute)))
+            self.stable = repr(
+                (self.op.identity, self.source.entries, self.source.casts, str(self.source.compute))
+            )
         if self.stable is None:
             return None
         return repr((self.stable, self.inputs, self.results, self.numbers, str(self.device)))

@@ -68,14 +68,16 @@ class Param:
 
     __slots__ = ("convert", "default", "keyword", "name", "optional", "role")
 
-    def __init__(self, name: str, default: Any, keyword: bool, annotation: Any, scope: dict[str, Any]) -> None:
+    def __init__(
+        self, name: str, default: Any, keyword: bool, annotation: Any, scope: dict[str, Any]
+    ) -> None:
         self.name = name
         self.default = default
         self.keyword = keyword
         if type(annotation) is str:
             known = _roles_of_text.get(annotation)
             if known is None:
-                known = _roles_of_text[annotation] = _role(eval(annotation, scope))  # noqa: S307
+                known = _roles_of_text[annotation] = _role(eval(annotation, scope))
             self.role, self.optional = known
         else:
             self.role, self.optional = _role(annotation)
@@ -224,7 +226,9 @@ class Source:
 
     def bind_rule(self, xp: Any, inputs: dict[int, Any], numbers: Sequence[Any]) -> dict[str, Any]:
         present = [inputs.get(i) for i in range(len(self.input_names))]
-        return {p.name: value for p, value in zip(self.params, self.arguments(xp, present, numbers), strict=True)}
+        return {
+            p.name: value for p, value in zip(self.params, self.arguments(xp, present, numbers), strict=True)
+        }
 
 
 class Op:
@@ -290,7 +294,9 @@ class Op:
             found = self.calls[key] = self.build((None, *arguments), (meta, *kinds))
         return found
 
-    def gradient(self, *targets: str, dual: bool | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def gradient(
+        self, *targets: str, dual: bool | None = None
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declares the gradient of the inputs called `targets`; see `gradient.Rule` for what the rule may ask for.
 
         A rule runs on NumPy, too, if the body does; `dual=False` says that it does not.
@@ -356,7 +362,17 @@ class Op:
         run = self._runner(source, lambda: results)
         results = self._results(source, inputs, device, wanted, numbers, run, args)
         cost = None if self.cost is None else self.cost(inputs, results)
-        call = Call(self.name, run, tuple(inputs), results, device, numbers=numbers, dual=self.dual, cost=cost, op=self)
+        call = Call(
+            self.name,
+            run,
+            tuple(inputs),
+            results,
+            device,
+            numbers=numbers,
+            dual=self.dual,
+            cost=cost,
+            op=self,
+        )
         call.source = source
         return call
 
@@ -366,14 +382,18 @@ class Op:
         first = (xp,) if self.dual else ()
         return self.body(*first, *arguments[: self._positional], **keywords)
 
-    def _compute_dtype(self, source: Source, inputs: list[Meta], promoted: list[bool], args: Sequence[Any]) -> Any:
+    def _compute_dtype(
+        self, source: Source, inputs: list[Meta], promoted: list[bool], args: Sequence[Any]
+    ) -> Any:
         """The dtype of the result before `result=` has its say; None for RAW."""
         if self.promote is RAW:
             return None
         if callable(self.promote):
             return self.promote(*self._shape_arguments(source, inputs))
         if self.promote is KEEP:
-            return next((meta.dtype for meta, is_promoted in zip(inputs, promoted, strict=True) if is_promoted), None)
+            return next(
+                (meta.dtype for meta, is_promoted in zip(inputs, promoted, strict=True) if is_promoted), None
+            )
         entries = [
             (m.dtype, dtypes.TENSOR if m.shape else dtypes.ZERO_DIM)
             for m, is_promoted in zip(inputs, promoted, strict=True) if is_promoted
@@ -414,7 +434,14 @@ class Op:
         return run
 
     def _results(
-        self, source: Source, inputs: list[Meta], device: Device, wanted: Any, numbers: str, run: Any, args: Any
+        self,
+        source: Source,
+        inputs: list[Meta],
+        device: Device,
+        wanted: Any,
+        numbers: str,
+        run: Any,
+        args: Any,
     ) -> tuple[Meta, ...]:
         if self.dtypes is not None:
             self.dtypes(self.name, *self._shape_arguments(source, inputs))

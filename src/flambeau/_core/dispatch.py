@@ -66,7 +66,9 @@ def function(*names: str, out: bool = False) -> Callable[[Callable[..., Any]], C
     return wrap
 
 
-def _publish(names: Sequence[str], function: Callable[..., Any], method: Callable[..., Any] | None = None) -> None:
+def _publish(
+    names: Sequence[str], function: Callable[..., Any], method: Callable[..., Any] | None = None
+) -> None:
     for name in names:
         where, _, last = name.rpartition(".")
         public = method if where == "Tensor" and method is not None else function
@@ -83,7 +85,9 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     @functools.wraps(function)
     def inplace(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if not isinstance(input, Tensor):
-            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
         check_writable(input)
         if args and isinstance(args[0], Tensor):
             refuse_overlap(input, args)
@@ -152,7 +156,11 @@ def _public_function(
             args = _with_renamed(public_name, names, args, extra)
         overriders = overriding(args)
         if overriders:
-            taken_over = getattr(Tensor, public_name.strip("_"), function) if public_name.startswith("__") else function
+            taken_over = (
+                getattr(Tensor, public_name.strip("_"), function)
+                if public_name.startswith("__")
+                else function
+            )
             return call_overriding(overriders, taken_over, *as_called(params, args))
         missing = [n for n, arg in zip(names, args, strict=True) if arg is MISSING]
         if missing:
@@ -179,7 +187,9 @@ def positional_function(declared: Op) -> Callable[..., Any]:
     return lazy_function("positional", declared, params, lambda op, args, extra: apply_slowly(op, args))
 
 
-def _with_renamed(name: str, names: Sequence[str], args: tuple[Any, ...], extra: dict[str, Any]) -> tuple[Any, ...]:
+def _with_renamed(
+    name: str, names: Sequence[str], args: tuple[Any, ...], extra: dict[str, Any]
+) -> tuple[Any, ...]:
     """The arguments with those that came under NumPy's names put in their place.
 
     Raises: TypeError for a name that means nothing.
@@ -187,7 +197,13 @@ def _with_renamed(name: str, names: Sequence[str], args: tuple[Any, ...], extra:
     found = list(args)
     for other, value in extra.items():
         own = next((own for own, others in _NUMPY_NAMES.items() if other in others), None)
-        place = names.index(own) if own in names else names.index("self") if own == "input" and "self" in names else None
+        place = (
+            names.index(own)
+            if own in names
+            else names.index("self")
+            if own == "input" and "self" in names
+            else None
+        )
         if place is None:
             raise TypeError(f"{name}() got an unexpected keyword argument '{other}'")
         found[place] = value

@@ -44,7 +44,9 @@ class _Missing:
 MISSING = _Missing()
 
 # A function's code before its first call: few of the hundreds of operations are ever called in one program.
-_unmade = compile("def unmade(*_args, **_kwargs):\n    return _make()(*_args, **_kwargs)", "<operation>", "exec").co_consts[0]
+_unmade = compile(
+    "def unmade(*_args, **_kwargs):\n    return _make()(*_args, **_kwargs)", "<operation>", "exec"
+).co_consts[0]
 
 
 def lazy_function(
@@ -68,7 +70,9 @@ def lazy_function(
     return function
 
 
-def _made(name: str, declared: Op, params: Sequence[tuple[str, Any, bool]], scope: dict[str, Any]) -> types.FunctionType:
+def _made(
+    name: str, declared: Op, params: Sequence[tuple[str, Any, bool]], scope: dict[str, Any]
+) -> types.FunctionType:
     texts = []
     star = False
     for parameter, default, keyword in params:
@@ -83,11 +87,13 @@ def _made(name: str, declared: Op, params: Sequence[tuple[str, Any, bool]], scop
         f"def {name}({', '.join(texts)}{', ' if texts else ''}**_extra):\n"
         f"{_usual_case(declared, has_out, scope, params)}    return _fallback(_op, ({args}), _extra)\n"
     )
-    exec(source, scope)  # noqa: S102
+    exec(source, scope)
     return scope[name]  # type: ignore[no-any-return]
 
 
-def _usual_case(declared: Op, has_out: bool, scope: dict[str, Any], given: Sequence[tuple[str, Any, bool]]) -> str:
+def _usual_case(
+    declared: Op, has_out: bool, scope: dict[str, Any], given: Sequence[tuple[str, Any, bool]]
+) -> str:
     """The lines that try the usual case; none for operations that start with something else than a tensor."""
     # A method calls the first parameter `self`.
     params = [_Named(p, name) for p, (name, _, _) in zip(declared.params, given, strict=False)]
@@ -99,7 +105,9 @@ def _usual_case(declared: Op, has_out: bool, scope: dict[str, Any], given: Seque
     conditions = ["not _extra", *(["out is None"] if has_out else []), f"type({first}) in _plain"]
     key = [f"{first}_v.meta"]
     body = [_READ.format(first)]
-    varying = [p for p in params[1:] if p.role in TENSOR_ROLES or (p.role == "scalar" and not _has_constant(p))]
+    varying = [
+        p for p in params[1:] if p.role in TENSOR_ROLES or (p.role == "scalar" and not _has_constant(p))
+    ]
     if varying:
         body += [f"_a = [{first}]; _v = [{first}_v]; _n = []"]
     for p in params[1:]:
@@ -165,7 +173,9 @@ def _read_varying(p: _Named) -> list[str]:
         lines += [f"    {name}_k = {name}_v.meta; _a.append({name}); _v.append({name}_v)"]
         word = "elif"
     if p.role in ("operand", "scalar"):
-        lines += [f"{word} {name}.__class__ is _float or {name}.__class__ is _int or {name}.__class__ is _bool:"]
+        lines += [
+            f"{word} {name}.__class__ is _float or {name}.__class__ is _int or {name}.__class__ is _bool:"
+        ]
         lines += [f"    {name}_k = {name}.__class__; _n.append({name})"]
         word = "elif"
     if p.optional or p.default is None:

@@ -97,7 +97,9 @@ def _run(
     return 1, _run_calls(plan, arrays, floats, ints, on_cpu)
 
 
-def _run_programs(plan: Plan, arrays: list[Any], dead: Sequence[int], floats: list[float], ints: list[int]) -> list[Any]:
+def _run_programs(
+    plan: Plan, arrays: list[Any], dead: Sequence[int], floats: list[float], ints: list[int]
+) -> list[Any]:
     """The segment's programs one after another."""
     slots: dict[int, Any] = {-1 - i: array for i, array in enumerate(arrays)}
     free_leaves = set(dead)
@@ -164,4 +166,3 @@ def _compile_ahead(plan: Plan, use_numpy: bool) -> None:
         note_compile(plan)
     if len(missing) > 1:
         list(pool().map(Call.program, missing.values()))
-

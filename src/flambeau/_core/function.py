@@ -60,7 +60,9 @@ class _Saved:
         self.unpack: Callable[[Any], Tensor] | None = None
         self.tensor = tensor if self.output is None else None
         # Where it came from when it was saved: a write in place gives it another history.
-        self.made_by = None if tensor._node is None or self.output is not None else (tensor._node, tensor._index)
+        self.made_by = (
+            None if tensor._node is None or self.output is not None else (tensor._node, tensor._index)
+        )
         self.value: Value | None = tensor._read()
         if modes.saved_hooks:
             pack, self.unpack = modes.saved_hooks[-1]
@@ -111,7 +113,9 @@ class FunctionNode(Node, FunctionCtx):
             if cotangent is not None:
                 grads.append(work.wrap(cotangent))
             else:
-                grads.append(Tensor._of(zeros_value(meta)) if self._materialize and meta is not None else None)
+                grads.append(
+                    Tensor._of(zeros_value(meta)) if self._materialize and meta is not None else None
+                )
         found = self._function.backward(self, *grads)
         found = found if isinstance(found, tuple) else (found,)
         count = len(self.needs_input_grad)
@@ -254,7 +258,11 @@ def _with_history(
     """The outputs as results of `node`: never the inputs themselves, unless those were marked as written to."""
     finished: list[Any] = []
     for output in outputs:
-        if isinstance(output, Tensor) and any(output is t for t in inputs) and not any(output is t for t in node._dirty):
+        if (
+            isinstance(output, Tensor)
+            and any(output is t for t in inputs)
+            and not any(output is t for t in node._dirty)
+        ):
             given, output = output, output._alias()
             output._base = given if given._base is None else given._base
             output._from_base = given._from_base
@@ -270,7 +278,9 @@ def _with_history(
     saved = [next((f for f, o in zip(finished, outputs, strict=True) if o is s), s) for s in node._to_save]
     node.edges = edges
     node.results = tuple(f._meta if isinstance(f, Tensor) else None for f in finished)  # type: ignore[misc]
-    silent = {id(f) for f, o in zip(finished, outputs, strict=True) if any(o is t for t in node._non_differentiable)}
+    silent = {
+        id(f) for f, o in zip(finished, outputs, strict=True) if any(o is t for t in node._non_differentiable)
+    }
     for index, tensor in enumerate(finished):
         if not isinstance(tensor, Tensor):
             continue
@@ -329,7 +339,9 @@ class _Refusing(Node):
         return "DelayedError"
 
     def pull(self, cotangents: list[Any], work: Any) -> Sequence[Any]:
-        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
 
 
 class InplaceFunction(Function):

@@ -77,7 +77,9 @@ def _saving(call: Call, needs: tuple[bool, ...]) -> Saving:
     inputs = tuple(i for i, name in enumerate(call.source.input_names) if name in used)
     output_names = call.op.output_names or ("output",)
     outputs = tuple(
-        i for i in range(len(call.results)) if "output" in used or (i < len(output_names) and output_names[i] in used)
+        i
+        for i in range(len(call.results))
+        if "output" in used or (i < len(output_names) and output_names[i] in used)
     )
     numbers = any(
         kind == "number" and param.role == "operand" and param.name in used
@@ -103,7 +105,11 @@ def _build(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Ca
     linear = call.values.get("linear")
     saved = saving(call, needs)
     cotangent_metas = [meta for meta, here in zip(call.results, present, strict=True) if here]
-    metas = [*cotangent_metas, *(call.inputs[i] for i in saved.inputs), *(call.results[i] for i in saved.outputs)]
+    metas = [
+        *cotangent_metas,
+        *(call.inputs[i] for i in saved.inputs),
+        *(call.results[i] for i in saved.outputs),
+    ]
     wanted = [i for i, need in enumerate(needs) if need]
     results = tuple(call.inputs[i] for i in wanted)
 
@@ -111,7 +117,8 @@ def _build(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Ca
         count = len(cotangent_metas)
         given = iter(arrays[:count])
         cotangents = [
-            next(given) if here else xp.zeros(m.shape, m.np) for m, here in zip(call.results, present, strict=True)
+            next(given) if here else xp.zeros(m.shape, m.np)
+            for m, here in zip(call.results, present, strict=True)
         ]
         inputs = dict(zip(saved.inputs, arrays[count:], strict=False))
         outputs = dict(zip(saved.outputs, arrays[count + len(inputs) :], strict=True))
@@ -199,7 +206,9 @@ def _fit(xp: Any, gradient: Any, meta: Meta) -> Any:
     gradient = xp.asarray(gradient)
     if gradient.shape != meta.shape:
         extra = gradient.ndim - len(meta.shape)
-        axes = tuple(i for i, n in enumerate(gradient.shape) if i < extra or (meta.shape[i - extra] == 1 and n != 1))
+        axes = tuple(
+            i for i, n in enumerate(gradient.shape) if i < extra or (meta.shape[i - extra] == 1 and n != 1)
+        )
         if axes:
             gradient = gradient.sum(axes, dtype=gradient.dtype, keepdims=True)
         if extra > 0:
@@ -211,4 +220,3 @@ def _fit(xp: Any, gradient: Any, meta: Meta) -> Any:
             gradient = xp.real(gradient)
         gradient = gradient.astype(meta.np)
     return gradient
-

@@ -44,7 +44,9 @@ def check_writable(target: Tensor, overlap: bool = False) -> None:
             refuse_restricted(target, "is being")
         root = target._base
         if root._rg and root._node is None:
-            error = RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+            error = RuntimeError(
+                "a view of a leaf Variable that requires grad is being used in an in-place operation."
+            )
             error.add_note("Do it inside `with torch.no_grad():`, or on a copy: tensor.clone().")
             raise error
 
@@ -122,7 +124,6 @@ def rebase(target: Tensor, result: Tensor) -> None:
     target._refresh()
 
 
-
 def _guard_rewritten(result: Tensor, target: Tensor) -> None:
     """The node that made `result` saved it under a storage of its own; its guard moves to the target's."""
     node = result._node
@@ -139,7 +140,9 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
     if not isinstance(out, Tensor):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     if out._meta.device is not result._meta.device:
-        raise RuntimeError(f"Expected out tensor to have device {result.device}, but got {out.device} instead")
+        raise RuntimeError(
+            f"Expected out tensor to have device {result.device}, but got {out.device} instead"
+        )
     if not dtypes.can_cast(result._meta.dtype, out._meta.dtype):
         raise RuntimeError(
             f"result type {result._meta.dtype.scalar_type} can't be cast to the desired output type "

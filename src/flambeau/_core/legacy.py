@@ -28,7 +28,7 @@ def legacy_tensor(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
         if args[0].dtype is not dtype:
             raise TypeError(f"expected {dtype} (got {args[0].dtype})")
         return args[0]._alias(cls)
-    if len(args) == 1 and isinstance(args[0], (list, np.ndarray)) or (
+    if (len(args) == 1 and isinstance(args[0], (list, np.ndarray))) or (
         len(args) == 1 and isinstance(args[0], tuple) and type(args[0]) is tuple
     ):
         return registry["tensor"](args[0], dtype=dtype, device=device)._alias(cls)

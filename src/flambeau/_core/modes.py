@@ -20,7 +20,9 @@ class Modes(threading.local):
         self.inference = False
         self.anomaly = False
         self.anomaly_check_nan = True
-        self.mutation_allowed = False  # what was saved may be written to: values never change, so nothing is spoilt
+        self.mutation_allowed = (
+            False  # what was saved may be written to: values never change, so nothing is spoilt
+        )
         self.overrides_off = False  # no `__torch_function__` is called
         self.saved_hooks: list[tuple[Any, Any]] = []
         self.hooks_refused = ""  # the message with which `saved_tensors_hooks` is refused

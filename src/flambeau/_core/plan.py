@@ -45,7 +45,9 @@ class Step:
 class Piece:
     """A stretch of steps that is one program; `inputs` and `outputs` are slots of the whole segment."""
 
-    def __init__(self, steps: Sequence[Step], kept: set[int], donatable: set[int], meta_of_slot: Callable[[int], Meta]) -> None:
+    def __init__(
+        self, steps: Sequence[Step], kept: set[int], donatable: set[int], meta_of_slot: Callable[[int], Meta]
+    ) -> None:
         first, last = steps[0], steps[-1]
         self.steps = steps
         self.floats = (first.floats, last.floats + last.call.numbers.count("f"))
@@ -83,7 +85,9 @@ class Piece:
         """The piece as one function of arrays, for JAX to trace."""
         slots: dict[int, Any] = dict(enumerate(arrays))
         for call, inputs, where, first_float, first_int in self._body:
-            results = call.run(jnp, [slots[i] for i in inputs], call.unpack(floats, ints, [first_float, first_int]))
+            results = call.run(
+                jnp, [slots[i] for i in inputs], call.unpack(floats, ints, [first_float, first_int])
+            )
             for number, (result, meta) in enumerate(zip(results, call.results, strict=True)):
                 slots[where + number] = jnp.asarray(result, meta.np)
         return [slots[i] for i in self._results]
@@ -100,7 +104,9 @@ class Piece:
             specs = [
                 *number_specs(self.floats[1] - self.floats[0], self.ints[1] - self.ints[0]), *map(xla.spec, self.metas)
             ]  # fmt: skip
-            program = xla.compile_program(self.function, specs, self.device, tuple(i + 2 for i in self.donate))
+            program = xla.compile_program(
+                self.function, specs, self.device, tuple(i + 2 for i in self.donate)
+            )
             statistics.compiled("segment", time.perf_counter() - started, len(self.steps))
             store.save(name, program)
         else:
@@ -126,7 +132,9 @@ _programs_lock = threading.Lock()
 class Plan:
     """How a structure runs: its steps, what is alive, and its pieces once they are compiled."""
 
-    def __init__(self, calls: list[Call], key: Sequence[int], leaves: tuple[Meta, ...], alive: tuple[int, ...]) -> None:
+    def __init__(
+        self, calls: list[Call], key: Sequence[int], leaves: tuple[Meta, ...], alive: tuple[int, ...]
+    ) -> None:
         self.leaves, self.alive = leaves, alive
         self.steps = _steps(calls, key, alive)
         self.seen = 0
@@ -135,7 +143,9 @@ class Plan:
         self.programs: list[tuple[Piece, Any]] | None = None
         self.device = calls[0].device
         needed = [step.call for step in self.steps]
-        self.worthwhile = len(needed) > SMALL_SEGMENT or any(call.cost > TINY_COST or not call.dual for call in needed)
+        self.worthwhile = len(needed) > SMALL_SEGMENT or any(
+            call.cost > TINY_COST or not call.dual for call in needed
+        )
         self.cost = sum(call.cost for call in needed)
         # Seconds a run took, lowest seen: call by call, and compiled.
         self.seconds_by_call = self.seconds_compiled = float("inf")

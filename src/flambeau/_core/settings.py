@@ -19,7 +19,9 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     """
     global _warn_only
     if not isinstance(mode, bool):
-        raise TypeError(f"use_deterministic_algorithms(): argument 'mode' must be bool, not {type(mode).__name__}")
+        raise TypeError(
+            f"use_deterministic_algorithms(): argument 'mode' must be bool, not {type(mode).__name__}"
+        )
     engine.deterministic = mode
     _warn_only = bool(warn_only)
 
@@ -33,10 +35,12 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """"highest", "high" or "medium"; on the CPU all are float32."""
+    """ "highest", "high" or "medium"; on the CPU all are float32."""
     global _precision
     if precision not in ("highest", "high", "medium"):
-        raise RuntimeError(f"float32_matmul_precision must be one of 'highest', 'high', 'medium', but got {precision!r}")
+        raise RuntimeError(
+            f"float32_matmul_precision must be one of 'highest', 'high', 'medium', but got {precision!r}"
+        )
     _precision = precision
 
 

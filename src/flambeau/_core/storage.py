@@ -24,7 +24,9 @@ class Storage:
     version = 0
     hidden = 0  # writes through `.data`, which raise no version
 
-    def __init__(self, value: Value | None, host: np.ndarray[Any, Any] | None = None, meta: Meta | None = None) -> None:
+    def __init__(
+        self, value: Value | None, host: np.ndarray[Any, Any] | None = None, meta: Meta | None = None
+    ) -> None:
         self.value = value
         if host is not None:
             self.host, self.meta = host, meta

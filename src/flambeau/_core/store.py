@@ -31,7 +31,11 @@ def folder() -> Path | None:
     named = os.environ.get("FLAMBEAU_CACHE", "")
     if named.lower() in ("off", "0", "none"):
         return None
-    base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flambeau"
+    base = (
+        Path(named)
+        if named
+        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flambeau"
+    )
     path = base / _fingerprint()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -108,4 +108,11 @@ def of_reshape(shape: Sizes, stride: Sizes, new: Sizes) -> Sizes | None:
     return tuple(result) if at == -1 else None
 
 
-__all__ = ["channels_last_strides", "contiguous_strides", "dense_order", "is_contiguous", "of_reshape", "preserved"]
+__all__ = [
+    "channels_last_strides",
+    "contiguous_strides",
+    "dense_order",
+    "is_contiguous",
+    "of_reshape",
+    "preserved",
+]

@@ -43,7 +43,9 @@ def run_call(
     return results
 
 
-def run_fast(call: Call, tensors: tuple[Tensor, ...], values: tuple[Value, ...], numbers: Sequence[Any]) -> Tensor:
+def run_fast(
+    call: Call, tensors: tuple[Tensor, ...], values: tuple[Value, ...], numbers: Sequence[Any]
+) -> Tensor:
     """`run_call` for a call with one result, written out: the path that nearly every operation takes."""
     trace = local.trace
     if trace.device is not call.device:
@@ -98,7 +100,11 @@ def tracks(call: Call) -> bool:
 
 
 def _put_on_tape(
-    call: Call, tensors: Sequence[Tensor], values: Sequence[Value], results: list[Tensor], numbers: Sequence[Any]
+    call: Call,
+    tensors: Sequence[Tensor],
+    values: Sequence[Value],
+    results: list[Tensor],
+    numbers: Sequence[Any],
 ) -> None:
     inference = False
     for tensor in tensors:

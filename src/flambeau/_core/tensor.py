@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flambeau._core import declare
+from flambeau._core import declare, xla
 from flambeau._core import dtype as dtypes
 from flambeau._core import format as formatting
-from flambeau._core import xla
 from flambeau._core.call import Call
 from flambeau._core.device import device as Device
 from flambeau._core.modes import modes
@@ -58,7 +57,9 @@ class Tensor:
     _rebased = 0  # of a base: how often an in-place write through autograd gave it a new history
     _rebased_seen = 0  # of a view: the base's count when its own history was made
     _from_base: tuple[ViewStep, ...] = ()  # of a view: the steps from `_base`
-    _made_in = ""  # of a view: "no_grad", "multi", "function" or "inference", where in-place writes are restricted
+    _made_in = (
+        ""  # of a view: "no_grad", "multi", "function" or "inference", where in-place writes are restricted
+    )
     _made_at = -1  # of a multi-output view: the storage's version when it was made
     _untracked = False  # made by `.data`: writes do not count for autograd
     _inference = False
@@ -345,7 +346,9 @@ class Tensor:
         if requires_grad and not (self.is_floating_point() or self.is_complex()):
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if requires_grad and self._inference and not modes.inference:
-            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+            )
         self._rg = requires_grad
         return self
 
@@ -377,7 +380,10 @@ class Tensor:
             return
         if base._rebased != self._rebased_seen or (
             # Views that come in several cannot be made anew: any write to the base ends their history.
-            self._made_in == "multi" and base._rg and self._made_at >= 0 and self._made_at != self._storage.version
+            self._made_in == "multi"
+            and base._rg
+            and self._made_at >= 0
+            and self._made_at != self._storage.version
         ):
             from flambeau._core.views import rederive
 
@@ -403,12 +409,15 @@ class Tensor:
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+                )
             if value is self:
                 raise RuntimeError("can't assign Variable as its own grad")
             if value._meta.dtype is not self._meta.dtype:
+                given = _C_NAMES.get(value.dtype.scalar_type, value.dtype.scalar_type)
                 raise RuntimeError(
-                    f"attempting to assign a gradient with dtype '{_C_NAMES.get(value.dtype.scalar_type, value.dtype.scalar_type)}' to a tensor with grad_dtype "
+                    f"attempting to assign a gradient with dtype '{given}' to a tensor with grad_dtype "
                     f"'{self.dtype.scalar_type}'. The gradient must match the tensor's dtype."
                 )
             if value._meta.device.type != self._meta.device.type:
@@ -428,7 +437,11 @@ class Tensor:
         self._grad = None
 
     def backward(
-        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
     ) -> None:
         """Accumulates the gradients of this tensor into the leaves' `.grad`.
 
@@ -502,7 +515,9 @@ class Tensor:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if self._rg and self._node is None and not (value.is_floating_point() or value.is_complex()):
-            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point or complex dtype"
+            )
         version = self._storage.version
         self._storage, self._meta = value._storage, value._meta
         self._views, self._value, self._seen = value._views, value._value, value._seen
@@ -559,7 +574,9 @@ class Tensor:
         for call, numbers in self._views:
             array = call.run(np, [array], numbers)[0]
         if array.size and not np.shares_memory(array, host):
-            raise RuntimeError("numpy() cannot share memory with this view: take .clone().numpy() for a copy.")
+            raise RuntimeError(
+                "numpy() cannot share memory with this view: take .clone().numpy() for a copy."
+            )
         return array if array is not host else host.view()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -616,7 +633,9 @@ class Tensor:
         if isinstance(element, (Tensor, int, float, complex)):
             return bool((self == element).any())  # type: ignore[attr-defined]
         raise RuntimeError(
-            "Tensor.__contains__ only supports Tensor or scalar, but you passed in a " + str(type(element)) + "."
+            "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+            + str(type(element))
+            + "."
         )
 
     def __format__(self, spec: str) -> str:
@@ -701,7 +720,16 @@ class Tensor:
         data = None if array is None else array.tobytes()
         return (
             _rebuild,
-            (type(self), data, self._meta.shape, self._meta.dtype, str(self._meta.device), self._stride, self.requires_grad, user),
+            (
+                type(self),
+                data,
+                self._meta.shape,
+                self._meta.dtype,
+                str(self._meta.device),
+                self._stride,
+                self.requires_grad,
+                user,
+            ),
         )
 
     def __dir__(self) -> list[str]:
@@ -760,7 +788,13 @@ def scatter_call(call: Call) -> Call:
 
         base, view = call.inputs[0], call.results[0]
         found = call.values["scatter"] = Call(
-            f"{call.name}.scatter", run, (base, view), (base,), call.device, numbers=call.numbers, dual=call.dual
+            f"{call.name}.scatter",
+            run,
+            (base, view),
+            (base,),
+            call.device,
+            numbers=call.numbers,
+            dual=call.dual,
         )
         found.values["linear"] = transpose
         parent = call.stable_name()

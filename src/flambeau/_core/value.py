@@ -27,7 +27,6 @@ class Meta:
 
     __slots__ = ("__weakref__", "device", "dtype", "np", "numel", "shape", "tracked")
 
-
     shape: tuple[int, ...]
     dtype: DType
     device: Device
@@ -54,7 +53,9 @@ class Meta:
 
 
 # Weak: shapes that a program has left behind are forgotten.
-_metas: weakref.WeakValueDictionary[tuple[tuple[int, ...], DType, Device], Meta] = weakref.WeakValueDictionary()
+_metas: weakref.WeakValueDictionary[tuple[tuple[int, ...], DType, Device], Meta] = (
+    weakref.WeakValueDictionary()
+)
 
 
 def meta_of(shape: tuple[int, ...], dtype: DType, device: Device = CPU) -> Meta:
@@ -98,7 +99,9 @@ class Value:
         if self.trace is not None:
             self.trace.flush("a value is read")
         if self.data is None:
-            raise RuntimeError("Tensor on device meta has no data: move it with `to_empty` or give it values first.")
+            raise RuntimeError(
+                "Tensor on device meta has no data: move it with `to_empty` or give it values first."
+            )
         return self.data
 
     def numpy(self) -> np.ndarray[Any, Any]:

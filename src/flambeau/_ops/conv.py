@@ -77,7 +77,8 @@ def _input_gradient(
         target = result[:, number * per_group : (number + 1) * per_group]
         for offset in itertools.product(*map(range, w.shape[2:])):
             where = tuple(
-                slice(o * d, o * d + s * (n - 1) + 1, s) for o, d, s, n in zip(offset, dilation, stride, sizes, strict=True)
+                slice(o * d, o * d + s * (n - 1) + 1, s)
+                for o, d, s, n in zip(offset, dilation, stride, sizes, strict=True)
             )
             target[(slice(None), slice(None), *where)] += np.moveaxis(spread[(..., *offset)], -1, 1)
     inner = tuple(slice(low, low + n) for n, (low, _) in zip(shape[2:], padding, strict=True))
@@ -108,9 +109,7 @@ def _weight_gradient(
 
 def _check_types(input: Meta, weight: Meta, bias: Meta | None) -> None:
     if bias is not None and bias.dtype is not input.dtype:
-        raise RuntimeError(
-            f"Input type ({_word(input)}) and bias type ({_word(bias)}) should be the same"
-        )
+        raise RuntimeError(f"Input type ({_word(input)}) and bias type ({_word(bias)}) should be the same")
     if weight.dtype is not input.dtype:
         raise RuntimeError(
             f"expected scalar type {input.dtype.scalar_type} but found {weight.dtype.scalar_type}"
@@ -171,7 +170,14 @@ def _conv_shape(
 
 
 def _transposed_shape(
-    input: Meta, weight: Meta, bias: Meta | None, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any
+    input: Meta,
+    weight: Meta,
+    bias: Meta | None,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
 ) -> tuple[int, ...]:
     pairs = tuple((p, p) for p in padding)
     _check_parameters(stride, pairs, dilation, groups)
@@ -190,14 +196,24 @@ def _transposed_shape(
         )
     for extra, s, d in zip(output_padding, stride, dilation, strict=True):
         if extra >= s and extra >= d:
-            names = ("depth", "height", "width")[3 - max(len(stride), 2) :] if len(stride) > 1 else ("height", "width")
-            fill = (lambda v: (1, *v) if len(v) == 1 else v)  # noqa: E731
+            names = (
+                ("depth", "height", "width")[3 - max(len(stride), 2) :]
+                if len(stride) > 1
+                else ("height", "width")
+            )
+            fill = lambda v: (1, *v) if len(v) == 1 else v  # noqa: E731
             text = " ".join(
                 f"{what}_{name}: {value}"
-                for what, values in (("output_padding", output_padding), ("stride", stride), ("dilation", dilation))
+                for what, values in (
+                    ("output_padding", output_padding),
+                    ("stride", stride),
+                    ("dilation", dilation),
+                )
                 for name, value in zip(names, fill(values), strict=True)
             )
-            raise RuntimeError(f"output padding must be smaller than either stride or dilation, but got {text}")
+            raise RuntimeError(
+                f"output padding must be smaller than either stride or dilation, but got {text}"
+            )
     _check_types(input, weight, bias)
     sizes = [
         (n - 1) * s - 2 * p + d * (k - 1) + extra + 1
@@ -228,7 +244,14 @@ def _cost(inputs: Any, results: Any) -> int:
     node="ConvolutionBackward",
 )  # fmt: skip
 def convolution(
-    xp: Any, input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, dilation: Any, groups: int
+    xp: Any,
+    input: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
 ) -> Array:
     """Slides `weight` over `input`; `padding` holds a pair for each spatial dimension."""
     result = _convolve(xp, input, weight, stride, padding, dilation, groups)
@@ -246,7 +269,9 @@ def _(
 def _(
     xp: Any, g: Array, input: Array, weight_meta: Meta, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Array:
-    return _weight_gradient(xp, g, _conjugate(xp, input), weight_meta.shape, stride, padding, dilation, groups)
+    return _weight_gradient(
+        xp, g, _conjugate(xp, input), weight_meta.shape, stride, padding, dilation, groups
+    )
 
 
 @convolution.gradient("bias")
@@ -344,7 +369,11 @@ def _pairs(padding: Any, stride: Any, dilation: Any, kernel: Any) -> Pairs:
 def _batched(input: Tensor, weight: Tensor, count: int, name: str) -> tuple[Tensor, bool]:
     """The input with a batch dimension, and whether it came with one."""
     if not isinstance(input, Tensor) or not isinstance(weight, Tensor):
-        wrong, position = (input, "'input' (position 1)") if not isinstance(input, Tensor) else (weight, "'weight' (position 2)")
+        wrong, position = (
+            (input, "'input' (position 1)")
+            if not isinstance(input, Tensor)
+            else (weight, "'weight' (position 2)")
+        )
         raise TypeError(f"{name}(): argument {position} must be Tensor, not {type(wrong).__name__}")
     if weight.ndim == count + 2 and input.ndim not in (count + 1, count + 2):
         raise RuntimeError(
@@ -361,7 +390,15 @@ def _batched(input: Tensor, weight: Tensor, count: int, name: str) -> tuple[Tens
 
 
 def _conv(
-    name: str, count: int, input: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+    name: str,
+    count: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
 ) -> Tensor:
     batched, had_batch = _batched(input, weight, count, name)
     stride, dilation = _expanded(stride, count, "stride"), _expanded(dilation, count, "dilation")
@@ -471,4 +508,3 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tenso
         raise RuntimeError("Input must have 3 dims: time, batch, in_channel")
     found = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)  # type: ignore[attr-defined]
     return found.permute(2, 0, 1)  # type: ignore[attr-defined,no-any-return]
-

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import RAW, Array, Meta, Scalar, broadcast_shapes
+from flambeau._core.declare import RAW, Array, Meta, broadcast_shapes
 from flambeau._core.dispatch import function, op
 from flambeau._core.tensor import Tensor
 
@@ -55,7 +55,7 @@ def adjoint(xp: Any, a: Array) -> Array:
 def no_bools(name: str, *arguments: Any) -> None:
     for meta in arguments:
         if isinstance(meta, Meta) and meta.dtype is dtypes.bool_:
-            raise NotImplementedError(f"\"addmm_impl_cpu_\" not implemented for 'Bool'")
+            raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
 
 
 def cannot_multiply(a: tuple[int, ...], b: tuple[int, ...]) -> RuntimeError:
@@ -73,7 +73,9 @@ def _mm_shape(input: Meta, mat2: Meta) -> tuple[int, ...]:
     if input.shape[1] != mat2.shape[0]:
         raise cannot_multiply(input.shape, mat2.shape)
     if input.dtype is not mat2.dtype:
-        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {_c_name(input)} != {_c_name(mat2)}")
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {_c_name(input)} != {_c_name(mat2)}"
+        )
     return (input.shape[0], mat2.shape[1])
 
 
@@ -81,7 +83,9 @@ def _like_first(input: Meta, *rest: Any) -> Any:
     return input.dtype
 
 
-@op("mm", "Tensor.mm", out=True, promote=RAW, shape=_mm_shape, result=_like_first, dtypes=no_bools, cost=_cost)
+@op(
+    "mm", "Tensor.mm", out=True, promote=RAW, shape=_mm_shape, result=_like_first, dtypes=no_bools, cost=_cost
+)
 def mm(xp: Any, input: Array, mat2: Array) -> Array:
     """The product of two matrices, `(n, k)` and `(k, m)`.
 
@@ -110,7 +114,9 @@ def _bmm_shape(input: Meta, mat2: Meta) -> tuple[int, ...]:
             f"got: [{mat2.shape[0]}, {mat2.shape[1]}]."
         )
     if input.dtype is not mat2.dtype:
-        raise RuntimeError(f"expected scalar type {input.dtype.scalar_type} but found {mat2.dtype.scalar_type}")
+        raise RuntimeError(
+            f"expected scalar type {input.dtype.scalar_type} but found {mat2.dtype.scalar_type}"
+        )
     return (*input.shape[:2], mat2.shape[2])
 
 
@@ -119,7 +125,16 @@ def _no_bool_batches(name: str, *arguments: Any) -> None:
         raise NotImplementedError("\"baddbmm_bmm_strided\" not implemented for 'Bool'")
 
 
-@op("bmm", "Tensor.bmm", out=True, promote=RAW, shape=_bmm_shape, result=_like_first, dtypes=_no_bool_batches, cost=_cost)
+@op(
+    "bmm",
+    "Tensor.bmm",
+    out=True,
+    promote=RAW,
+    shape=_bmm_shape,
+    result=_like_first,
+    dtypes=_no_bool_batches,
+    cost=_cost,
+)
 def bmm(xp: Any, input: Array, mat2: Array) -> Array:
     """The products of a batch of matrices, `(b, n, k)` and `(b, k, m)`."""
     return product(xp, input, mat2)
@@ -138,12 +153,14 @@ def _(xp: Any, g: Array, input: Array) -> Array:
 def _matmul_shape(input: Meta, other: Meta) -> tuple[int, ...]:
     a, b = input.shape, other.shape
     if not a or not b:
-        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {len(a)}D and {len(b)}D")
+        raise RuntimeError(
+            f"both arguments to matmul need to be at least 1D, but they are {len(a)}D and {len(b)}D"
+        )
     if len(a) == 1 and len(b) == 1:
         return _dot_shape(input, other)
     if len(b) == 1 and len(a) == 2:
         return _mv_shape(input, other)
-    if len(a) <= 2 and len(b) <= 2 or (len(a) == 1 or len(b) <= 2 and len(a) > 2):
+    if (len(a) <= 2 and len(b) <= 2) or (len(a) == 1 or (len(b) <= 2 and len(a) > 2)):
         left = a if len(a) == 2 else (1, a[0]) if len(a) == 1 else (math.prod(a[:-1]), a[-1])
         right = b[-2:] if len(b) > 1 else (b[0], 1)
         if left[1] != right[0]:
@@ -159,7 +176,9 @@ def _matmul_shape(input: Meta, other: Meta) -> tuple[int, ...]:
             raise RuntimeError(
                 f"expected m1 and m2 to have the same dtype, but got: {_c_name(input)} != {_c_name(other)}"
             )
-        raise RuntimeError(f"expected scalar type {input.dtype.scalar_type} but found {other.dtype.scalar_type}")
+        raise RuntimeError(
+            f"expected scalar type {input.dtype.scalar_type} but found {other.dtype.scalar_type}"
+        )
     batch_shape = broadcast_shapes(a[:-2], b[:-2])
     return (*batch_shape, *(a[-2:-1] if len(a) > 1 else ()), *(b[-1:] if len(b) > 1 else ()))
 
@@ -405,7 +424,16 @@ def _outer_shape(input: Meta, vec2: Meta) -> tuple[int, ...]:
     return (input.shape[0], vec2.shape[0])
 
 
-@op("outer", "ger", "Tensor.outer", "Tensor.ger", out=True, promote="promote", shape=_outer_shape, node="MulBackward")
+@op(
+    "outer",
+    "ger",
+    "Tensor.outer",
+    "Tensor.ger",
+    out=True,
+    promote="promote",
+    shape=_outer_shape,
+    node="MulBackward",
+)
 def outer(xp: Any, input: Array, vec2: Array) -> Array:
     """All products of an element of one vector with one of the other."""
     return input[:, None] * vec2[None, :]
@@ -488,7 +516,9 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
         return result if not beta else result.logical_or(input)  # type: ignore[attr-defined,no-any-return]
     if not (result.is_floating_point() or result.is_complex()) and not input.is_floating_point():
         if isinstance(alpha, float) or isinstance(beta, float):
-            raise RuntimeError("For integral input tensors, argument beta must not be a floating point number.")
+            raise RuntimeError(
+                "For integral input tensors, argument beta must not be a floating point number."
+            )
     if alpha != 1:
         result = result * alpha
     return result if beta == 0 else result + (input if beta == 1 else input * beta)

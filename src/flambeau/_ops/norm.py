@@ -38,7 +38,9 @@ def _input_gradient(xp: Any, g: Array, normal: Array, rstd: Array, axes: Any) ->
     return rstd * (g - mean_g - normal * mean_gy)
 
 
-def _through_statistics(gradient: Array, given: Any, to_mean: Any, to_rstd: Any, normal: Array, rstd: Array) -> Array:
+def _through_statistics(
+    gradient: Array, given: Any, to_mean: Any, to_rstd: Any, normal: Array, rstd: Array
+) -> Array:
     """Adds the gradient through the saved mean and 1 / sqrt(var + eps), which second derivatives ask for."""
     count = math.prod(gradient.shape) // max(math.prod(rstd.shape), 1)
     if "mean" in given:
@@ -60,7 +62,12 @@ def _batch_shape(input: Meta, weight: Any, bias: Any, eps: Any) -> list[Meta]:
     return [input, channels, channels, channels]
 
 
-@op(promote=KEEP, shape=_batch_shape, outputs=("output", "mean", "var", "rstd"), node="NativeBatchNormBackward")
+@op(
+    promote=KEEP,
+    shape=_batch_shape,
+    outputs=("output", "mean", "var", "rstd"),
+    node="NativeBatchNormBackward",
+)
 def batch_norm_train(
     xp: Any, input: Array, weight: Array | None, bias: Array | None, eps: Scalar
 ) -> tuple[Array, Array, Array, Array]:
@@ -95,7 +102,13 @@ def _(
 
 @op(promote=KEEP, shape=lambda input, *_: input.shape, node="NativeBatchNormBackward")
 def batch_norm_eval(
-    xp: Any, input: Array, running_mean: Array, running_var: Array, weight: Array | None, bias: Array | None, eps: Scalar
+    xp: Any,
+    input: Array,
+    running_mean: Array,
+    running_var: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: Scalar,
 ) -> Array:
     """Normalises each channel by running statistics."""
     scale = 1 / xp.sqrt(running_var + eps)
@@ -107,7 +120,14 @@ def batch_norm_eval(
 
 @batch_norm_eval.gradient("input", "weight", "bias")
 def _(
-    xp: Any, g: Array, input: Array, running_mean: Array, running_var: Array, weight: Any, eps: Any, needs: Any
+    xp: Any,
+    g: Array,
+    input: Array,
+    running_mean: Array,
+    running_var: Array,
+    weight: Any,
+    eps: Any,
+    needs: Any,
 ) -> tuple[Array | None, Array | None, Array | None]:
     axes = (0, *range(2, g.ndim))
     rstd = 1 / xp.sqrt(running_var + eps)
@@ -135,7 +155,9 @@ def _batch_norm(
     training: bool, momentum: float, eps: float,
 ) -> Tensor:  # fmt: skip
     if not isinstance(input, Tensor):
-        raise TypeError(f"batch_norm(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        raise TypeError(
+            f"batch_norm(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        )
     channels = input.shape[1] if input.ndim > 1 else 0
     _check_vector("running_mean", running_mean, channels)
     if running_mean is None and not training:
@@ -214,7 +236,9 @@ def instance_norm(
     if use_input_stats and math.prod(input.shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.size()}")
     if not use_input_stats and (running_mean is None or running_var is None):
-        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+        raise RuntimeError(
+            "Expected running_mean and running_var to be defined when use_input_stats is false"
+        )
     batch, channels = input.shape[0], input.shape[1]
     flat = input.reshape(1, batch * channels, *input.shape[2:])  # type: ignore[attr-defined]
 
@@ -276,7 +300,9 @@ def _layer_shape(input: Meta, shape: Any, weight: Meta | None, bias: Meta | None
     for meta in (weight, bias):
         if meta is not None and meta.dtype is not input.dtype and meta.dtype is not dtypes.float32:
             raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
-    rows = meta_of((*input.shape[: input.ndim - len(shape)], *(1,) * len(shape)), _statistics_dtype(input), input.device)
+    rows = meta_of(
+        (*input.shape[: input.ndim - len(shape)], *(1,) * len(shape)), _statistics_dtype(input), input.device
+    )
     return [input, rows, rows]
 
 
@@ -297,7 +323,15 @@ def layer_norm_op(
 
 @layer_norm_op.gradient("input", "weight", "bias")
 def _(
-    xp: Any, g: Any, input: Array, normalized_shape: Any, weight: Any, mean: Array, rstd: Array, needs: Any, given: Any
+    xp: Any,
+    g: Any,
+    input: Array,
+    normalized_shape: Any,
+    weight: Any,
+    mean: Array,
+    rstd: Array,
+    needs: Any,
+    given: Any,
 ) -> tuple[Array | None, Array | None, Array | None]:
     cotangent = g[0]
     own = input.ndim - len(normalized_shape)
@@ -305,7 +339,9 @@ def _(
     normal = (input - mean) * rstd
     to_input = None
     if "input" in needs:
-        to_input = _input_gradient(xp, cotangent if weight is None else cotangent * weight, normal, rstd, axes)
+        to_input = _input_gradient(
+            xp, cotangent if weight is None else cotangent * weight, normal, rstd, axes
+        )
         to_input = _through_statistics(to_input, given, g[1], g[2], normal, rstd)
     to_weight = (cotangent * normal).sum(lead) if "weight" in needs else None
     to_bias = cotangent.sum(lead) if "bias" in needs else None
@@ -314,7 +350,9 @@ def _(
 
 def _sizes(value: Any, name: str) -> tuple[int, ...]:
     if not isinstance(value, (tuple, list)):
-        raise TypeError(f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not {type(value).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not {type(value).__name__}"
+        )
     return tuple(item.__index__() for item in value)
 
 
@@ -341,7 +379,9 @@ def _rms_shape(input: Meta, shape: Any, weight: Meta | None, eps: Any) -> list[M
 
 
 @op(promote=KEEP, shape=_rms_shape, outputs=("output", "rstd"), node="MulBackward")
-def rms_norm_op(xp: Any, input: Array, normalized_shape: Any, weight: Array | None, eps: Scalar) -> tuple[Array, Array]:
+def rms_norm_op(
+    xp: Any, input: Array, normalized_shape: Any, weight: Array | None, eps: Scalar
+) -> tuple[Array, Array]:
     """Divides the trailing dimensions by their root mean square; also one over that root."""
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
     square = (input * xp.conj(input)).real if input.dtype.kind == "c" else input * input
@@ -360,7 +400,9 @@ def _(
     normal = input * rstd
     scaled = cotangent if weight is None else cotangent * xp.conj(weight)
     product = scaled * xp.conj(normal)
-    mean = (product.real if product.dtype.kind == "c" else product).sum(axes, keepdims=True) / math.prod(normalized_shape)
+    mean = (product.real if product.dtype.kind == "c" else product).sum(axes, keepdims=True) / math.prod(
+        normalized_shape
+    )
     to_weight = (cotangent * xp.conj(normal)).sum(lead) if "weight" in needs else None
     return _through_statistics(rstd * (scaled - normal * mean), given, None, g[1], normal, rstd), to_weight
 
@@ -485,4 +527,3 @@ def local_response_norm(
     if not input.numel():
         return input
     return apply(local_response_op, (input, size, alpha, beta, k))  # type: ignore[no-any-return]
-

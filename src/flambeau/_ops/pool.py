@@ -19,7 +19,6 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import meta_of
 
-
 # -- windows ---------------------------------------------------------------------------------------
 
 
@@ -36,12 +35,16 @@ def _padded(xp: Any, x: Array, low: Any, high: Any, fill: Any) -> Array:
     """The input with `fill` around it; a negative end is cut off (windows that never reach it)."""
     spatial = len(low)
     if any(low) or any(h > 0 for h in high):
-        widths = ((0, 0),) * (x.ndim - spatial) + tuple((a, max(b, 0)) for a, b in zip(low, high, strict=True))
+        widths = ((0, 0),) * (x.ndim - spatial) + tuple(
+            (a, max(b, 0)) for a, b in zip(low, high, strict=True)
+        )
         x = xp.pad(x, widths, constant_values=fill)
     return x
 
 
-def _ends(sizes_in: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, sizes: Any) -> tuple[int, ...]:
+def _ends(
+    sizes_in: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, sizes: Any
+) -> tuple[int, ...]:
     """Padding at the end of each dimension that the last window needs."""
     return tuple(
         (n - 1) * s + d * (k - 1) + 1 - size - p
@@ -49,7 +52,9 @@ def _ends(sizes_in: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, 
     )
 
 
-def _put_back(xp: Any, shape: Any, parts: Iterator[tuple[tuple[slice, ...], Array]], low: Any, high: Any, dtype: Any) -> Array:
+def _put_back(
+    xp: Any, shape: Any, parts: Iterator[tuple[tuple[slice, ...], Array]], low: Any, high: Any, dtype: Any
+) -> Array:
     """The sum of arrays that lie at strided slices of the padded input, cut back to `shape`."""
     spatial = len(low)
     lead = tuple(shape[:-spatial])
@@ -77,7 +82,9 @@ def _output_size(n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int
     return size
 
 
-def _pooled_shape(input: Meta, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> tuple[int, ...]:
+def _pooled_shape(
+    input: Meta, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> tuple[int, ...]:
     spatial = len(kernel)
     if any(s == 0 for s in stride):
         raise RuntimeError("stride should not be zero")
@@ -120,12 +127,20 @@ def _windows_cost(inputs: Any, results: Any) -> int:
 # -- maximum ---------------------------------------------------------------------------------------
 
 
-def _max_shape(input: Meta, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> list[Meta]:
+def _max_shape(
+    input: Meta, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> list[Meta]:
     shape = _pooled_shape(input, kernel, stride, padding, dilation, ceil_mode)
     return [input.with_shape(shape), meta_of(shape, dtypes.int32, input.device)]
 
 
-@op(promote=KEEP, shape=_max_shape, outputs=("values", "places"), cost=_windows_cost, node="MaxPool2DWithIndicesBackward")
+@op(
+    promote=KEEP,
+    shape=_max_shape,
+    outputs=("values", "places"),
+    cost=_windows_cost,
+    node="MaxPool2DWithIndicesBackward",
+)
 def max_pool(
     xp: Any, input: Array, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> tuple[Array, Array]:
@@ -169,7 +184,15 @@ def _inside(xp: Any, x: Array, where: Any, padding: Any, sizes_in: Any) -> Array
 
 @max_pool.gradient("input")
 def _(
-    xp: Any, g: Any, places: Array, input_meta: Meta, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    xp: Any,
+    g: Any,
+    places: Array,
+    input_meta: Meta,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
 ) -> Array:
     cotangent = g[0]
     sizes = places.shape[-len(kernel) :]
@@ -187,7 +210,9 @@ def _flat_indices_shape(places: Meta, sizes_in: Any, *_: Any) -> Any:
 
 
 @op(shape=_flat_indices_shape, promote="raw", differentiable=False)
-def indices_of_places(xp: Any, places: Array, sizes_in: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Array:
+def indices_of_places(
+    xp: Any, places: Array, sizes_in: Any, kernel: Any, stride: Any, padding: Any, dilation: Any
+) -> Array:
     """Positions in the kernel as PyTorch's indices into the flattened plane."""
     spatial = len(kernel)
     flat: Any = 0
@@ -245,7 +270,7 @@ def _max_pool(
 ) -> Any:  # fmt: skip
     _check_pool_input(input, count, name)
     if input.dtype is dtypes.bool_ or input.is_complex():
-        raise NotImplementedError(f'"{name}" not implemented for \'{input.dtype.scalar_type}\'')
+        raise NotImplementedError(f"\"{name}\" not implemented for '{input.dtype.scalar_type}'")
     kernel = _numbers(kernel, count, name, "kernel_size")
     empty = stride is None or (isinstance(stride, (list, tuple)) and not stride)
     stride = kernel if empty else _numbers(stride, count, name, "stride")
@@ -264,7 +289,9 @@ def _declare_max_pool(count: int) -> None:
         input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
         ceil_mode: bool = False, return_indices: bool = False,
     ) -> Any:  # fmt: skip
-        return _max_pool(name, count, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+        return _max_pool(
+            name, count, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
+        )
 
     def with_indices(
         input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
@@ -289,12 +316,20 @@ for _count in (1, 2, 3):
 
 
 def _average_shape(
-    input: Meta, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor: Any
+    input: Meta,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: Any,
 ) -> tuple[int, ...]:
     return _pooled_shape(input, kernel, stride, padding, (1,) * len(kernel), ceil_mode)
 
 
-def _divisors(sizes_in: Any, kernel: Any, stride: Any, padding: Any, sizes: Any, include: bool, divisor: int | None) -> Any:
+def _divisors(
+    sizes_in: Any, kernel: Any, stride: Any, padding: Any, sizes: Any, include: bool, divisor: int | None
+) -> Any:
     """By what each window's sum is divided: one number, or an array over the output's places."""
     if divisor is not None:
         return divisor
@@ -310,14 +345,22 @@ def _divisors(sizes_in: Any, kernel: Any, stride: Any, padding: Any, sizes: Any,
 
 @op(promote=KEEP, shape=_average_shape, cost=_windows_cost, node="AvgPool2DBackward")
 def avg_pool(
-    xp: Any, input: Array, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor: Any
+    xp: Any,
+    input: Array,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: Any,
 ) -> Array:
     """The mean of each window."""
     spatial = len(kernel)
     sizes_in = input.shape[-spatial:]
     one = (1,) * spatial
     sizes = [
-        _output_size(n, k, s, p, 1, ceil_mode) for n, k, s, p in zip(sizes_in, kernel, stride, padding, strict=True)
+        _output_size(n, k, s, p, 1, ceil_mode)
+        for n, k, s, p in zip(sizes_in, kernel, stride, padding, strict=True)
     ]
     x = _padded(xp, input, padding, _ends(sizes_in, kernel, stride, padding, one, sizes), 0)
     total: Any = None
@@ -355,7 +398,7 @@ def _avg_pool(
     if divisor is not None and divisor == 0:
         raise RuntimeError("divisor must be not zero")
     if input.dtype is dtypes.bool_ or (input.dtype is not dtypes.int64 and not input.is_floating_point()):
-        raise NotImplementedError(f'"{name}_out_frame" not implemented for \'{input.dtype.scalar_type}\'')
+        raise NotImplementedError(f"\"{name}_out_frame\" not implemented for '{input.dtype.scalar_type}'")
     return apply(avg_pool, (input, kernel, stride, padding, bool(ceil_mode), bool(include), divisor))  # type: ignore[no-any-return]
 
 
@@ -439,9 +482,7 @@ def _adaptive_sizes(name: str, count: int, input: Tensor, output_size: Any) -> t
         output_size = (output_size,) * count
     output_size = tuple(output_size)
     if len(output_size) >= input.ndim:
-        raise ValueError(
-            f"Input dimension should be at least {len(output_size) + 1}"
-        )
+        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
     if len(output_size) != count:
         raise RuntimeError(f"{name}: output_size must be {count}")
     own = tuple(input.shape[-count:])
@@ -457,7 +498,9 @@ def _adaptive_sizes(name: str, count: int, input: Tensor, output_size: Any) -> t
                 f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' (while "
                 f"checking arguments for {name})"
             )
-        raise RuntimeError(f"{name}(): Expected {count + 1}D or {count + 2}D tensor, but got {list(input.shape)}")
+        raise RuntimeError(
+            f"{name}(): Expected {count + 1}D or {count + 2}D tensor, but got {list(input.shape)}"
+        )
     for i, n in enumerate(own):
         if n == 0:
             raise RuntimeError(
@@ -470,7 +513,7 @@ def _adaptive_sizes(name: str, count: int, input: Tensor, output_size: Any) -> t
 def _adaptive_average(name: str, count: int, input: Tensor, output_size: Any) -> Tensor:
     sizes = _adaptive_sizes(name, count, input, output_size)
     if not input.is_floating_point():
-        raise NotImplementedError(f'"{name}" not implemented for \'{input.dtype.scalar_type}\'')
+        raise NotImplementedError(f"\"{name}\" not implemented for '{input.dtype.scalar_type}'")
     if count == 2 and sizes == (1, 1):
         return input.mean((-1, -2), keepdim=True)  # type: ignore[attr-defined,no-any-return]
     return apply(adaptive_average, (input, sizes))  # type: ignore[no-any-return]
@@ -501,7 +544,9 @@ def _adaptive_index(sizes_in: Any, sizes: Any) -> tuple[np.ndarray[Any, Any], np
     for n, m in zip(sizes_in, sizes, strict=True):
         bounds = _bounds(n, m)
         width = max((end - start for start, end in bounds), default=1)
-        index = np.array([[min(start + i, n - 1) for i in range(width)] for start, _ in bounds]).reshape(m, width)
+        index = np.array([[min(start + i, n - 1) for i in range(width)] for start, _ in bounds]).reshape(
+            m, width
+        )
         own = np.array([[start + i < end for i in range(width)] for start, end in bounds]).reshape(m, width)
         flat = (flat[:, None, :, None] * n + index[None, :, None, :]).reshape(flat.shape[0] * m, -1)
         valid = (valid[:, None, :, None] & own[None, :, None, :]).reshape(valid.shape[0] * m, -1)
@@ -568,4 +613,3 @@ def _declare_adaptive_max(count: int) -> None:
 
 for _count in (1, 2, 3):
     _declare_adaptive_max(_count)
-

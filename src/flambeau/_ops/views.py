@@ -241,7 +241,13 @@ squeeze_dims = _declare_reshape("SqueezeBackward2", _without, _squeezed_stride)
 unsqueeze_view = _declare_reshape("UnsqueezeBackward", _with_one, _unsqueezed_stride)
 
 
-@op(promote=RAW, view=True, overlaps=True, node="ExpandBackward", shape=lambda input, size: input.with_shape(size))
+@op(
+    promote=RAW,
+    view=True,
+    overlaps=True,
+    node="ExpandBackward",
+    shape=lambda input, size: input.with_shape(size),
+)
 def expand_view(xp: Any, input: Array, size: Sizes) -> Array:
     """Entries repeated along new dimensions and those of size 1."""
     return xp.broadcast_to(input, size)

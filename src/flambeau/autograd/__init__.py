@@ -3,7 +3,6 @@
 from flambeau._core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from flambeau._core.walk import backward, grad
 from flambeau.autograd import anomaly_mode, function, functional, grad_mode, graph, variable
-from flambeau.autograd import gradcheck as _gradcheck
 from flambeau.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from flambeau.autograd.function import Function, NestedIOFunction
 from flambeau.autograd.gradcheck import gradcheck, gradgradcheck

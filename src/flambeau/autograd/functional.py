@@ -54,7 +54,9 @@ def _zeros(like: Tensor) -> Tensor:
 
 def _gradients(outputs: Tensors, inputs: Tensors, vectors: Any, create_graph: bool) -> tuple[Any, ...]:
     """`grad` of those outputs that have one; None for inputs that nothing leads to."""
-    pairs = [(o, v) for o, v in zip(outputs, vectors or (None,) * len(outputs), strict=True) if o.requires_grad]
+    pairs = [
+        (o, v) for o, v in zip(outputs, vectors or (None,) * len(outputs), strict=True) if o.requires_grad
+    ]
     if not pairs:
         return (None,) * len(inputs)
     return grad(
@@ -113,11 +115,15 @@ def _checked_vector(v: Any, reference: Tensors, is_tuple: bool, function: str, w
     for number, (vector, tensor) in enumerate(zip(vectors, reference, strict=True)):
         if vector.size() != tensor.size():
             entry = f"Entry {number} in " if is_tuple else ""
-            raise RuntimeError(f"{entry}v has invalid size: should be {tensor.size()} but got {vector.size()}.")
+            raise RuntimeError(
+                f"{entry}v has invalid size: should be {tensor.size()} but got {vector.size()}."
+            )
     return vectors
 
 
-def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+def vjp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> Any:
     """`func(*inputs)` and the product of `v` with its Jacobian.
 
     >>> import flambeau
@@ -136,7 +142,9 @@ def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     return (results[0] if outputs_tuple else results[0][0]), (results[1] if inputs_tuple else results[1][0])
 
 
-def _forward_product(outputs: Tensors, inputs: Tensors, vectors: Tensors, create_graph: bool) -> tuple[Any, ...]:
+def _forward_product(
+    outputs: Tensors, inputs: Tensors, vectors: Tensors, create_graph: bool
+) -> tuple[Any, ...]:
     """Jacobian times vector, as the derivative of the backward product in its own vector (double backward)."""
     dummies = tuple(_zeros(o).requires_grad_() for o in outputs)
     backward = _gradients(outputs, inputs, dummies, True)
@@ -144,7 +152,9 @@ def _forward_product(outputs: Tensors, inputs: Tensors, vectors: Tensors, create
     return _gradients(backward, dummies, vectors, create_graph)
 
 
-def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+def jvp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> Any:
     """`func(*inputs)` and the product of its Jacobian with `v`."""
     with enable_grad():
         given, inputs_tuple = _as_tuple(inputs, "inputs", "jvp")
@@ -179,7 +189,9 @@ def jacobian(
         given = _prepared(given, create_graph)
         outputs, outputs_tuple = _as_tuple(func(*given), "outputs", "jacobian")
         _check_outputs(outputs, strict)
-        blocks = tuple(_jacobian_of(number, output, given, create_graph, strict) for number, output in enumerate(outputs))
+        blocks = tuple(
+            _jacobian_of(number, output, given, create_graph, strict) for number, output in enumerate(outputs)
+        )
     finished = _finished(blocks, create_graph)
     if not inputs_tuple:
         finished = tuple(row[0] for row in finished)
@@ -207,7 +219,9 @@ def _scalar(func: Callable[..., Any], name: str) -> Callable[..., Tensor]:
         if is_tuple or not isinstance(outputs[0], Tensor):
             raise RuntimeError(f"The function given to {name} should return a single Tensor")
         if outputs[0].numel() != 1:
-            raise RuntimeError(f"The Tensor returned by the function given to {name} should contain a single element")
+            raise RuntimeError(
+                f"The Tensor returned by the function given to {name} should contain a single element"
+            )
         return outputs[0].squeeze()  # type: ignore[attr-defined,no-any-return]
 
     return checked
@@ -234,11 +248,18 @@ def hessian(
         return result if inputs_tuple else result[0]
 
     return jacobian(
-        first, inputs, create_graph=create_graph, strict=strict, vectorize=vectorize, strategy=outer_jacobian_strategy
+        first,
+        inputs,
+        create_graph=create_graph,
+        strict=strict,
+        vectorize=vectorize,
+        strategy=outer_jacobian_strategy,
     )
 
 
-def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+def vhp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> Any:
     """A scalar function's value and the product of `v` with its Hessian."""
     with enable_grad():
         given, inputs_tuple = _as_tuple(inputs, "inputs", "vhp")
@@ -252,7 +273,9 @@ def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     return results if inputs_tuple else (results[0], results[1][0])
 
 
-def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+def hvp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> Any:
     """A scalar function's value and the product of its Hessian with `v`."""
     with enable_grad():
         given, inputs_tuple = _as_tuple(inputs, "inputs", "hvp")

@@ -27,7 +27,9 @@ def _differentiable(outputs: Sequence[Any]) -> list[Tensor]:
     return [o for o in outputs if isinstance(o, Tensor) and (o.is_floating_point() or o.is_complex())]
 
 
-def _numerical(func: Callable[..., Any], inputs: Sequence[Any], target: Tensor, eps: float) -> list[np.ndarray[Any, Any]]:
+def _numerical(
+    func: Callable[..., Any], inputs: Sequence[Any], target: Tensor, eps: float
+) -> list[np.ndarray[Any, Any]]:
     """For each output its Jacobian by central differences, `(elements of target, elements of output)`.
 
     For complex targets: the derivative along the real axis plus i times that along the imaginary one, halved as in
@@ -59,7 +61,9 @@ def _set(target: Tensor, values: np.ndarray[Any, Any]) -> None:
     data.copy_(registry["tensor"](values.reshape(tuple(target.shape)), dtype=target.dtype))  # type: ignore[attr-defined]
 
 
-def _analytical(func: Callable[..., Any], inputs: Sequence[Any], target: Tensor) -> list[np.ndarray[Any, Any]]:
+def _analytical(
+    func: Callable[..., Any], inputs: Sequence[Any], target: Tensor
+) -> list[np.ndarray[Any, Any]]:
     """For each output the same Jacobian by `grad`, one row of the output at a time."""
     outputs = _differentiable(_tensors(func(*inputs)))
     found = []
@@ -86,7 +90,12 @@ def _analytical(func: Callable[..., Any], inputs: Sequence[Any], target: Tensor)
 
 
 def _compare(
-    numerical: np.ndarray[Any, Any], analytical: np.ndarray[Any, Any], atol: float, rtol: float, output: int, input: int
+    numerical: np.ndarray[Any, Any],
+    analytical: np.ndarray[Any, Any],
+    atol: float,
+    rtol: float,
+    output: int,
+    input: int,
 ) -> None:
     """Both as real matrices: d(real and imaginary parts of the output) / d(real and imaginary parts of the input)."""
     count_in, parts_in, count_out = numerical.shape
@@ -177,9 +186,17 @@ def gradgradcheck(
     def gradients(*args: Any) -> tuple[Any, ...]:
         own, cotangents = args[:-count], args[-count:]
         targets = [t for t in own if isinstance(t, Tensor) and t.requires_grad]
-        found = grad(_differentiable(_tensors(func(*own))), targets, cotangents, create_graph=True, allow_unused=True)
+        found = grad(
+            _differentiable(_tensors(func(*own))), targets, cotangents, create_graph=True, allow_unused=True
+        )
         return tuple(g for g in found if g is not None)
 
     return gradcheck(
-        gradients, (*given, *vectors), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol
+        gradients,
+        (*given, *vectors),
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
     )

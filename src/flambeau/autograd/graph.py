@@ -25,7 +25,9 @@ class GradientEdge(NamedTuple):
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     """The place where the gradient of a tensor arrives."""
     if not tensor.requires_grad:
-        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
+        raise RuntimeError(
+            "It is not possible to get the gradient edge for a Tensor that does not require gradients"
+        )
     edge = edge_of(tensor)
     assert edge is not None
     return GradientEdge(*edge)
@@ -84,7 +86,9 @@ class _MultiHook:
             with self.lock:
                 if walk not in self.walks:
                     self.walks[walk] = [None] * len(self.nodes)
-                    self.waiting[walk] = 1 if self.mode == "any" else sum(walk.runs(node) for node in self.nodes)  # type: ignore[union-attr]
+                    self.waiting[walk] = (
+                        1 if self.mode == "any" else sum(walk.runs(node) for node in self.nodes)
+                    )  # type: ignore[union-attr]
                 self.walks[walk][number] = gradient
                 self.waiting[walk] -= 1
                 run = self.waiting[walk] == 0

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flambeau._core.statistics import statistics
-from flambeau._core.trace import describe_line, engine as _engine, local
+from flambeau._core.trace import describe_line, local
+from flambeau._core.trace import engine as _engine
 
 
 @dataclass(frozen=True)
