@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.linalg import lapack as routines
 
 from flambeau._core.declare import broadcast_shapes, registry
 from flambeau._core.dispatch import constant, function
@@ -17,14 +16,14 @@ from flambeau._core.dtype import int32
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
 from flambeau._ops.decompose import qr, svd
-from flambeau._ops.lapack import check_floating, check_square
+from flambeau._ops.lapack import check_floating, check_square, lapack_routines
 
 # -- LDL -------------------------------------------------------------------------------------------
 
 
 def _routine(kind: str, array: np.ndarray[Any, Any], hermitian: bool) -> Any:
     name = ("he" if hermitian and array.dtype.kind == "c" else "sy") + kind
-    return routines.get_lapack_funcs((name,), (array,))[0]
+    return lapack_routines("lapack", (name,), (array,))[0]
 
 
 def _factored(A: Tensor, hermitian: bool) -> tuple[Tensor, Tensor, Tensor]:

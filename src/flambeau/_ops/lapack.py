@@ -19,7 +19,7 @@ from flambeau._core.errors import LinAlgError
 from flambeau._core.tensor import Tensor
 
 
-def _routines(library: str, names: tuple[str, ...], arrays: tuple[Any, ...]) -> Any:
+def lapack_routines(library: str, names: tuple[str, ...], arrays: tuple[Any, ...]) -> Any:
     """LAPACK's or BLAS's routines for arrays of these dtypes. SciPy is slow to import, so it waits for its
     first use.
     """
@@ -123,7 +123,7 @@ def lu(xp: Any, a: Array) -> tuple[Array, Array, Array]:
         return factors, (pivots + 1).astype(np.int32), info.astype(np.int32)
     if _empty_matrix(a):
         return a, np.zeros((*lead, k), np.int32), np.zeros(lead, np.int32)
-    (getrf,) = _routines("lapack", ("getrf",), (a,))
+    (getrf,) = lapack_routines("lapack", ("getrf",), (a,))
     found = _each(getrf, a)
     return (
         _stacked([each[0] for each in found], lead, (m, n), a.dtype),
@@ -171,7 +171,7 @@ def solved_triangular(
         return xp.zeros_like(b)
     if xp is not np:
         return lax.linalg.triangular_solve(a, b, left_side=left, lower=not upper, unit_diagonal=unit)
-    (trsm,) = _routines("blas", ("trsm",), (a, b))
+    (trsm,) = lapack_routines("blas", ("trsm",), (a, b))
 
     def solve(x: Array, y: Array) -> Array:
         return trsm(1.0, x, y, side=not left, lower=not upper, diag=unit)
@@ -188,7 +188,7 @@ def cholesky(xp: Any, a: Array) -> tuple[Array, Array]:
     try:
         return np.linalg.cholesky(a), np.zeros(a.shape[:-2], np.int32)
     except np.linalg.LinAlgError:
-        (potrf,) = _routines("lapack", ("potrf",), (a,))
+        (potrf,) = lapack_routines("lapack", ("potrf",), (a,))
         found = _each(lambda x: potrf(x, lower=True, clean=True), a)
         lead = a.shape[:-2]
         return (
@@ -201,7 +201,7 @@ def failed_minors(a: np.ndarray) -> np.ndarray:
     """For matrices of which some are not positive: the order of the leading minor at which each fails, else
     0.
     """
-    (potrf,) = _routines("lapack", ("potrf",), (a,))
+    (potrf,) = lapack_routines("lapack", ("potrf",), (a,))
     return _stacked(
         [each[1] for each in _each(lambda x: potrf(x, lower=True), a)], a.shape[:-2], (), np.int32
     )
@@ -232,7 +232,7 @@ def geqrf(xp: Any, a: Array) -> tuple[Array, Array]:
     k = min(m, n)
     if _empty_matrix(a):
         return a, np.zeros((*lead, k), a.dtype)
-    (function,) = _routines("lapack", ("geqrf",), (a,))
+    (function,) = lapack_routines("lapack", ("geqrf",), (a,))
     found = _each(function, a)
     return (
         _stacked([each[0] for each in found], lead, (m, n), a.dtype),
