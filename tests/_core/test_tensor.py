@@ -265,3 +265,14 @@ def test_operations_leave_no_cycles(count):
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+@compared
+def test_default_dtype_reaches_operations_used_before(torch, log):
+    x = torch.tensor([1, 4])
+    for dtype in (torch.float32, torch.float64, torch.float32):
+        torch.set_default_dtype(dtype)
+        try:
+            log(x.sqrt(), x * 0.5, x / 3, x.float().mean())
+        finally:
+            torch.set_default_dtype(torch.float32)

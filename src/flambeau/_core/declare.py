@@ -504,6 +504,9 @@ def forget_calls() -> None:
         each.calls.clear()
 
 
+dtypes.depends_on_default.append(forget_calls)
+
+
 def _common_device(inputs: Sequence[Meta]) -> Device:
     if not inputs:
         return CPU

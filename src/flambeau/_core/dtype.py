@@ -176,6 +176,9 @@ def from_numpy_dtype(np_dtype: Any) -> dtype:
 
 _default = float32
 
+# Called when the default changes, to forget what was worked out under the last one.
+depends_on_default: list[Callable[[], None]] = []
+
 
 def get_default_dtype() -> dtype:
     """The floating dtype of new tensors that are not told another; float32 to begin with."""
@@ -200,6 +203,8 @@ def set_default_dtype(d: dtype) -> None:
         )
     _default = d
     _results.clear()
+    for forget in depends_on_default:
+        forget()
 
 
 def default_complex_dtype() -> dtype:
