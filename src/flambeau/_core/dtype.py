@@ -145,6 +145,29 @@ def dtype_named(name: str) -> dtype:
     return found
 
 
+# Two ways in which PyTorch's messages name element types: as C++ prints them, and as its kernels are declared.
+_CPP_NAMES = {
+    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int",
+    "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
+_KERNEL_NAMES = {
+    "bool": "bool", "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t",
+    "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t", "float16": "at::Half", "bfloat16": "at::BFloat16",
+    "float32": "float", "float64": "double",
+}  # fmt: skip
+
+
+def cpp_name(of: dtype) -> str:
+    """The element type as C++ prints it in PyTorch's messages: "long int"."""
+    return _CPP_NAMES.get(of.name, of.name)
+
+
+def kernel_name(of: dtype) -> str:
+    """The element type as PyTorch's kernels declare it: "int64_t"."""
+    return _KERNEL_NAMES.get(of.name, of.name)
+
+
 _OF_NUMPY = {each.np: each for each in DTYPES.values() if each.np is not None}
 
 

@@ -31,12 +31,6 @@ ViewStep = tuple[Call, tuple[Any, ...]]
 
 _new = object.__new__
 
-# What PyTorch's messages call some dtypes.
-_C_NAMES = {
-    "Float": "float", "Double": "double", "Half": "c10::Half", "BFloat16": "c10::BFloat16", "Long": "long int",
-    "Int": "int", "Bool": "bool", "Byte": "unsigned char", "Char": "signed char", "Short": "short int",
-}  # fmt: skip
-
 
 class Tensor:
     """An n-dimensional array of one dtype on one device, that can require gradients.
@@ -449,7 +443,7 @@ class Tensor:
             if value is self:
                 raise RuntimeError("can't assign Variable as its own grad")
             if value._meta.dtype is not self._meta.dtype:
-                given = _C_NAMES.get(value.dtype.scalar_type, value.dtype.scalar_type)
+                given = dtypes.cpp_name(value.dtype)
                 raise RuntimeError(
                     f"attempting to assign a gradient with dtype '{given}' to a tensor with grad_dtype "
                     f"'{self.dtype.scalar_type}'. The gradient must match the tensor's dtype."

@@ -15,6 +15,7 @@ from jax import lax
 
 from flambeau._core.declare import RAW, Array, Meta
 from flambeau._core.dispatch import apply, function, op
+from flambeau._core.dtype import cpp_name
 from flambeau._core.tensor import Tensor
 
 Pairs = tuple[tuple[int, int], ...]
@@ -109,17 +110,13 @@ def _weight_gradient(
 
 def _check_types(input: Meta, weight: Meta, bias: Meta | None) -> None:
     if bias is not None and bias.dtype is not input.dtype:
-        raise RuntimeError(f"Input type ({_word(input)}) and bias type ({_word(bias)}) should be the same")
+        raise RuntimeError(
+            f"Input type ({cpp_name(input.dtype)}) and bias type ({cpp_name(bias.dtype)}) should be the same"
+        )
     if weight.dtype is not input.dtype:
         raise RuntimeError(
             f"expected scalar type {input.dtype.scalar_type} but found {weight.dtype.scalar_type}"
         )
-
-
-def _word(meta: Meta) -> str:
-    from flambeau._ops.matmul import _c_name
-
-    return _c_name(meta)
 
 
 def _check_parameters(stride: Any, padding: Pairs, dilation: Any, groups: int) -> None:

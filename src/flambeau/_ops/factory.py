@@ -19,12 +19,6 @@ from flambeau._core.value import META, Meta, meta_of
 from flambeau._ops.construct import as_device, as_dtype, cast_numbers, copy_of_tensor, finish, tensor
 from flambeau._ops.sizes import sizes_of
 
-_C_NAMES = {
-    "bool": "bool", "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int",
-    "int64": "int64_t", "float16": "at::Half", "bfloat16": "at::BFloat16", "float32": "float",
-    "float64": "double", "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t",
-}  # fmt: skip
-
 
 def as_number(value: Any, name: str, argument: str, position: int) -> Any:
     """A Python number from one, from NumPy's or from a 0-d tensor.
@@ -50,7 +44,7 @@ def checked_number(value: Any, dtype: dtypes.dtype) -> np.ndarray[Any, Any]:
     try:
         return cast_numbers(np.asarray(value), dtype)
     except (RuntimeError, TypeError, ValueError):
-        what = _C_NAMES.get(dtype.name, dtype.name)
+        what = dtypes.kernel_name(dtype)
         raise RuntimeError(f"value cannot be converted to type {what} without overflow") from None
 
 

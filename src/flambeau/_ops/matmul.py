@@ -12,15 +12,6 @@ from flambeau._core.declare import RAW, Array, Meta, broadcast_shapes
 from flambeau._core.dispatch import function, op
 from flambeau._core.tensor import Tensor
 
-_C_NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
-            "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
-            "uint8": "unsigned char", "bool": "bool", "complex64": "c10::complex<float>",
-            "complex128": "c10::complex<double>"}  # fmt: skip
-
-
-def _c_name(meta: Meta) -> str:
-    return _C_NAMES.get(meta.dtype.name, meta.dtype.name)
-
 
 def _cost(inputs: Any, results: Any) -> int:
     """Multiply-adds, weighed so that NumPy's rate for them is that of elementwise work."""
@@ -62,6 +53,11 @@ def cannot_multiply(a: tuple[int, ...], b: tuple[int, ...]) -> RuntimeError:
     return RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({a[0]}x{a[1]} and {b[0]}x{b[1]})")
 
 
+def different_dtypes(a: Meta, b: Meta) -> RuntimeError:
+    names = f"{dtypes.cpp_name(a.dtype)} != {dtypes.cpp_name(b.dtype)}"
+    return RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {names}")
+
+
 # -- mm, bmm, matmul -------------------------------------------------------------------------------
 
 
@@ -73,9 +69,7 @@ def _mm_shape(input: Meta, mat2: Meta) -> tuple[int, ...]:
     if input.shape[1] != mat2.shape[0]:
         raise cannot_multiply(input.shape, mat2.shape)
     if input.dtype is not mat2.dtype:
-        raise RuntimeError(
-            f"expected m1 and m2 to have the same dtype, but got: {_c_name(input)} != {_c_name(mat2)}"
-        )
+        raise different_dtypes(input, mat2)
     return (input.shape[0], mat2.shape[1])
 
 
@@ -173,9 +167,7 @@ def _matmul_shape(input: Meta, other: Meta) -> tuple[int, ...]:
         )
     if input.dtype is not other.dtype:
         if len(a) <= 2 and len(b) <= 2:
-            raise RuntimeError(
-                f"expected m1 and m2 to have the same dtype, but got: {_c_name(input)} != {_c_name(other)}"
-            )
+            raise different_dtypes(input, other)
         raise RuntimeError(
             f"expected scalar type {input.dtype.scalar_type} but found {other.dtype.scalar_type}"
         )
@@ -257,9 +249,7 @@ def _linear_shape(input: Meta, weight: Meta, bias: Meta | None) -> tuple[int, ..
             raise RuntimeError(
                 f"mat1 and mat2 must have the same dtype, but got {input.dtype.scalar_type} and {weight.dtype.scalar_type}"
             )
-        raise RuntimeError(
-            f"expected m1 and m2 to have the same dtype, but got: {_c_name(input)} != {_c_name(weight)}"
-        )
+        raise different_dtypes(input, weight)
     if bias is not None:
         if bias.dtype is not weight.dtype:
             raise RuntimeError(

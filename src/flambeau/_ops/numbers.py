@@ -9,12 +9,6 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 
-_C_NAMES = {
-    "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t",
-    "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t", "float32": "float", "float64": "double",
-    "float16": "at::Half", "bfloat16": "at::BFloat16",
-}  # fmt: skip
-
 
 def as_number(value: Any, dtype: dtypes.dtype) -> Any:
     """A Python number as an element of `dtype`: floats lose their fraction for integers, as in C.
@@ -47,5 +41,5 @@ def as_number(value: Any, dtype: dtypes.dtype) -> Any:
 
 
 def _too_large(dtype: dtypes.dtype) -> RuntimeError:
-    name = _C_NAMES.get(dtype.name, dtype.name)
+    name = dtypes.kernel_name(dtype)
     return RuntimeError(f"value cannot be converted to type {name} without overflow")
