@@ -20,8 +20,6 @@ from flambeau._ops.linalg import _cubed, inv, is_vector, solve
 
 # -- norms -----------------------------------------------------------------------------------------
 
-_ORDERS = (2, -2, 1, -1, math.inf, -math.inf)
-
 
 def _vector_norm(A: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Tensor:
     return registry["linalg.vector_norm"](A, ord, dim, keepdim, dtype=dtype)  # type: ignore[no-any-return]
