@@ -87,7 +87,7 @@ def apply_slowly(op: Op, args: Sequence[Any]) -> Any:
         call = _build(op, args, metas, tensors, values, key)
     if op.check is not None:
         op.check(*check_arguments(op, args, values))
-    result = run_call(call, tensors, numbers, values)
+    result: Any = run_call(call, tensors, numbers, values)
     if op.view:
         result = as_view(call, tensors[0], result[0], tuple(numbers))
     elif len(result) == 1 and not op.many_outputs and op.outputs is None:

@@ -275,7 +275,9 @@ class Op:
         self.scatter_rule: Any = None
         self.calls: dict[Any, Call] = {}
         self.offset_rule: Any = None
-        self.function: Any = None  # the public function, which `dispatch.op` makes
+        # What `dispatch.op` makes: the public function, and one that takes every argument in order.
+        self.function: Any = None
+        self.positional: Any = None
         _ops.append(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

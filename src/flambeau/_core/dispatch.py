@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ __all__ = [
     "plain_types", "rederive", "resize", "run_call", "stride_of_view", "write", "write_out",
 ]  # fmt: skip
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _NUMBERS = (bool, int, float, complex)
 
 
@@ -43,8 +45,8 @@ def op(*names: str, **options: Any) -> Callable[[Callable[..., Any]], Op]:
     def wrap(body: Callable[..., Any]) -> Op:
         declared = Op(body, names, options)
         function = _public_function(declared)
-        declared.function = function  # type: ignore[attr-defined]
-        declared.positional = positional_function(declared)  # type: ignore[attr-defined]
+        declared.function = function
+        declared.positional = positional_function(declared)
         has_method = any(name.startswith("Tensor.") for name in names)
         _publish(names, function, _public_function(declared, method=True) if has_method else function)
         return declared
@@ -52,11 +54,13 @@ def op(*names: str, **options: Any) -> Callable[[Callable[..., Any]], Op]:
     return wrap
 
 
-def function(*names: str, out: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def function(*names: str, out: bool = False) -> Callable[[F], F]:
     """Declares a public function written over tensors and other functions."""
 
-    def wrap(body: Callable[..., Any]) -> Callable[..., Any]:
-        public = _with_out(body, names[0].rpartition(".")[2] if names else body.__name__) if out else body
+    def wrap(body: F) -> F:
+        public: Any = (
+            _with_out(body, names[0].rpartition(".")[2] if names else body.__name__) if out else body
+        )
         signature = inspect.signature(public)
         if "dim" in signature.parameters and any(not name.startswith("nn.") for name in names):
             public = accept_numpy_names(public, signature)

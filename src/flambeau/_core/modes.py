@@ -62,7 +62,7 @@ class _Context:
 
     def __call__(self, function: F) -> F:
         if inspect.isclass(function):
-            function.__init__ = self(function.__init__)  # type: ignore[misc]
+            function.__init__ = self(function.__init__)  # type: ignore[misc,method-assign]
             return function
         if inspect.isgeneratorfunction(function):
             return _wrap_generator(self, function)  # type: ignore[return-value]
@@ -131,7 +131,7 @@ class no_grad(_GradMode):
     @overload
     def __new__(cls, orig_func: None = None) -> no_grad: ...
     @overload
-    def __new__(cls, orig_func: F) -> F: ...
+    def __new__(cls, orig_func: F) -> F: ...  # type: ignore[misc]
     def __new__(cls, orig_func: Any = None) -> Any:
         context = super().__new__(cls)
         return context if orig_func is None else context(orig_func)
@@ -148,7 +148,7 @@ class enable_grad(_GradMode):
     @overload
     def __new__(cls, orig_func: None = None) -> enable_grad: ...
     @overload
-    def __new__(cls, orig_func: F) -> F: ...
+    def __new__(cls, orig_func: F) -> F: ...  # type: ignore[misc]
     def __new__(cls, orig_func: Any = None) -> Any:
         context = super().__new__(cls)
         return context if orig_func is None else context(orig_func)
@@ -189,7 +189,7 @@ class inference_mode(_Context):
     @overload
     def __new__(cls, mode: bool = True) -> inference_mode: ...
     @overload
-    def __new__(cls, mode: F) -> F: ...
+    def __new__(cls, mode: F) -> F: ...  # type: ignore[misc]
     def __new__(cls, mode: Any = True) -> Any:
         context = super().__new__(cls)
         if isinstance(mode, bool):

@@ -21,7 +21,7 @@ class Statistics:
         self.tiers: collections.Counter[int] = collections.Counter()
         self.calls = 0
         self.run_seconds = 0.0
-        self.compile_seconds: collections.Counter[str] = collections.Counter()
+        self.compile_seconds: collections.defaultdict[str, float] = collections.defaultdict(float)
         self.compiles: collections.Counter[str] = collections.Counter()
         self.from_store = 0
         self.problems: list[str] = []

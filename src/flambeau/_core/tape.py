@@ -19,7 +19,7 @@ _new = object.__new__
 
 
 def run_call(
-    call: Call, tensors: Sequence[Tensor], numbers: Sequence[Any] = (), values: list[Value] | None = None
+    call: Call, tensors: Sequence[Tensor], numbers: Sequence[Any] = (), values: Sequence[Value] | None = None
 ) -> list[Tensor]:
     """Records a call on tensors and, where one of them requires grad, its node on the tape."""
     if values is None:

@@ -140,7 +140,7 @@ class Tensor:
 
     def _alias(self, cls: type | None = None) -> Any:
         """Another tensor on the same storage through the same views, without history."""
-        result = _new(cls or Tensor)
+        result: Any = _new(cls or Tensor)
         result._storage = self._storage
         result._meta = self._meta
         if self._views:
@@ -832,7 +832,8 @@ def scatter_call(call: Call) -> Call:
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Row-major strides; a size of 0 counts as 1, as in PyTorch."""
-    strides, step = [], 1
+    strides: list[int] = []
+    step = 1
     for size in reversed(shape):
         strides.append(step)
         step *= max(size, 1)

@@ -51,7 +51,7 @@ def compile_program(
 ) -> Callable[..., Any]:
     """An executable of `function(*arrays)` for arguments of these shapes, on one device."""
     with x64():
-        options = CPU_OPTIONS if device.type == "cpu" else None
+        options: Any = CPU_OPTIONS if device.type == "cpu" else None
         jitted = jax.jit(function, donate_argnums=donate, out_shardings=placement(device), keep_unused=True)
         return jitted.lower(*specs).compile(compiler_options=options)
 

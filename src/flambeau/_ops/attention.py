@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import RAW, Array, Index, Meta, Scalar, broadcast_shapes
+from flambeau._core.declare import RAW, Array, Index, Scalar, broadcast_shapes
 from flambeau._core.dispatch import apply, constant, function, op
 from flambeau._core.random import default_generator
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import meta_of
+from flambeau._core.value import Meta, meta_of
 from flambeau._ops.products import dtypes_name
 
 # -- arrays ----------------------------------------------------------------------------------------

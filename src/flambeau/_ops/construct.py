@@ -294,7 +294,6 @@ def tensor(
     """
     if dtype is not None and not isinstance(dtype, dtypes.dtype):
         dtype = as_dtype(dtype, "tensor")
-    where = as_device(device, "tensor") if not isinstance(data, Tensor) else None
     stride = None
     if isinstance(data, Tensor):
         warnings.warn(
@@ -303,6 +302,7 @@ def tensor(
             UserWarning, stacklevel=2,
         )  # fmt: skip
         return copy_of_tensor(data, dtype, device, requires_grad)
+    where = as_device(device, "tensor")
     if isinstance(data, (np.ndarray, np.generic)) and not isinstance(data, (str, bytes)):
         array, dtype, stride = _copy_of_array(np.asarray(data), dtype)
     else:
@@ -452,8 +452,8 @@ def asarray(
             raise ValueError(f"can't alias tensor from device '{shared._meta.device}' to '{where}'.")
         raise ValueError(
             f"can't alias tensor with dtype '{shared._meta.dtype.scalar_type}' into dtype "
-            f"'{wanted.scalar_type}'."
-        )  # type: ignore[union-attr]
+            f"'{(wanted or shared._meta.dtype).scalar_type}'."
+        )
     result = shared
     if changes:
         result = shared.to(device=where or shared._meta.device, dtype=wanted or shared._meta.dtype)  # type: ignore[attr-defined]

@@ -13,10 +13,11 @@ import jax
 import numpy as np
 from jax import lax
 
-from flambeau._core.declare import RAW, Array, Meta
+from flambeau._core.declare import RAW, Array
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.dtype import cpp_name
 from flambeau._core.tensor import Tensor
+from flambeau._core.value import Meta
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -81,7 +82,8 @@ def _input_gradient(
                 slice(o * d, o * d + s * (n - 1) + 1, s)
                 for o, d, s, n in zip(offset, dilation, stride, sizes, strict=True)
             )
-            target[(slice(None), slice(None), *where)] += np.moveaxis(spread[(..., *offset)], -1, 1)
+            place: Any = (..., *offset)
+            target[(slice(None), slice(None), *where)] += np.moveaxis(spread[place], -1, 1)
     inner = tuple(slice(low, low + n) for n, (low, _) in zip(shape[2:], padding, strict=True))
     return np.ascontiguousarray(result[(slice(None), slice(None), *inner)])
 
@@ -198,7 +200,10 @@ def _transposed_shape(
                 if len(stride) > 1
                 else ("height", "width")
             )
-            fill = lambda v: (1, *v) if len(v) == 1 else v  # noqa: E731
+
+            def fill(values: tuple[int, ...]) -> tuple[int, ...]:
+                return (1, *values) if len(values) == 1 else values
+
             text = " ".join(
                 f"{what}_{name}: {value}"
                 for what, values in (

@@ -13,11 +13,11 @@ import numpy as np
 from jax import lax
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, Index, Meta, broadcast_shapes, registry
+from flambeau._core.declare import Array, Index, broadcast_shapes, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import Value, meta_of
+from flambeau._core.value import Meta, Value, meta_of
 from flambeau._ops import lapack
 from flambeau._ops.lapack import adjoint, check_floating, check_matrix, check_square, diagonal, embedded, real
 from flambeau._ops.linalg import _cubed, check_system, info_meta, real_meta, solve_triangular

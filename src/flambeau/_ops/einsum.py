@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from flambeau._core.declare import RAW, Array, Arrays, Meta, canonical_dim
+from flambeau._core.declare import RAW, Array, Arrays, canonical_dim
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
+from flambeau._core.value import Meta
 from flambeau._ops.matmul import no_bools, product
 
 Labels = tuple[int, ...]

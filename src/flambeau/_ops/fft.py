@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, Meta, canonical_dim, registry
+from flambeau._core.declare import Array, canonical_dim, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import meta_of
+from flambeau._core.value import Meta, meta_of
 
 # -- arrays ----------------------------------------------------------------------------------------
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from flambeau._core.declare import Array, Meta
+from flambeau._core.declare import Array
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
+from flambeau._core.value import Meta
 from flambeau._ops.pool import _ends, _padded, _places, _put_back
 
 

@@ -17,20 +17,21 @@ from typing import Any
 
 import numpy as np
 
-from flambeau._core.declare import RAW, Array, Meta
+from flambeau._core.declare import RAW, Array
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
+from flambeau._core.value import Meta
 from flambeau._ops.resample import cubic_weights
 
 
 @dataclass(frozen=True)
 class Tap:
-    """One place that a point takes part of, along one dimension; None for what is always so."""
+    """One place that a point takes part of, along one dimension; None for a weight that is always one."""
 
     index: Array
     weight: Array | None
     slope: Array | None
-    exists: Array | None
+    exists: Array
 
 
 # -- from coordinates to taps ----------------------------------------------------------------------
@@ -131,19 +132,20 @@ def _combinations(
     count = len(sizes)
     batch = grid.shape[0]
     points = math.prod(grid.shape[1:-1])
-    every, speeds = [], []
+    every: list[list[Tap]] = []
+    speeds = []
     for i, size in enumerate(sizes):
         coordinate = grid[..., count - 1 - i].reshape(batch, 1, points)
         taps, speed = _taps(xp, coordinate, size, mode, padding, align_corners)
         every.append(taps)
         speeds.append(speed)
     found = []
-    for taps in itertools.product(*every):
-        index, exists = taps[0].index, taps[0].exists
-        for tap, size in zip(taps[1:], sizes[1:], strict=True):
+    for chosen in itertools.product(*every):
+        index, exists = chosen[0].index, chosen[0].exists
+        for tap, size in zip(chosen[1:], sizes[1:], strict=True):
             index = index * size + tap.index
             exists = exists & tap.exists
-        found.append((index, taps, exists))
+        found.append((index, chosen, exists))
     return found, speeds
 
 
@@ -176,7 +178,7 @@ def sampling(xp: Any, input: Array, grid: Array, mode: str, padding_mode: str, a
     """The image at the points of the grid."""
     combinations, _ = _combinations(xp, input.shape, grid, mode, padding_mode, align_corners)
     flat = _flat(input)
-    total = None
+    total: Any = None
     for index, taps, exists in combinations:
         part = _times(_pick(xp, flat, index, exists), [tap.weight for tap in taps])
         total = part if total is None else total + part

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from jax import lax
 
-from flambeau._core.declare import Array, Meta
+from flambeau._core.declare import Array
 from flambeau._core.errors import LinAlgError
 from flambeau._core.tensor import Tensor
+from flambeau._core.value import Meta
 
 
 def lapack_routines(library: str, names: tuple[str, ...], arrays: tuple[Any, ...]) -> Any:
@@ -228,7 +229,7 @@ def geqrf(xp: Any, a: Array) -> tuple[Array, Array]:
     """R and the reflections that lead to it."""
     lead, (m, n) = a.shape[:-2], a.shape[-2:]
     if xp is not np:
-        return lax.linalg.geqrf(a)
+        return lax.linalg.geqrf(a)  # type: ignore[attr-defined]
     k = min(m, n)
     if _empty_matrix(a):
         return a, np.zeros((*lead, k), a.dtype)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, Meta, broadcast_shapes
+from flambeau._core.declare import Array, broadcast_shapes
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.errors import LinAlgError
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import meta_of
+from flambeau._core.value import Meta, meta_of
 from flambeau._ops import lapack
 from flambeau._ops.lapack import (
     adjoint,

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import RAW, Array, Meta, broadcast_shapes
+from flambeau._core.declare import RAW, Array, broadcast_shapes
 from flambeau._core.dispatch import function, op
 from flambeau._core.tensor import Tensor
+from flambeau._core.value import Meta
 
 
 def _cost(inputs: Any, results: Any) -> int:

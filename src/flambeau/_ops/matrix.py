@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, Meta, canonical_dim, registry
+from flambeau._core.declare import Array, canonical_dim, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.errors import LinAlgError
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import meta_of
+from flambeau._core.value import Meta, meta_of
 from flambeau._ops.decompose import eigvalsh, svdvals
 from flambeau._ops.lapack import adjoint, check_floating, check_square
 from flambeau._ops.linalg import _cubed, inv, is_vector, solve

@@ -10,11 +10,11 @@ import math
 from typing import Any
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import KEEP, Array, Meta, Scalar
+from flambeau._core.declare import KEEP, Array, Scalar
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import meta_of
+from flambeau._core.value import Meta, meta_of
 
 
 def _statistics_dtype(input: Meta) -> dtypes.dtype:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import PROMOTE, RAW, Array, Meta, broadcast_shapes, canonical_dim
+from flambeau._core.declare import PROMOTE, RAW, Array, broadcast_shapes, canonical_dim
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
+from flambeau._core.value import Meta
 from flambeau._ops.einsum import contract, contract_gradient
 from flambeau._ops.matmul import no_bools
 

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, Meta
+from flambeau._core.declare import Array
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
+from flambeau._core.value import Meta
 from flambeau._ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
 # -- taps of one dimension -------------------------------------------------------------------------

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, Index, Meta
+from flambeau._core.declare import Array, Index
 from flambeau._core.dispatch import apply, constant, function, op
 from flambeau._core.random import default_generator
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import Value, meta_of
+from flambeau._core.value import Meta, Value, meta_of
 from flambeau._ops.pool import avg_pool1d, avg_pool2d, avg_pool3d
 
 # -- flat places -----------------------------------------------------------------------------------

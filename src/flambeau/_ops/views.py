@@ -54,7 +54,8 @@ def _(offset: int, stride: Shape, dim: int, index: Any) -> int:
 def _put_selected(xp: Any, base: Array, value: Array, dim: int, index: Any) -> Array:
     if xp is np:
         result = np.array(base)
-        result[(*(slice(None),) * dim, int(index))] = value
+        place: tuple[Any, ...] = (*(slice(None),) * dim, int(index))
+        result[place] = value
         return result
     return lax.dynamic_update_index_in_dim(base, value, index, dim)
 

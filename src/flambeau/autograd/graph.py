@@ -83,6 +83,7 @@ class _MultiHook:
     def take(self, number: int) -> Callable[[Tensor], None]:
         def hook(gradient: Tensor) -> None:
             walk = current_walk()
+            assert walk is not None  # gradients come in the course of a walk
             with self.lock:
                 if walk not in self.walks:
                     self.walks[walk] = [None] * len(self.nodes)

@@ -175,7 +175,7 @@ class UninitializedTensorMixin:
 
 
 def _on_data(name: str) -> Callable[..., Any]:
-    def method(self: UninitializedTensorMixin, *args: Any, **kwargs: Any) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         data = self._alias()  # of class Tensor: this one refuses to be computed with
         result = getattr(data, name)(*args, **kwargs)
         if not isinstance(self, UninitializedBuffer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flambeau._core.declare import registry
 from flambeau._core.device import DeviceLike
@@ -73,7 +73,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         self.shortlist_size = self.cutoffs[0]
         self.n_clusters = len(self.cutoffs) - 1
         self.head_size = self.shortlist_size + self.n_clusters
-        made = {"device": device, "dtype": dtype}
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         self.head = Linear(in_features, self.head_size, bias=head_bias, **made)  # type: ignore[arg-type]
         self.tail = ModuleList()
         for cluster in range(self.n_clusters):
@@ -85,7 +85,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
         self.head.reset_parameters()
-        for to_shorter, to_classes in self.tail:  # type: ignore[misc]
+        for to_shorter, to_classes in self.tail:  # type: ignore[misc,attr-defined]
             to_shorter.reset_parameters()
             to_classes.reset_parameters()
 

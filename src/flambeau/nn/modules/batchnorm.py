@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from flambeau._core.device import DeviceLike
 from flambeau._core.dtype import dtype as DType
@@ -60,7 +60,7 @@ class _NormBase(Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        made = {"device": device, "dtype": dtype}
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         self.register_parameter("weight", Parameter(empty(num_features, **made)) if affine else None)
         self.register_parameter("bias", Parameter(empty(num_features, **made)) if affine and bias else None)
         self.register_buffer("running_mean", zeros(num_features, **made) if track_running_stats else None)
@@ -252,7 +252,7 @@ class _LazyNormBase(LazyModuleMixin):
 
     weight: Any
     bias: Any
-    cls_to_become: ClassVar[Any]
+    num_batches_tracked: Any
 
     def __init__(
         self: Any,
@@ -265,7 +265,7 @@ class _LazyNormBase(LazyModuleMixin):
         *,
         bias: bool = True,
     ) -> None:
-        made = {"device": device, "dtype": dtype}
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         # Affine and tracking at last, so that the base makes no tensors.
         super().__init__(0, eps, momentum, False, False, **made)
         self.affine = affine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flambeau._core.modes import no_grad
 from flambeau.nn.parameter import is_lazy
@@ -20,7 +20,7 @@ class LazyModuleMixin:
     Linear(in_features=5, out_features=3, bias=True)
     """
 
-    cls_to_become: type[Any] | None = None
+    cls_to_become: ClassVar[type[Any] | None] = None
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Any
 
 from flambeau._core.device import DeviceLike
 from flambeau._core.dtype import dtype as DType
@@ -118,7 +119,7 @@ class LayerNorm(Module):
         self.normalized_shape = sizes = _sizes(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        made = {"device": device, "dtype": dtype}
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         self.register_parameter("weight", Parameter(empty(sizes, **made)) if elementwise_affine else None)
         self.register_parameter(
             "bias", Parameter(empty(sizes, **made)) if elementwise_affine and bias else None
@@ -179,7 +180,7 @@ class GroupNorm(Module):
         self.num_channels = num_channels
         self.eps = eps
         self.affine = affine
-        made = {"device": device, "dtype": dtype}
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         self.register_parameter("weight", Parameter(empty(num_channels, **made)) if affine else None)
         self.register_parameter("bias", Parameter(empty(num_channels, **made)) if affine and bias else None)
         self.reset_parameters()

@@ -216,7 +216,7 @@ class TransformerEncoder(Module):
 
     def _without_padding(self, output: Tensor, mask: Tensor) -> Tensor:
         if str(mask.dtype) != "torch.bool":
-            mask = mask != 0
+            mask = mask.ne(0)
         if self.mask_check:
             at_ends = (mask[:, 1:] | ~mask[:, :-1]).all()
             mask = mask & at_ends

@@ -142,20 +142,20 @@ def pack_padded_sequence(
 
     Raises: RuntimeError, if the lengths do not fit.
     """
-    lengths = as_tensor(lengths, device="cpu")
-    if lengths.dim() != 1:
+    sizes: Tensor = as_tensor(lengths, device="cpu")
+    if sizes.dim() != 1:
         raise RuntimeError(
-            f"'lengths' argument should be a 1D CPU int64 tensor, but got {lengths.dim()}D cpu Long tensor"
+            f"'lengths' argument should be a 1D CPU int64 tensor, but got {sizes.dim()}D cpu Long tensor"
         )
-    lengths = lengths.long()
+    sizes = sizes.long()
     sorted_indices = None
     if not enforce_sorted:
-        lengths, sorted_indices = registry["sort"](lengths, descending=True)
+        sizes, sorted_indices = registry["sort"](sizes, descending=True)
         sorted_indices = sorted_indices.to(input.device)
         input = input.index_select(0 if batch_first else 1, sorted_indices)
     if batch_first:
         input = input.transpose(0, 1)
-    steps = [int(length) for length in lengths.tolist()]
+    steps = sizes.tolist()
     _check_lengths(steps, input)
     counts = [sum(length > step for length in steps) for step in range(steps[0])]
     # The rows to take from the input as (T * B) rows: for each step, those sequences that have it.
