@@ -63,6 +63,7 @@ from flambeau import (  # noqa: E402
     functional,
     inspect,
     linalg,
+    masked,
     nn,
     optim,
     random,
