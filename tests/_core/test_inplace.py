@@ -351,3 +351,41 @@ def test_set_data_of_a_parameter_keeps_identity(torch, log):
     log(weight)
     layer.weight.data = layer.weight.data.double()
     log(weight.dtype)
+
+
+# -- results written into tensors that share memory ------------------------------------------------
+
+
+@compared
+def test_out_may_be_an_operand_of_a_pointwise_operation_but_not_a_part_of_it(torch, log):
+    x = torch.arange(6.0)
+    log.result(lambda: torch.add(x[:3], x[:3], out=x[:3]))
+    log.result(lambda: torch.add(x[:3], 1, out=x[1:4]))
+    log.result(lambda: torch.mul(x[:3], x[1:4], out=x[1:4]))
+    log(x)
+
+
+@compared
+def test_out_shares_nothing_with_the_operands_of_what_picks_elements(torch, log):
+    x, order, kept = torch.arange(6.0), torch.arange(6), torch.ones(6, dtype=torch.bool)
+    log.result(lambda: torch.take(x, order, out=x))
+    log.result(lambda: torch.take(x, order, out=torch.zeros(6)))
+    log.result(lambda: torch.take(order, order, out=order))
+    log.result(lambda: torch.gather(x, 0, order, out=x))
+    log.result(lambda: torch.index_select(x, 0, order, out=x))
+    log.result(lambda: torch.masked_select(x, kept, out=x))
+    log.result(lambda: torch.masked_select(kept, kept, out=kept))
+    log.result(lambda: torch.cat([x[:3], x[3:]], out=x))
+    log.result(lambda: torch.stack([x[:3], torch.ones(3)], out=x.view(2, 3)))
+    log(x)
+
+
+@compared
+def test_out_has_memory_for_each_element(torch, log):
+    for name in ("add", "mul", "atan2"):
+        log.result(
+            lambda name=name: getattr(torch, name)(torch.ones(3), torch.ones(3), out=torch.ones(1).expand(3))
+        )
+    log.result(lambda: torch.take(torch.ones(3), torch.arange(3), out=torch.ones(1).expand(3)))
+    log.result(lambda: torch.cat([torch.ones(2), torch.ones(1)], out=torch.ones(1).expand(3)))
+    log.result(lambda: torch.cumsum(torch.ones(3), 0, out=torch.ones(1).expand(3)))

@@ -169,6 +169,7 @@ def test_a_view_needs_strides_that_allow_it():
         lambda x: x.expand(2, 5, 4),
         lambda x: x.select(0, 4),
         lambda x: x.narrow(0, 1, 4),
+        lambda x: x.narrow_copy(3, 0, 1),
         lambda x: x.split(-1),
         lambda x: x.split([1, 2]),
         lambda x: x.chunk(0),

@@ -43,6 +43,9 @@ FLOATING = "floating"  # the same, and integers become the default dtype
 KEEP = "keep"  # no casts; float16 and bfloat16 are widened to float32 inside (rounded once, as PyTorch does)
 RAW = "raw"  # nothing at all: the body sees the arrays as they are
 
+# `out=APART`: the `out=` tensor may share no memory with an operand. For pointwise operations it may be one of them.
+APART = "apart"
+
 registry: dict[str, Any] = {}
 
 
@@ -256,7 +259,7 @@ class Op:
         self.many_outputs: bool = options.pop("many_outputs", False)
         self.differentiable: bool = options.pop("differentiable", True)
         self.guards: tuple[str, ...] | None = options.pop("guards", None)
-        self.out: bool = options.pop("out", False)
+        self.out: bool | str = options.pop("out", False)
         # Whether the first tensor may be a number, as in `torch.mul(2, x)`.
         self.accepts_numbers: bool = options.pop("numbers", False)
         self.view: bool = options.pop("view", False)

@@ -15,7 +15,7 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core.arguments import apply_slowly
-from flambeau._core.declare import Op, register
+from flambeau._core.declare import APART, Op, register
 from flambeau._core.fastpath import MISSING, lazy_function, plain_types
 from flambeau._core.inplace import check_writable, refuse_overlap, resize, write, write_out
 from flambeau._core.overrides import as_called, call_overriding, overriding
@@ -54,12 +54,14 @@ def op(*names: str, **options: Any) -> Callable[[Callable[..., Any]], Op]:
     return wrap
 
 
-def function(*names: str, out: bool = False) -> Callable[[F], F]:
+def function(*names: str, out: bool | str = False) -> Callable[[F], F]:
     """Declares a public function written over tensors and other functions."""
 
     def wrap(body: F) -> F:
         public: Any = (
-            _with_out(body, names[0].rpartition(".")[2] if names else body.__name__) if out else body
+            _with_out(body, names[0].rpartition(".")[2] if names else body.__name__, out is APART)
+            if out
+            else body
         )
         signature = inspect.signature(public)
         if "dim" in signature.parameters and any(not name.startswith("nn.") for name in names):
@@ -173,7 +175,11 @@ def _public_function(
         if names[-1] != "out" or not declared.out:
             return slow(op, args)
         result = slow(op, args[:-1])
-        return result if args[-1] is None else _write_outs(args[-1], result, declared.name)
+        if args[-1] is None:
+            return result
+        apart = declared.out is APART
+        operands = args[:-1] if apart or declared.pointwise else ()
+        return _write_outs(args[-1], result, declared.name, operands, apart)
 
     function = lazy_function(public_name, declared, params, fallback)
     function.__doc__ = declared.body.__doc__
@@ -238,21 +244,21 @@ def accept_numpy_names(function: Callable[..., Any], signature: inspect.Signatur
     return wrapped
 
 
-def _write_outs(out: Any, result: Any, name: str) -> Any:
+def _write_outs(out: Any, result: Any, name: str, operands: Sequence[Any] = (), apart: bool = False) -> Any:
     if isinstance(result, (tuple, list)):
         for target, item in zip(out, result, strict=True):
-            write_out(target, item, name)
+            write_out(target, item, name, operands, apart)
         return type(result)(out) if isinstance(result, tuple) else tuple(out)
-    return write_out(out, result, name)
+    return write_out(out, result, name, operands, apart)
 
 
-def _with_out(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _with_out(function: Callable[..., Any], name: str, apart: bool) -> Callable[..., Any]:
     """Adds a keyword `out=` to a function."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
-        return result if out is None else _write_outs(out, result, name)
+        return result if out is None else _write_outs(out, result, name, args if apart else (), apart)
 
     signature = inspect.signature(function)
     if "out" not in signature.parameters:

@@ -26,13 +26,8 @@ def check_writable(target: Tensor, overlap: bool = False) -> None:
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
             "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
         )
-    if target._stride is not None and 0 in target._stride and not overlap:
-        shape = target._meta.shape
-        if any(stride == 0 and size > 1 for stride, size in zip(target._stride, shape, strict=True)):
-            raise RuntimeError(
-                "unsupported operation: more than one element of the written-to tensor refers to a single memory "
-                "location. Please clone() the tensor before performing the operation."
-            )
+    if not overlap:
+        _refuse_repeated(target)
     if not modes.grad:
         return
     if target._rg and target._node is None and target._base is None:
@@ -51,10 +46,29 @@ def check_writable(target: Tensor, overlap: bool = False) -> None:
             raise error
 
 
-def refuse_overlap(target: Tensor, others: Sequence[Any]) -> None:
-    """Raises where PyTorch does: an operand shares a part of the memory that is written to, but is not just that memory."""
+def _refuse_repeated(target: Tensor) -> None:
+    """Raises where elements of an expanded tensor share memory."""
+    if target._stride is None or 0 not in target._stride:
+        return
+    shape = target._meta.shape
+    if any(stride == 0 and size > 1 for stride, size in zip(target._stride, shape, strict=True)):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            "location. Please clone() the tensor before performing the operation."
+        )
+
+
+def refuse_overlap(target: Tensor, others: Sequence[Any], apart: bool = False) -> None:
+    """Raises where PyTorch does: an operand shares a part of the memory that is written to, but is not just that memory.
+
+    `apart` refuses that, too, and looks into lists of operands.
+    """
     for other in others:
-        if not isinstance(other, Tensor) or other is target or other._storage is not target._storage:
+        if apart and isinstance(other, (list, tuple)):
+            refuse_overlap(target, other, apart)
+        if not isinstance(other, Tensor) or other._storage is not target._storage:
+            continue
+        if other is target and not apart:
             continue
         ranges = []
         for tensor in (target, other):
@@ -65,7 +79,8 @@ def refuse_overlap(target: Tensor, others: Sequence[Any]) -> None:
         if len(ranges) < 2:
             continue
         (a, b), (c, d) = ranges
-        if a < d and c < b and not ((a, b) == (c, d) and target.stride() == other.stride()):
+        same = not apart and (a, b) == (c, d) and target.stride() == other.stride()
+        if a < d and c < b and not same:
             raise RuntimeError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
                 "memory location. Please clone() the tensor before performing the operation."
@@ -135,8 +150,13 @@ def _guard_rewritten(result: Tensor, target: Tensor) -> None:
         ]
 
 
-def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
-    """Puts a result into an `out=` tensor, resizing it where PyTorch does; returns `out`."""
+def write_out(
+    out: Tensor, result: Tensor, name: str, operands: Sequence[Any] = (), apart: bool = False
+) -> Tensor:
+    """Puts a result into an `out=` tensor, resizing it where PyTorch does; returns `out`.
+
+    `operands`, `apart`: what `out` must not overlap with, and how strictly; see `refuse_overlap`.
+    """
     if not isinstance(out, Tensor):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     if out._meta.device is not result._meta.device:
@@ -153,6 +173,7 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
             "requires grad."
         )
+    refuse_overlap(out, operands, apart)
     if out._meta.shape != result._meta.shape:
         if out._meta.numel:
             warnings.warn(
@@ -163,6 +184,7 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
                 UserWarning, stacklevel=3,
             )  # fmt: skip
         resize(out, result._meta.shape)
+    _refuse_repeated(out)
     if result._meta.dtype is not out._meta.dtype:
         result = result.to(out._meta.dtype)  # type: ignore[attr-defined]
     out._write(result._read())

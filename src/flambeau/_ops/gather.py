@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import KEEP, RAW, Array, Index, Scalar, broadcast_shapes, canonical_dim, registry
+from flambeau._core.declare import (
+    APART,
+    KEEP,
+    RAW,
+    Array,
+    Index,
+    Scalar,
+    broadcast_shapes,
+    canonical_dim,
+    registry,
+)  # fmt: skip
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
@@ -118,7 +128,7 @@ def _scattered_shape(input: Meta, dim: int, index: Meta, src: Any, *_: Any) -> M
 @op(
     "gather",
     "Tensor.gather",
-    out=True,
+    out=APART,
     promote=RAW,
     shape=_gathered_shape,
     check=_check_index,

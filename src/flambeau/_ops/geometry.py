@@ -355,12 +355,23 @@ def _view(input: Tensor, size: Any = None, dtype: Any = None) -> Tensor:
     return shape.view(input, size if dtype is None else dtype)  # type: ignore[no-any-return]
 
 
+def _narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    if 0 < input.dim() <= dim:
+        error = RuntimeError(
+            "Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.  (Could this error "
+            "message be improved?  If so, please report an enhancement request to PyTorch.)"
+        )
+        error.add_note(f"narrow_copy() was asked for dimension {dim} of a tensor that has {input.dim()}.")
+        raise error
+    return parts.narrow(input, dim, start, length)
+
+
 _declare_copy("alias_copy", _alias)
 _declare_copy("detach_copy", lambda input: input.detach())
 _declare_copy("as_strided_copy", as_strided)
 _declare_copy("diagonal_copy", parts.diagonal)
 _declare_copy("expand_copy", lambda input, size, implicit=False: shape.expand(input, size))
-_declare_copy("narrow_copy", parts.narrow, method=True)
+_declare_copy("narrow_copy", _narrow, method=True)
 _declare_copy("permute_copy", shape.permute)
 _declare_copy("select_copy", parts.select)
 _declare_copy(

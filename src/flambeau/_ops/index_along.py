@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import KEEP, RAW, Array, Index, Operand, Scalar, canonical_dim
+from flambeau._core.declare import APART, KEEP, RAW, Array, Index, Operand, Scalar, canonical_dim
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
@@ -79,7 +79,12 @@ def _range_note(meta: Meta, dim: int, size: int) -> str:
 
 
 @op(
-    "index_select", "Tensor.index_select", out=True, promote=RAW, shape=_selected_shape, check=_check_selected
+    "index_select",
+    "Tensor.index_select",
+    out=APART,
+    promote=RAW,
+    shape=_selected_shape,
+    check=_check_selected,
 )
 def index_select(xp: Any, input: Array, dim: int, index: Index) -> Array:
     """The slices of `input` along `dim` that a vector of indices names, as a copy.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import RAW, Array, Arrays, canonical_dim
+from flambeau._core.declare import APART, RAW, Array, Arrays, canonical_dim
 from flambeau._core.dispatch import function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
@@ -72,7 +72,7 @@ def _joined(tensors: Sequence[Meta], dim: int) -> Meta:
 
 
 @op(
-    "cat", "concat", "concatenate", out=True, promote=RAW, shape=_joined, node="CatBackward",
+    "cat", "concat", "concatenate", out=APART, promote=RAW, shape=_joined, node="CatBackward",
     pointwise=False,
 )  # fmt: skip
 def cat(xp: Any, tensors: Arrays, dim: int = 0) -> Array:
@@ -116,7 +116,7 @@ def _stacked(tensors: Sequence[Meta], dim: int) -> Meta:
     return meta_of(shape, _common_dtype(tensors), first.device)
 
 
-@op("stack", out=True, promote=RAW, shape=_stacked, pointwise=False)
+@op("stack", out=APART, promote=RAW, shape=_stacked, pointwise=False)
 def stack(xp: Any, tensors: Arrays, dim: int = 0) -> Array:
     """The tensors, all of one shape, along a new dimension `dim`."""
     return xp.stack(_cast(tensors), dim)

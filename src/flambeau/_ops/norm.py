@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import KEEP, Array, Scalar
+from flambeau._core.declare import KEEP, Array, Scalar, canonical_dim, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
@@ -150,6 +150,14 @@ def _check_vector(name: str, tensor: Tensor | None, count: int) -> None:
         raise RuntimeError(f"{name} should contain {count} elements not {tensor.numel()}")
 
 
+def _of_nothing(input: Tensor, weight: Any, bias: Any) -> Tensor:
+    """An empty input as PyTorch treats it: nothing is checked, and the first channel's parameters join the graph."""
+    result: Any = input.clone()  # type: ignore[attr-defined]
+    if weight is not None:
+        result = result * weight[0]
+    return result if bias is None else result + bias[0]  # type: ignore[no-any-return]
+
+
 def _batch_norm(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
     training: bool, momentum: float, eps: float,
@@ -158,6 +166,8 @@ def _batch_norm(
         raise TypeError(
             f"batch_norm(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
+    if not input.numel():
+        return _of_nothing(input, weight, bias)
     channels = input.shape[1] if input.ndim > 1 else 0
     _check_vector("running_mean", running_mean, channels)
     if running_mean is None and not training:
@@ -169,12 +179,11 @@ def _batch_norm(
     _check_vector("bias", bias, channels)
     if not input.is_floating_point():
         raise NotImplementedError(f"\"batch_norm\" not implemented for '{input.dtype.scalar_type}'")
+    canonical_dim(1, input.ndim)
     if not training:
         return apply(batch_norm_eval, (input, running_mean, running_var, weight, bias, eps))  # type: ignore[no-any-return]
     result, mean, var, _ = apply(batch_norm_train, (input, weight, bias, eps))
     count = input.numel() // max(channels, 1)
-    if count == 0:
-        return result  # type: ignore[no-any-return]  # an empty batch says nothing about the statistics
     previous, modes.grad = modes.grad, False
     try:
         if running_mean is not None:
@@ -512,6 +521,22 @@ def local_response_op(xp: Any, input: Array, size: int, alpha: Scalar, beta: flo
     return input / (total / size * alpha + k) ** beta
 
 
+def _local_response_by_pooling(input: Any, size: int, alpha: float, beta: float, k: float) -> Tensor:
+    """Step by step: of int64 the mean is an integer; what the pool refuses it names."""
+    across = (size // 2, (size - 1) // 2)
+    squares = input.mul(input)
+    if input.ndim == 3:
+        squares = registry["nn.functional.pad"](squares.unsqueeze(1), (0, 0, *across))
+        means = registry["nn.functional.avg_pool2d"](squares, (size, 1), stride=1).squeeze(1)
+    else:
+        squares = squares.view(input.shape[0], 1, *input.shape[1:3], -1)
+        squares = registry["nn.functional.pad"](squares, (0, 0, 0, 0, *across))
+        means = (
+            registry["nn.functional.avg_pool3d"](squares, (size, 1, 1), stride=1).squeeze(1).view(input.shape)
+        )
+    return input / means.mul(alpha).add(k).pow(beta)  # type: ignore[no-any-return]
+
+
 @function("nn.functional.local_response_norm")
 def local_response_norm(
     input: Tensor, size: int, alpha: float = 0.0001, beta: float = 0.75, k: float = 1.0
@@ -526,4 +551,6 @@ def local_response_norm(
         )
     if not input.numel():
         return input
+    if size <= 0 or not input.is_floating_point():
+        return _local_response_by_pooling(input, size, alpha, beta, k)
     return apply(local_response_op, (input, size, alpha, beta, k))  # type: ignore[no-any-return]
