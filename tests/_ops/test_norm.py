@@ -16,6 +16,8 @@ EXPRESSIONS = table(
     F.local_response_norm(z.long().view(2, 3, 2, 2), 2, 1.)
     F.local_response_norm(z.int().view(2, 3, 2, 2), 2, 1.)
     F.local_response_norm(z, 0, 1.)
+    T.view_as_real(F.rms_norm(T.view_as_complex(w.view(3, 2, 2)), (2,)))
+    T.view_as_real(F.rms_norm(T.complex(w, v * w.detach()), (3, 4), T.complex(v * w, v * 1).detach(), 0.5))
     """
 )
 

@@ -63,6 +63,14 @@ def _input_gradient(
 ) -> Array:
     """The transpose of `_convolve` in its input, of shape `shape`."""
     if xp is not np:
+        # With much output padding the convolution back has more windows than `g` has cotangents for: those are zero.
+        reach = [d * (k - 1) + 1 for k, d in zip(w.shape[2:], dilation, strict=True)]
+        more = [
+            (n + low + high - r) // s + 1 - m
+            for n, (low, high), r, s, m in zip(shape[2:], padding, reach, stride, g.shape[2:], strict=True)
+        ]
+        if any(more):
+            g = xp.pad(g, ((0, 0), (0, 0), *((0, n) for n in more)))
         like = jax.ShapeDtypeStruct(shape, g.dtype)
         return jax.linear_transpose(
             lambda x: _convolve(xp, x, w, stride, padding, dilation, groups), like
@@ -327,8 +335,7 @@ def _(
     cut = tuple(slice(n + min(high, 0)) for n, (_, high) in zip(g.shape[2:], ends, strict=True))
     pairs = tuple((low, max(high, 0)) for low, high in ends)
     g = g[(slice(None), slice(None), *cut)]
-    found = _weight_gradient(xp, input, _conjugate(xp, g), weight_meta.shape, stride, pairs, dilation, groups)
-    return found
+    return _weight_gradient(xp, _conjugate(xp, input), g, weight_meta.shape, stride, pairs, dilation, groups)
 
 
 @transposed_convolution.gradient("bias")

@@ -382,9 +382,8 @@ def _rms_shape(input: Meta, shape: Any, weight: Meta | None, eps: Any) -> list[M
     _check_normalized(input, shape, "*")
     if not (input.dtype.is_floating_point or input.dtype.is_complex):
         raise NotImplementedError(f"\"rms_norm\" not implemented for '{input.dtype.scalar_type}'")
-    real = dtypes.float32 if input.dtype.itemsize < 4 else input.dtype.to_real()
-    rows = meta_of((*input.shape[: input.ndim - len(shape)], *(1,) * len(shape)), real, input.device)
-    return [input, rows]
+    rows = (*input.shape[: input.ndim - len(shape)], *(1,) * len(shape))
+    return [input, meta_of(rows, _statistics_dtype(input), input.device)]
 
 
 @op(promote=KEEP, shape=_rms_shape, outputs=("output", "rstd"), node="MulBackward")
@@ -393,8 +392,8 @@ def rms_norm_op(
 ) -> tuple[Array, Array]:
     """Divides the trailing dimensions by their root mean square; also one over that root."""
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
-    square = (input * xp.conj(input)).real if input.dtype.kind == "c" else input * input
-    rstd = 1 / xp.sqrt(square.sum(axes, keepdims=True) / math.prod(normalized_shape) + eps)
+    # The square of a complex number, not of its magnitude, as in PyTorch.
+    rstd = 1 / xp.sqrt((input * input).sum(axes, keepdims=True) / math.prod(normalized_shape) + eps)
     result = input * rstd
     return result if weight is None else result * weight, rstd
 
@@ -407,12 +406,12 @@ def _(
     own = input.ndim - len(normalized_shape)
     lead, axes = tuple(range(own)), tuple(range(own, input.ndim))
     normal = input * rstd
-    scaled = cotangent if weight is None else cotangent * xp.conj(weight)
-    product = scaled * xp.conj(normal)
-    mean = (product.real if product.dtype.kind == "c" else product).sum(axes, keepdims=True) / math.prod(
-        normalized_shape
-    )
-    to_weight = (cotangent * xp.conj(normal)).sum(lead) if "weight" in needs else None
+    if normal.dtype.kind == "c":
+        normal, rstd = xp.conj(normal), xp.conj(rstd)
+        weight = None if weight is None else xp.conj(weight)
+    scaled = cotangent if weight is None else cotangent * weight
+    mean = (scaled * normal).sum(axes, keepdims=True) / math.prod(normalized_shape)
+    to_weight = (cotangent * normal).sum(lead) if "weight" in needs else None
     return _through_statistics(rstd * (scaled - normal * mean), given, None, g[1], normal, rstd), to_weight
 
 

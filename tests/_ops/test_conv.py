@@ -1,0 +1,49 @@
+"""Convolutions beside PyTorch's: what is particular about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from oracle import check
+
+from flambeau._core.trace import engine
+
+
+@pytest.fixture(params=[0, 2], ids=["numpy", "xla"])
+def tier(request: pytest.FixtureRequest) -> Iterator[int]:
+    engine.tier = request.param
+    yield request.param
+    engine.tier = None
+
+
+def made(*shape: int, dtype: Any = np.float32) -> np.ndarray[Any, Any]:
+    real, imaginary = np.random.default_rng(0).normal(size=(2, *shape))
+    return (real + 1j * imaginary if np.dtype(dtype).kind == "c" else real).astype(dtype)
+
+
+@pytest.mark.usefixtures("tier")
+@pytest.mark.parametrize(
+    ("stride", "extra", "dilation"), [((3, 2), (2, 1), 1), ((1, 2), (1, 3), (2, 4)), (1, 2, 3)], ids=str
+)
+def test_output_padding_of_transposed_convolutions(stride: Any, extra: Any, dilation: Any) -> None:
+    check(
+        lambda T, x, w: T.conv_transpose2d(x, w, None, stride, 1, extra, 2, dilation),
+        made(2, 4, 3, 4),
+        made(4, 3, 2, 3),
+        tolerance=1e-4,
+    )
+
+
+@pytest.mark.usefixtures("tier")
+@pytest.mark.parametrize("name", ["conv1d", "conv_transpose1d"])
+def test_complex_convolutions(name: str) -> None:
+    check(
+        lambda T, x, w, b: getattr(T, name)(x, w, b, 2, 1),
+        made(2, 4, 5, dtype=np.complex64),
+        made(4, 4, 3, dtype=np.complex64),
+        made(4, dtype=np.complex64),
+        tolerance=1e-4,
+    )
