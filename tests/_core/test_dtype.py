@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import flambeau
 from flambeau._core import dtype as ours
 from flambeau._core.dtype import SCALAR, TENSOR, ZERO_DIM, dtype
 
@@ -229,3 +230,22 @@ def test_layout(name):
 
 def test_ml_dtypes_are_known():
     assert ours.from_numpy_dtype(np.zeros(1, ml_dtypes.bfloat16).dtype) is ours.bfloat16
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: flambeau.zeros(2, dtype=flambeau.complex32),
+        lambda: flambeau.ones(2).to(flambeau.complex32),
+        lambda: flambeau.ones(2).half() * 1j,
+        lambda: flambeau.complex(flambeau.ones(2).half(), flambeau.ones(2).half()),
+        lambda: flambeau.view_as_complex(flambeau.ones(2).half()),
+    ],
+)
+def test_complex32_has_no_values(make):
+    with pytest.raises(RuntimeError, match="complex32 has no values here"):
+        make()
+
+
+def test_complex32_is_known_on_meta():
+    assert flambeau.zeros(2, dtype=flambeau.complex32, device="meta").dtype is flambeau.complex32

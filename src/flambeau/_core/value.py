@@ -63,6 +63,8 @@ def meta_of(shape: tuple[int, ...], dtype: DType, device: Device = CPU) -> Meta:
     key = (shape, dtype, device)
     found = _metas.get(key)
     if found is None:
+        if dtype.np is None and device is not META:
+            raise RuntimeError(f"{dtype} has no values here: NumPy and XLA lack it. Use torch.complex64.")
         found = Meta()
         found.shape, found.dtype, found.device = tuple(map(int, shape)), dtype, device
         found.np = dtype.np

@@ -54,8 +54,6 @@ def to_dtype(input: Tensor, dtype: DType) -> Tensor:
     """`input` itself if it has this dtype already, a converted copy otherwise."""
     if input._meta.dtype is dtype:
         return input
-    if dtype.np is None:
-        raise RuntimeError(f"{dtype} has no values here: NumPy and XLA lack it. Use torch.complex64.")
     if input._meta.dtype.is_complex and not dtype.is_complex and dtype is not dtypes.bool_:
         warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=3)
     return apply(to_copy, (input, dtype))  # type: ignore[no-any-return]
