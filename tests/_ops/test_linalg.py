@@ -118,6 +118,13 @@ def test_rectangular(name: str) -> None:
     engine.tier = None
 
 
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_gradient_of_complex_singular_vectors(which: int) -> None:
+    for shape in ((4, 4), (4, 3), (3, 5)):
+        matrix = normal(*shape, dtype=np.float64) + 1j * normal(*shape, dtype=np.float64)
+        check(lambda t, x: t.svd(x)[which].abs(), matrix, tolerance=1e-7)
+
+
 def test_gradient_of_the_determinant_of_a_singular_matrix() -> None:
     check(lambda t, x: t.linalg.det(x), np.array([[1.0, 2.0], [2.0, 4.0]]))
 

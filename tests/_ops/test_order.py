@@ -218,8 +218,12 @@ SEARCH = table(
     T.histc(T.tensor([1.,2.]),bins=4,min=0,max=3)
     T.nonzero_static(x,size=13,fill_value=-1)
     T.unravel_index(T.tensor([5,11]),(3,4))
+    T.unravel_index(T.tensor([5,11],dtype=T.uint8),[3,4])
+    T.unravel_index(T.tensor(5),7)
     T.unravel_index(T.tensor([-1]),(3,4))
     T.unravel_index(T.tensor([1.]),(3,4))
+    T.unravel_index(T.tensor([1]),(-3,4))
+    T.unravel_index(T.tensor([1]),(3.,4))
     x.unique()
     x.nonzero(as_tuple=True)
     """

@@ -148,7 +148,8 @@ def _(xp: Any, g: Any, U: Array, S: Array, Vh: Array) -> Array:
     u, v = U[..., :k], adjoint(xp, Vh[..., :k, :])
     uh, vh = adjoint(xp, u), adjoint(xp, v)
     squares = S * S
-    gaps = squares[..., None, :] - squares[..., :, None]
+    # What turns the phases of complex vectors stands on the diagonal: both sides of it cancel.
+    gaps = squares[..., None, :] - squares[..., :, None] + xp.eye(k, dtype=squares.dtype)
     turned_u, turned_v = _skew(xp, uh @ to_u), _skew(xp, vh @ to_v)
     middle = _over(xp, turned_u, gaps) * S[..., None, :] + S[..., :, None] * _over(xp, turned_v, gaps)
     middle = middle + embedded(xp, to_s)

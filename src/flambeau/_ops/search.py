@@ -82,7 +82,12 @@ def unravel_index(indices: Tensor, shape: Sequence[int] | int) -> tuple[Tensor, 
     if indices._meta.np.kind not in "iu":
         raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    rest: Any = indices
+    wrong = next((size for size in sizes if not hasattr(size, "__index__")), None)
+    if wrong is not None:
+        raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(wrong)}")
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
+    rest: Any = indices.to(dtypes.int64)  # type: ignore[attr-defined]
     found = []
     for size in reversed(sizes):
         found.append(rest % size)
