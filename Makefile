@@ -1,6 +1,7 @@
 # make demo         train a network and see it recognise digits; needs only Python 3.11 or newer
 # make test         all tests, with PyTorch as the reference
 # make check        what every commit passes: format, lint, layers, types, quick tests
+# make stubs        write anew what editors read about operations, after a declaration changed
 # make conformance  compare with PyTorch operator by operator (programs in ../shared/conformance)
 # make bench        compare the speed with PyTorch's and JAX's (programs in ../shared/bench)
 #
@@ -18,7 +19,7 @@ SHARED := ../shared
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check conformance bench
+.PHONY: help demo test check stubs conformance bench
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -35,6 +36,9 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n auto -m "not slow" $(ARGS)
+
+stubs: $(VENV)/.installed
+	$(BIN)/python tools/stubs.py
 
 conformance: $(VENV)/.installed-test
 	@if [ ! -d $(SHARED)/conformance ]; then echo "$(SHARED)/conformance is not here: nothing compared"; exit 0; fi; \

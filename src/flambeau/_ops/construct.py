@@ -573,4 +573,4 @@ def _dlpack_device(self: Tensor) -> tuple[int, int]:
 def to_dlpack(tensor: Tensor) -> Any:
     """A DLPack capsule on a tensor's memory."""
     # NumPy takes memory from the older form of capsule for reading only.
-    return tensor.__dlpack__(max_version=(1, 0))  # type: ignore[attr-defined]
+    return tensor.__dlpack__(max_version=(1, 0))

@@ -297,6 +297,25 @@ def cuda(
     return to(input, where, memory_format=memory_format)  # type: ignore[no-any-return]
 
 
+def _moving(type: str) -> Any:
+    def move(
+        input: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = PRESERVE
+    ) -> Tensor:
+        where = type if device is None else f"{type}:{device}" if isinstance(device, int) else device
+        return to(input, devices.resolve(where), memory_format=memory_format)  # type: ignore[no-any-return]
+
+    move.__name__ = move.__qualname__ = type
+    move.__doc__ = f"""The tensor on a device of type {type}.
+
+    Raises: what `device` raises, if there is none.
+    """
+    return move
+
+
+for _type in ("ipu", "mtia", "xpu"):
+    function(f"Tensor.{_type}")(_moving(_type))
+
+
 @function("Tensor.type_as")
 def type_as(input: Tensor, other: Tensor) -> Tensor:
     """The tensor in the dtype and on the device of `other`."""
@@ -304,7 +323,9 @@ def type_as(input: Tensor, other: Tensor) -> Tensor:
 
 
 @function("Tensor.type")
-def type_(input: Tensor, dtype: Any = None, non_blocking: bool = False, **kwargs: Any) -> Any:
+def type_(
+    input: Tensor, dtype: DType | str | type[Any] | None = None, non_blocking: bool = False, **kwargs: Any
+) -> Any:
     """Without arguments the name of the tensor's type, as 'torch.FloatTensor'; else the tensor converted.
 
     Args:
@@ -313,9 +334,10 @@ def type_(input: Tensor, dtype: Any = None, non_blocking: bool = False, **kwargs
     if dtype is None:
         where = "" if input.device.type == "cpu" else f"{input.device.type}."
         return f"torch.{where}{input.dtype.scalar_type}Tensor"
-    if isinstance(dtype, DType):
-        return to_dtype(input, dtype)
-    name = dtype if isinstance(dtype, str) else f"{dtype.__module__}.{dtype.__name__}"
+    wanted: Any = dtype
+    if isinstance(wanted, DType):
+        return to_dtype(input, wanted)
+    name = wanted if isinstance(wanted, str) else f"{wanted.__module__}.{wanted.__name__}"
     device, found = _parse_type(name)
     return to_dtype(to_device(input, device), found)
 

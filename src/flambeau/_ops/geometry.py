@@ -155,7 +155,7 @@ def _resize_in_place(self: Tensor, size: Any, memory_format: Any = None) -> Tens
 
 _resize_in_place.__name__ = _resize_in_place.__qualname__ = "resize_"
 _resize_method = spread(_resize_in_place, "sizes")
-Tensor.resize_ = _resize_method  # type: ignore[attr-defined]
+Tensor.resize_ = _resize_method  # type: ignore[method-assign]
 registry["Tensor.resize_"] = _resize_method
 
 

@@ -339,5 +339,5 @@ def _scalar(value: Any, like: Tensor) -> Tensor:
     return tensor(np.asarray(value, like._meta.dtype.to_real().np), device=like._meta.device)  # type: ignore[no-any-return]
 
 
-Tensor.real = property(real, _set_real, doc=real.__doc__)  # type: ignore[attr-defined]
-Tensor.imag = property(imag, _set_imag, doc=imag.__doc__)  # type: ignore[attr-defined]
+Tensor.real = property(real, _set_real, doc=real.__doc__)  # type: ignore[assignment,method-assign]
+Tensor.imag = property(imag, _set_imag, doc=imag.__doc__)  # type: ignore[assignment,method-assign]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from flambeau._core.tensor import Tensor
 
@@ -37,7 +37,7 @@ class Parameter(Tensor, plain=True, metaclass=_ParameterMeta):
         # Results of operations on parameters, of whatever class, are ordinary tensors.
         super().__init_subclass__(plain=plain, **kwargs)
 
-    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Self:
         if data is None:
             data = Tensor()
         if type(data) is Tensor or type(data) is Parameter:
@@ -228,6 +228,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[mis
     """
 
     cls_to_become = Tensor
+    persistent: bool
 
     def __new__(
         cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True

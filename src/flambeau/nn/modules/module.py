@@ -15,7 +15,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, overload
 
 from flambeau._core.handles import RemovableHandle
 from flambeau._core.tensor import Tensor
@@ -69,6 +69,15 @@ _EXTRA_STATE_KEY_SUFFIX = _state_dict.EXTRA_STATE_KEY_SUFFIX
 
 T_destination = TypeVar("T_destination", bound=dict[str, Any])
 Dict = TypeVar("Dict", bound=dict[str, Any])  # the same, where the class attribute of that name hides it
+
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+
+class _HasForward(Protocol[P, R]):
+    @property
+    def forward(self) -> Callable[P, R]: ...
 
 
 def _forward_unimplemented(self: Module, *input: Any) -> None:
@@ -186,7 +195,11 @@ class Module:
     def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
         return _calls.call_with_hooks(self, args, kwargs)
 
-    __call__: Callable[..., Any] = _wrapped_call_impl
+    if TYPE_CHECKING:
+        # A call takes what `forward` takes and returns what it returns: so editors and checkers see it.
+        def __call__(self: _HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+    else:
+        __call__ = _wrapped_call_impl
 
     def _slow_forward(self, *input: Any, **kwargs: Any) -> Any:
         return self.forward(*input, **kwargs)
