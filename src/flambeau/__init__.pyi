@@ -71,6 +71,7 @@ from flambeau import fft as fft
 from flambeau import functional as functional
 from flambeau import inspect as inspect
 from flambeau import linalg as linalg
+from flambeau import masked as masked
 from flambeau import nn as nn
 from flambeau import optim as optim
 from flambeau import random as random
@@ -566,6 +567,10 @@ def grid_sampler_3d(input: _Tensor, grid: _Tensor, interpolation_mode: _int, pad
     """`nn.functional.grid_sample` with numbers for the modes, in the order in which its documentation lists them."""
 def group_norm(input: _Tensor, num_groups: _int, weight: _Tensor | None = None, bias: _Tensor | None = None, eps: _float = 1e-05, cudnn_enabled: _bool = True) -> _Tensor:
     """Normalises `num_groups` groups of channels of each sample."""
+def gru(*args: Any, **kwargs: Any) -> tuple[_Tensor, ...]:
+    """Layers of GRU over sequences."""
+def gru_cell(input: _Tensor, hx: _Tensor, w_ih: _Tensor, w_hh: _Tensor, b_ih: _Tensor | None = None, b_hh: _Tensor | None = None) -> _Tensor:
+    """One step of a GRU: the next hidden state."""
 def gt(input: _Tensor, other: _Tensor | _Number, *, out: Any = None) -> _Tensor:
     """Whether elements are greater."""
 half: _dtype
@@ -736,6 +741,10 @@ def logspace(start: Any, end: Any, steps: Any, base: _float = 10.0, *, out: _Ten
 def logsumexp(input: _Tensor, dim: _int | Sequence[_int], keepdim: _bool = False, *, out: Any = None) -> _Tensor:
     """`log(sum(exp(input)))` over `dim`, without overflow."""
 long: _dtype
+def lstm(*args: Any, **kwargs: Any) -> tuple[_Tensor, ...]:
+    """Layers of LSTM over sequences."""
+def lstm_cell(input: _Tensor, hx: Sequence[_Tensor], w_ih: _Tensor, w_hh: _Tensor, b_ih: _Tensor | None = None, b_hh: _Tensor | None = None) -> tuple[_Tensor, ...]:
+    """One step of an LSTM: the next hidden and cell state."""
 def lt(input: _Tensor, other: _Tensor | _Number, *, out: Any = None) -> _Tensor:
     """Whether elements are less."""
 def lu(A: _Tensor, pivot: _bool = True, get_infos: _bool = False, *, out: Any = None) -> _results.linalg_lu:
@@ -966,6 +975,14 @@ def result_type(tensor1: Any, tensor2: Any) -> _dtype:
     """The dtype in which PyTorch computes with two tensors or numbers."""
 def rms_norm(input: _Tensor, normalized_shape: Any, weight: _Tensor | None = None, eps: _float | None = None) -> _Tensor:
     """Divides the trailing dimensions by their root mean square, then scales."""
+def rnn_relu(*args: Any, **kwargs: Any) -> tuple[_Tensor, ...]:
+    """Layers of Elman's network with ReLU over sequences."""
+def rnn_relu_cell(input: _Tensor, hx: _Tensor, w_ih: _Tensor, w_hh: _Tensor, b_ih: _Tensor | None = None, b_hh: _Tensor | None = None) -> _Tensor:
+    """`rnn_tanh_cell` with ReLU in place of tanh."""
+def rnn_tanh(*args: Any, **kwargs: Any) -> tuple[_Tensor, ...]:
+    """Layers of Elman's network with tanh over sequences."""
+def rnn_tanh_cell(input: _Tensor, hx: _Tensor, w_ih: _Tensor, w_hh: _Tensor, b_ih: _Tensor | None = None, b_hh: _Tensor | None = None) -> _Tensor:
+    """One step of Elman's network: `tanh(input @ w_ih.T + b_ih + hx @ w_hh.T + b_hh)`."""
 def roll(input: _Tensor, shifts: Any, dims: Any = None) -> _Tensor:
     """A copy with the entries moved along `dims`, in rounds; without `dims` along all elements in order."""
 def rot90(input: _Tensor, k: _int = 1, dims: _int | Sequence[_int] = ...) -> _Tensor:

@@ -81,7 +81,7 @@ def _made(
             star = True
         scope[f"_d_{parameter}"] = MISSING if default is inspect.Parameter.empty else default
         texts.append(f"{parameter}=_d_{parameter}")
-    has_out = declared.out and params[-1][0] == "out"
+    has_out = bool(declared.out) and params[-1][0] == "out"
     args = "".join(f"{parameter}, " for parameter, _, _ in params)
     source = (
         f"def {name}({', '.join(texts)}{', ' if texts else ''}**_extra):\n"
