@@ -37,6 +37,10 @@ LOSSES = table(
     F.huber_loss(w, v.expand(3,4), delta=.6)
     F.huber_loss(w, x, reduction='none')
     F.huber_loss(w, x, weight=x)*1
+    F.linear_cross_entropy(w, x, i, linear_bias=v[:3]*1)*1
+    F.linear_cross_entropy(w, x, i, options=T.nn.LinearCrossEntropyOptions(batch_chunk_size=2))*1
+    F.linear_cross_entropy(w, x, i, reduction='none', options=T.nn.LinearCrossEntropyOptions())*1
+    F.linear_cross_entropy(w[:2], z, T.tensor([[0, 1, 1], [1, 0, 0]]), label_smoothing=.1)*1
     F.binary_cross_entropy(w.sigmoid(), (v/4+.5).expand(3,4))
     F.binary_cross_entropy(w.sigmoid(), T.ones(3,4), weight=x, reduction='sum')
     F.binary_cross_entropy(w.sigmoid().round(), T.ones(3,4), reduction='none')
@@ -103,6 +107,12 @@ LOSSES = table(
 
 ERRORS = table(
     """
+    F.linear_cross_entropy(w, x[:, :2], i)
+    F.linear_cross_entropy(z, x, i)
+    F.linear_cross_entropy(w, x[0], i)
+    F.linear_cross_entropy(w, x, i, linear_bias=v)
+    F.linear_cross_entropy(w, x, i, options=T.nn.LinearCrossEntropyOptions(acc_dtype=T.float64))
+    F.linear_cross_entropy(w, x, i, options=T.nn.LinearCrossEntropyOptions(False, 1, 'aspect_ratio'))
     F.mse_loss(x, T.ones(3))
     F.mse_loss(x, x, reduction='foo')
     F.mse_loss(x, x, weight=T.ones(3))

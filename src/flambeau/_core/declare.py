@@ -259,7 +259,8 @@ class Op:
         self.many_outputs: bool = options.pop("many_outputs", False)
         self.differentiable: bool = options.pop("differentiable", True)
         self.guards: tuple[str, ...] | None = options.pop("guards", None)
-        self.out: bool | str = options.pop("out", False)
+        out = options.pop("out", False)
+        self.out, self.apart = bool(out), out is APART
         # Whether the first tensor may be a number, as in `torch.mul(2, x)`.
         self.accepts_numbers: bool = options.pop("numbers", False)
         self.view: bool = options.pop("view", False)

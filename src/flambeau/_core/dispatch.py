@@ -177,9 +177,8 @@ def _public_function(
         result = slow(op, args[:-1])
         if args[-1] is None:
             return result
-        apart = declared.out is APART
-        operands = args[:-1] if apart or declared.pointwise else ()
-        return _write_outs(args[-1], result, declared.name, operands, apart)
+        operands = args[:-1] if declared.apart or declared.pointwise else ()
+        return _write_outs(args[-1], result, declared.name, operands, declared.apart)
 
     function = lazy_function(public_name, declared, params, fallback)
     function.__doc__ = declared.body.__doc__
