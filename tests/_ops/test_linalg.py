@@ -125,6 +125,12 @@ def test_gradient_of_complex_singular_vectors(which: int) -> None:
         check(lambda t, x: t.svd(x)[which].abs(), matrix, tolerance=1e-7)
 
 
+@pytest.mark.parametrize("reflections", [0, 2])
+def test_ormqr(reflections: int) -> None:
+    arrays = normal(4, reflections), normal(reflections), normal(4, 3)
+    check(lambda t, x, tau, y: t.ormqr(x, tau, y, transpose=True), *arrays)
+
+
 def test_gradient_of_the_determinant_of_a_singular_matrix() -> None:
     check(lambda t, x: t.linalg.det(x), np.array([[1.0, 2.0], [2.0, 4.0]]))
 

@@ -577,6 +577,8 @@ def _check_ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool) -> None:
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
     """The square Q that `geqrf`'s reflections make, times `other` (from the left or the right)."""
     _check_ormqr(input, tau, other, left)
+    if not input.numel() and other.requires_grad:
+        input, tau = input.detach(), tau.detach()  # PyTorch leaves the gradients of no reflections out
     input = input[..., : tau.shape[-1]]
     rows, columns = input.shape[-2:]
     if rows > columns:
