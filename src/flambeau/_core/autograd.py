@@ -5,7 +5,6 @@ Nodes hold values, never tensors, so that nothing here makes a reference cycle. 
 
 from __future__ import annotations
 
-import itertools
 import re
 import weakref
 from collections import OrderedDict
@@ -15,14 +14,12 @@ from typing import Any
 import numpy as np
 
 from flambeau._core.call import Call
-from flambeau._core.gradient import backward_call, saving
 from flambeau._core.handles import RemovableHandle
 from flambeau._core.modes import modes
+from flambeau._core.node_kind import NodeKind, next_sequence
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import record
 from flambeau._core.value import Meta, Value
-
-_sequence = itertools.count()
 
 Edge = tuple["Node", int] | None
 Guard = tuple[Any, int, int, int, Any]
@@ -62,7 +59,7 @@ class Node:
     line: Any = None
 
     def __init__(self) -> None:
-        self.sequence = next(_sequence)
+        self.sequence = next_sequence()
 
     def name(self) -> str:
         name = type(self).__name__
@@ -129,45 +126,21 @@ class Node:
 class OpNode(Node):
     """The node of a recorded call."""
 
+    kind: NodeKind
+    saved: Sequence[Any] | None = ()  # inputs, then outputs, as `kind.saving` names them; None once they are freed
+    numbers: Sequence[Any] = ()
     # What must not have been written to: its storage, the version then, which output (or input: -1 - i) it is, how many
     # hidden writes there were then, and its views.
     guards: Sequence[Guard] = ()
+    packed = False  # what was saved is in the hands of `saved_tensors_hooks`
 
-    def __init__(
-        self, call: Call, tensors: Sequence[Tensor], values: Sequence[Value], needs: tuple[bool, ...],
-        results: Sequence[Tensor], numbers: Sequence[Any],
-    ) -> None:  # fmt: skip
-        self.sequence = next(_sequence)
-        self.call = call
-        self.needs = needs
-        self.results = call.results
-        self.numbers = numbers
-        self.edges = tuple([
-            None if not need else (t._node, t._index) if t._node is not None else (accumulator(t), 0)
-            for t, need in zip(tensors, needs, strict=True)
-        ])  # fmt: skip
-        plan = saving(call, needs)
-        # Lists by hand: this runs once for each recorded operation.
-        saved: list[Any] = []
-        guards: list[Guard] = []
-        for i in plan.inputs:
-            saved.append(values[i])
-        for i in plan.guarded_inputs:
-            tensor = tensors[i]
-            storage = tensor._storage
-            guards.append((storage, storage.version, -1 - i, storage.hidden, tensor._views))
-        for i in plan.outputs:
-            storage = results[i]._storage
-            saved.append(storage.value)
-            guards.append((storage, 0, i, 0, ()))
-        self.saved: list[Any] | None = saved
-        self.guards = guards
-        if modes.saved_hooks:
-            self.pack()
-        if modes.anomaly:
-            from flambeau._core.trace import user_line
+    @property
+    def call(self) -> Call:
+        return self.kind.call
 
-            self.line = user_line()
+    @property
+    def results(self) -> Sequence[Meta]:  # type: ignore[override]
+        return self.kind.call.results
 
     def places(self) -> Sequence[int | None]:
         source = self.call.source
@@ -190,9 +163,10 @@ class OpNode(Node):
         pack, unpack = modes.saved_hooks[-1]
         assert self.saved is not None
         self.saved = [_Packed(pack(tensor), unpack) for tensor in self._as_tensors(self.saved)]
+        self.packed = True
 
     def _as_tensors(self, saved: Sequence[Any]) -> list[Tensor]:
-        plan = saving(self.call, self.needs)
+        plan = self.kind.saving
         tensors = []
         for i, value in zip(plan.inputs, saved, strict=False):
             tensor = Tensor._of(value)
@@ -218,7 +192,7 @@ class OpNode(Node):
 
     def _read_again(self, saved: list[Any], storage: Any, place: int, views: Any) -> None:
         """PyTorch saves memory, not values: what was written through `.data` since then is what backward sees."""
-        plan = saving(self.call, self.needs)
+        plan = self.kind.saving
         number = len(plan.inputs) + plan.outputs.index(place) if place >= 0 else plan.inputs.index(-1 - place)
         if not isinstance(saved[number], Value):
             return
@@ -243,7 +217,7 @@ class OpNode(Node):
     def pull(self, cotangents: list[Any], work: Any) -> Sequence[Any]:
         saved = self._unpacked()
         present = tuple([g is not None for g in cotangents])
-        call = backward_call(self.call, self.needs, present)
+        call = self.kind.backward(present)
         given = [g for g in cotangents if g is not None]
         if work is VALUES:
             found: Any = record(call, [*given, *[_value_of(item) for item in saved]], self.numbers)
@@ -255,10 +229,10 @@ class OpNode(Node):
                 tensors = self._as_tensors(saved)  # type: ignore[assignment]
             found = run_call(call, [*given, *tensors], self.numbers)  # type: ignore[list-item]
         gradients = iter(found)
-        return [next(gradients) if need else None for need in self.needs]
+        return [next(gradients) if need else None for need in self.kind.needs]
 
     def release(self) -> None:
-        if self.saved or saving(self.call, self.needs).numbers:
+        if self.saved or self.kind.saving.numbers:
             self.saved = None
             self.guards = []
 
@@ -268,7 +242,7 @@ class OpNode(Node):
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def _saved_by_name(self, name: str) -> Any:
-        plan = saving(self.call, self.needs)
+        plan = self.kind.saving
         source = self.call.source
         names = [source.input_names[i] for i in plan.inputs] + [
             (self.call.op.output_names or ("result",))[i] for i in plan.outputs
@@ -278,6 +252,16 @@ class OpNode(Node):
             if source is not None and wanted in names:
                 return self._as_tensors([_value_of(item) for item in self._unpacked()])[names.index(wanted)]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '_saved_{name}'")
+
+
+def finish_watched(node: OpNode) -> None:
+    """What a mode adds to a new node: the line in anomaly mode, packing under `saved_tensors_hooks`."""
+    if modes.saved_hooks:
+        node.pack()
+    if modes.anomaly:
+        from flambeau._core.trace import user_line
+
+        node.line = user_line()
 
 
 class _Packed:
@@ -302,9 +286,10 @@ def _value_of(item: Any) -> Value:
 class AccumulateGrad(Node):
     """Adds what arrives to the `.grad` of a leaf."""
 
+    # PyTorch gives these nodes the highest priority.
+    sequence = 1 << 62
+
     def __init__(self, variable: Tensor) -> None:
-        # Leaves come last among what is ready: PyTorch gives these nodes the highest priority instead.
-        self.sequence = 1 << 62
         self.variable = variable
         self.results = (variable._meta,)
 

@@ -36,8 +36,8 @@ class Call:
     """
 
     __slots__ = (
-        "cost", "device", "dual", "executable", "id", "inputs", "name", "nbytes", "numbers", "op", "results", "run",
-        "source", "stable", "values",
+        "cost", "device", "dual", "executable", "id", "inputs", "name", "nbytes", "node_kinds", "numbers", "op", "results",
+        "run", "source", "stable", "values",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +68,7 @@ class Call:
         self.executable: Any = None
         self.source: Any = None
         self.stable: str | None = None  # set for calls that are not of an operation
+        self.node_kinds: dict[tuple[bool, ...], Any] = {}  # by which inputs want gradients
         self.values: dict[Any, Any] = {}  # derived calls: gradients, scatters, strides
 
     def __repr__(self) -> str:

@@ -7,9 +7,9 @@ seen for the first time never waits for tier 2: that is compiled in the backgrou
 from __future__ import annotations
 
 import collections
+import sys
 import threading
 import time
-import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -43,10 +43,10 @@ def pool() -> ThreadPoolExecutor:
 
 def run_trace(trace: Trace, reason: str) -> None:
     """Runs `trace` and empties it. The flush lock is held."""
-    calls, key, leaves, references = trace.nodes, trace.key, trace.leaves, trace.outputs
+    calls, key, leaves, outputs = trace.nodes, trace.key, trace.leaves, trace.outputs
     floats, ints = trace.floats, trace.ints
     trace.reset()
-    alive = tuple([slot for slot, reference in enumerate(references) if reference() is not None])
+    alive = tuple([slot for slot, count in enumerate(map(sys.getrefcount, outputs)) if count > _UNHELD])
     metas = tuple([leaf.meta for leaf in leaves])
     identity = (tuple(key), metas, alive)
     plan = _plans.get(identity)
@@ -57,19 +57,25 @@ def run_trace(trace: Trace, reason: str) -> None:
     else:
         _plans.move_to_end(identity)
     plan.seen += 1
+    # Leaves that nobody else holds: their memory may be given away.
+    dead = [
+        i
+        for i, count in enumerate(map(sys.getrefcount, leaves))
+        if count <= _UNHELD and not leaves[i].exposed
+    ]
     arrays = [leaf.data for leaf in leaves]
-    exposed = [leaf.exposed for leaf in leaves]
-    held = [weakref.ref(leaf) for leaf in leaves]
     del leaves
-    dead = [i for i, reference in enumerate(held) if reference() is None and not exposed[i]]
     started = time.perf_counter()
     tier, results = _run(plan, arrays, dead, floats, ints)
     statistics.flushed(reason, len(calls), tier, time.perf_counter() - started, plan, position=user_line)
     for slot, result in zip(alive, results, strict=True):
-        value = references[slot]()
-        if value is not None:
-            value.data = result
-            value.trace = None
+        value = outputs[slot]
+        value.data = result
+        value.trace = None
+
+
+# The count of references to an object that only a list holds.
+_UNHELD = next(map(sys.getrefcount, [object()]))
 
 
 def _run(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
 from flambeau._core.autograd import OpNode
 from flambeau._core.call import Call
-from flambeau._core.gradient import saving
 from flambeau._core.modes import modes
+from flambeau._core.node_kind import NodeKind
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import BYTE_LIMIT, NODE_LIMIT, engine, local, record
@@ -73,7 +72,7 @@ def run_fast(
     storage = _new(Storage)
     storage.value = value
     result._storage = storage
-    trace.outputs.append(weakref.ref(value))
+    trace.outputs.append(value)
     trace.nodes.append(call)
     trace.bytes += call.nbytes
     if len(trace.nodes) >= NODE_LIMIT or trace.bytes > BYTE_LIMIT or engine.eager:
@@ -106,21 +105,16 @@ def _put_on_tape(
     results: list[Tensor],
     numbers: Sequence[Any],
 ) -> None:
-    inference = False
     for tensor in tensors:
         if tensor._base is not None:
             tensor._refresh()
-        inference = inference or tensor._inference
     needs = tuple([tensor._rg for tensor in tensors])
-    if True not in needs:
-        return
-    if inference and any(tensors[place]._inference for place in saving(call, needs).inputs):
-        raise RuntimeError(
-            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-            "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
-            "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
-        )
-    node = node_class(call)(call, tensors, values, needs, results, numbers)
+    kind = call.node_kinds.get(needs)
+    if kind is None:
+        if True not in needs:
+            return
+        kind = call.node_kinds[needs] = NodeKind(call, needs, node_class(call))
+    node = kind.make(kind, tensors, values, [result._storage for result in results], numbers)
     for index, result in enumerate(results):
         if result._meta.tracked:
             result._rg, result._node, result._index = True, node, index

@@ -1,14 +1,13 @@
 """The trace: what was asked for and has not run yet, as one flat list of calls on slots.
 
 Recording appends a node and hands out pending values; nothing runs. A flush runs the whole trace and fills in every value
-that a Python object still holds; the rest never exist. One trace per thread; recording takes no lock, flushing one.
+that somebody still holds; the rest never exist. One trace per thread; recording takes no lock, flushing one.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +45,8 @@ class Trace:
         self.device: Device | None = None
         self.nodes: list[Call] = []
         self.key: list[int] = []
-        self.outputs: list[weakref.ref[Value]] = []
+        # Strong references: whether anybody else holds a value is told by its count of references.
+        self.outputs: list[Value] = []
         self.leaves: list[Value] = []
         self.leaf_of: dict[int, int] = {}
         self.floats: list[float] = []
@@ -105,7 +105,7 @@ def record(call: Call, values: Sequence[Value], numbers: Sequence[float] = ()) -
     for value in results:
         value.trace = trace
         value.slot = len(outputs)
-        outputs.append(weakref.ref(value))
+        outputs.append(value)
     trace.nodes.append(call)
     trace.bytes += call.nbytes
     if engine.eager:

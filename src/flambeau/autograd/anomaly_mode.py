@@ -15,13 +15,13 @@ class set_detect_anomaly:
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self._previous = modes.anomaly, modes.anomaly_check_nan
-        modes.anomaly, modes.anomaly_check_nan = mode, check_nan
+        modes.set_anomaly(mode, check_nan)
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, *error: object) -> None:
-        modes.anomaly, modes.anomaly_check_nan = self._previous
+        modes.set_anomaly(*self._previous)
 
 
 class detect_anomaly:
@@ -47,7 +47,7 @@ class detect_anomaly:
 
     def __enter__(self) -> None:
         self._previous = modes.anomaly, modes.anomaly_check_nan
-        modes.anomaly, modes.anomaly_check_nan = True, self._check_nan
+        modes.set_anomaly(True, self._check_nan)
 
     def __exit__(self, *error: object) -> None:
-        modes.anomaly, modes.anomaly_check_nan = self._previous
+        modes.set_anomaly(*self._previous)
