@@ -57,6 +57,7 @@ class Node:
         None  # by output number: weak references to tensors that retain their grad
     )
     line: Any = None
+    kind: Any = None  # of the nodes of recorded calls
 
     def __init__(self) -> None:
         self.sequence = next_sequence()
@@ -127,7 +128,9 @@ class OpNode(Node):
     """The node of a recorded call."""
 
     kind: NodeKind
-    saved: Sequence[Any] | None = ()  # inputs, then outputs, as `kind.saving` names them; None once they are freed
+    saved: (
+        Sequence[Any] | None
+    ) = ()  # inputs, then outputs, as `kind.saving` names them; None once they are freed
     numbers: Sequence[Any] = ()
     # What must not have been written to: its storage, the version then, which output (or input: -1 - i) it is, how many
     # hidden writes there were then, and its views.
@@ -355,17 +358,21 @@ _add_calls: dict[Meta, Call] = {}
 _one_values: dict[Meta, Value] = {}
 
 
-def add_values(a: Value, b: Value) -> Value:
-    call = _add_calls.get(a.meta)
+def add_call(meta: Meta) -> Call:
+    """The sum of two values like this."""
+    call = _add_calls.get(meta)
     if call is None:
-        meta = a.meta
 
         def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
             return (xp.add(arrays[0], arrays[1]),)
 
         call = _add_calls[meta] = Call("add", run, (meta, meta), (meta,), meta.device, dual=True)
         call.stable = "add"
-    return record(call, (a, b))[0]
+    return call
+
+
+def add_values(a: Value, b: Value) -> Value:
+    return record(add_call(a.meta), (a, b))[0]
 
 
 def ones_value(meta: Meta) -> Value:

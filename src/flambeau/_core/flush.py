@@ -139,10 +139,7 @@ def _run_calls(
                 results: Any = call.run_numpy(given, numbers)
             else:
                 results = _run_executable(call, given, numbers)
-            slot = step.first
-            for result in results:
-                slots[slot] = result
-                slot += 1
+            slots.update(zip(step.outputs, results, strict=True))
             for slot in step.free:
                 del slots[slot]
     return [slots[slot] for slot in plan.alive]

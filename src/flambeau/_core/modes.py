@@ -28,7 +28,6 @@ class Modes(threading.local):
         self.watched = False  # nodes have more to do when they are made: anomaly mode or `saved_hooks`
         self.hooks_refused = ""  # the message with which `saved_tensors_hooks` is refused
 
-
     def set_anomaly(self, anomaly: bool, check_nan: bool) -> None:
         self.anomaly, self.anomaly_check_nan = anomaly, check_nan
         self.watched = anomaly or bool(self.saved_hooks)

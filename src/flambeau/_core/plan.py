@@ -6,9 +6,10 @@ parameter) share one executable and compile time stays nearly flat in depth.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from flambeau._core import store, xla
+from flambeau._core.block import Block
 from flambeau._core.call import Call, number_specs
 from flambeau._core.statistics import statistics
 from flambeau._core.value import Meta
@@ -32,9 +34,9 @@ SMALL_SEGMENT = 3
 
 @dataclass(slots=True)
 class Step:
-    """One call of a segment: its first output's slot, its inputs' slots, and where its numbers start."""
+    """One call of a segment: the slots that it makes and reads, and where its numbers start."""
 
-    first: int
+    outputs: tuple[int, ...]
     call: Call
     inputs: tuple[int, ...]
     floats: int
@@ -48,11 +50,12 @@ class Piece:
     def __init__(
         self, steps: Sequence[Step], kept: set[int], donatable: set[int], meta_of_slot: Callable[[int], Meta]
     ) -> None:
-        first, last = steps[0], steps[-1]
         self.steps = steps
-        self.floats = (first.floats, last.floats + last.call.numbers.count("f"))
-        self.ints = (first.ints, last.ints + last.call.numbers.count("i"))
-        made = {step.first + i for step in steps for i in range(len(step.call.results))}
+        # Calls may share numbers (all updates of an optimizer do), so their places do not always rise.
+        first_float, first_int = min(step.floats for step in steps), min(step.ints for step in steps)
+        self.floats = (first_float, max(step.floats + step.call.numbers.count("f") for step in steps))
+        self.ints = (first_int, max(step.ints + step.call.numbers.count("i") for step in steps))
+        made = {slot for step in steps for slot in step.outputs}
         self.inputs = tuple(dict.fromkeys(i for step in steps for i in step.inputs if i not in made))
         self.outputs = tuple(sorted(made & kept))
         # Inputs whose memory an output can take over: dead afterwards, and of an output's shape and dtype.
@@ -67,16 +70,20 @@ class Piece:
         self.metas = tuple(meta_of_slot(slot) for slot in self.inputs)
         local = {slot: i for i, slot in enumerate(self.inputs)}
         for step in steps:
-            for i in range(len(step.call.results)):
-                local[step.first + i] = len(local)
+            for slot in step.outputs:
+                local[slot] = len(local)
         self._body = [
-            (step.call, tuple(local[i] for i in step.inputs), local[step.first], step.floats - first.floats, step.ints - first.ints)
+            (
+                step.call, tuple(local[i] for i in step.inputs), tuple(local[i] for i in step.outputs),
+                step.floats - first_float if "f" in step.call.numbers else 0,
+                step.ints - first_int if "i" in step.call.numbers else 0,
+            )
             for step in steps
         ]  # fmt: skip
         self._results = tuple(local[slot] for slot in self.outputs)
         # Equal pieces of any segment have equal keys and share their executable.
         self.key = (
-            tuple((call.id, inputs, where) for call, inputs, where, _, _ in self._body),
+            tuple((call.id, *rest) for call, *rest in self._body),
             self.metas, self._results, self.donate,
         )  # fmt: skip
         self.device = steps[0].call.device
@@ -88,8 +95,8 @@ class Piece:
             results = call.run(
                 jnp, [slots[i] for i in inputs], call.unpack(floats, ints, [first_float, first_int])
             )
-            for number, (result, meta) in enumerate(zip(results, call.results, strict=True)):
-                slots[where + number] = jnp.asarray(result, meta.np)
+            for slot, result, meta in zip(where, results, call.results, strict=True):
+                slots[slot] = jnp.asarray(result, meta.np)
         return [slots[i] for i in self._results]
 
     def compile(self) -> Callable[..., Any]:
@@ -121,7 +128,7 @@ class Piece:
         words = [call.stable_name() for call, *_ in self._body]
         if any(word is None for word in words):
             return None
-        wiring = [(inputs, where) for _, inputs, where, _, _ in self._body]
+        wiring = [rest for _, *rest in self._body]
         return repr((words, wiring, self.metas, self._results, self.donate, str(self.device)))
 
 
@@ -154,8 +161,7 @@ class Plan:
         """The segment as programs; `dead` are the leaves nobody else holds."""
         metas: dict[int, Meta] = {-1 - i: meta for i, meta in enumerate(self.leaves)}
         for step in self.steps:
-            for i, meta in enumerate(step.call.results):
-                metas[step.first + i] = meta
+            metas.update(zip(step.outputs, step.call.results, strict=True))
         groups = _cut([step.call.id for step in self.steps])
         last_use: dict[int, int] = {}
         for number, (start, end) in enumerate(groups):
@@ -180,26 +186,50 @@ class Plan:
 
 def _steps(calls: list[Call], key: Sequence[int], alive: tuple[int, ...]) -> list[Step]:
     """The calls whose results matter, in order, with what they read and what may be dropped after them."""
-    steps, floats, ints, slot, position = [], 0, 0, 0, 0
+    steps: list[Step] = []
+    floats = ints = slot = position = 0
+    hidden = itertools.count(sum(len(call.results) for call in calls))  # slots for what stays inside a block
     for call in calls:
         inputs = tuple(key[position + 1 : position + 1 + len(call.inputs)])
         position += 1 + len(call.inputs)
-        steps.append(Step(slot, call, inputs, floats, ints))
+        outputs = tuple(range(slot, slot + len(call.results)))
+        slot += len(call.results)
+        if isinstance(call, Block):
+            steps += _taken_apart(call, inputs, outputs, floats, ints, hidden)
+        else:
+            steps.append(Step(outputs, call, inputs, floats, ints))
         if call.numbers:
             floats += call.numbers.count("f")
             ints += call.numbers.count("i")
-        slot += len(call.results)
     needed, kept = set(alive), set(alive)
     useful: list[Step] = []
     for step in reversed(steps):
-        outputs = range(step.first, step.first + len(step.call.results))
-        if any(output in needed for output in outputs):
+        if any(output in needed for output in step.outputs):
             # Last use in program order is first use in this direction.
-            step.free = tuple(i for i in {*step.inputs, *outputs} if i not in kept)
+            step.free = tuple(i for i in {*step.inputs, *step.outputs} if i not in kept)
             kept.update(step.free)
             needed.update(step.inputs)
             useful.append(step)
     return useful[::-1]
+
+
+def _taken_apart(
+    block: Block, inputs: Sequence[int], outputs: Sequence[int], floats: int, ints: int, hidden: Iterator[int]
+) -> list[Step]:
+    """A block's calls as steps of the segment."""
+    slots = dict(enumerate(inputs)) | dict(zip(block.outputs, outputs, strict=True))
+    steps = []
+    for step in block.steps:
+        for slot in step.outputs:
+            if slot not in slots:
+                slots[slot] = next(hidden)
+        steps.append(
+            Step(
+                tuple(slots[slot] for slot in step.outputs), step.call, tuple(slots[slot] for slot in step.inputs),
+                floats + step.floats, ints + step.ints,
+            )
+        )  # fmt: skip
+    return steps
 
 
 def _cut(ids: Sequence[int]) -> list[tuple[int, int]]:

@@ -25,6 +25,7 @@ from flambeau._core.autograd import (
     zeros_value,
 )
 from flambeau._core.modes import modes
+from flambeau._core.replay import run_plain
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import describe_line, local
 
@@ -354,7 +355,8 @@ def backward(
     try:
         roots = _roots(tensors, gradients, work)
         if inputs is None:
-            run_backward(roots, work, keep)
+            if not (work is VALUES and len(roots) == 1 and not modes.anomaly and run_plain(*roots[0], keep)):
+                run_backward(roots, work, keep)
         else:
             wanted = _as_tuple(inputs)
             for tensor in wanted:

@@ -1,0 +1,81 @@
+"""A stretch of calls that is recorded as one: a whole backward pass, the updates of all parameters.
+
+To the trace a `Block` is a call like any other, so recording it costs the same however many calls it holds. A plan takes it
+apart again, so it runs, is compiled and cut at repeats as if its calls had been recorded one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flambeau._core.call import Call
+from flambeau._core.device import device as Device
+from flambeau._core.value import Meta
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStep:
+    """One call of a block: the block's slots that it reads and makes, and where its numbers start."""
+
+    call: Call
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    floats: int
+    ints: int
+
+
+class Block(Call):
+    """Calls in order, on slots of their own: first the block's inputs, then each call's results.
+
+    `outputs` are the slots that are the block's results.
+    """
+
+    __slots__ = ("outputs", "steps")
+
+    def __init__(self, name: str, builder: BlockBuilder, outputs: Sequence[int], device: Device) -> None:
+        self.steps = tuple(builder.steps)
+        self.outputs = tuple(outputs)
+        super().__init__(
+            name,
+            self._run_steps,
+            tuple(builder.metas[: builder.inputs]),
+            tuple([builder.metas[slot] for slot in outputs]),
+            device,
+            numbers=builder.numbers,
+            cost=sum(step.call.cost for step in self.steps),
+        )
+
+    def _run_steps(self, xp: Any, arrays: Sequence[Any], numbers: Sequence[Any]) -> tuple[Any, ...]:
+        raise AssertionError("a plan takes blocks apart before it runs")
+
+
+@dataclass(slots=True)
+class BlockBuilder:
+    """A block being put together."""
+
+    metas: list[Meta] = field(default_factory=list)
+    steps: list[BlockStep] = field(default_factory=list)
+    numbers: str = ""
+    inputs: int = 0
+
+    def input(self, meta: Meta) -> int:
+        """The slot of one more input; all inputs come before the first call."""
+        assert not self.steps
+        self.metas.append(meta)
+        self.inputs += 1
+        return self.inputs - 1
+
+    def add_numbers(self, kinds: str) -> tuple[int, int]:
+        """Where these numbers will stand among the block's: the place of their first float and of their first int."""
+        at = self.numbers.count("f"), self.numbers.count("i")
+        self.numbers += kinds
+        return at
+
+    def call(self, call: Call, inputs: Sequence[int], numbers_at: tuple[int, int]) -> list[int]:
+        """Adds a call; gives the slots of its results."""
+        outputs = list(range(len(self.metas), len(self.metas) + len(call.results)))
+        self.metas += call.results
+        self.steps.append(BlockStep(call, tuple(inputs), tuple(outputs), *numbers_at))
+        return outputs
