@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import flambeau
+from flambeau._core.trace import local
 
 STEPS = 20
 
@@ -160,3 +161,35 @@ def test_a_parameter_that_is_a_view_is_written_through():
     part.grad = flambeau.ones(2)
     flambeau.optim.SGD([part], lr=0.5).step()
     assert whole.tolist() == [0.0, -0.5, -0.5, 0.0]
+
+
+def test_all_updates_of_a_step_are_recorded_as_one_call():
+    model = flambeau.nn.Sequential(flambeau.nn.Linear(2, 3), flambeau.nn.Linear(3, 1))
+    optimizer = flambeau.optim.Adam(model.parameters())
+    for _ in range(2):
+        model(flambeau.ones(1, 2)).sum().backward()
+        before = len(local.trace.nodes)
+        optimizer.step()
+        assert len(local.trace.nodes) - before <= 1
+
+
+def test_parameters_that_missed_steps_count_their_own():
+    first, second = (flambeau.ones(2, requires_grad=True) for _ in range(2))
+    optimizer = flambeau.optim.Adam([first, second])
+    (first.sum() + second.sum()).backward()
+    optimizer.step()
+    second.grad = None
+    optimizer.step()
+    (first.sum() + second.sum()).backward()
+    optimizer.step()
+    assert [optimizer.state[p]["step"].item() for p in (first, second)] == [3.0, 2.0]
+
+
+def test_counts_of_steps_can_be_written_to_apart():
+    first, second = (flambeau.ones(2, requires_grad=True) for _ in range(2))
+    optimizer = flambeau.optim.Adam([first, second])
+    (first.sum() + second.sum()).backward()
+    optimizer.step()
+    optimizer.state[first]["step"].fill_(10)
+    optimizer.step()
+    assert [optimizer.state[p]["step"].item() for p in (first, second)] == [11.0, 2.0]

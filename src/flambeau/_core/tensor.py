@@ -7,7 +7,7 @@ and writing through views, what PyTorch reports about a tensor, and the ways out
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -150,6 +150,18 @@ class Tensor(TensorMethods):
             storage.hidden += 1
         else:
             storage.version += 1
+
+    @staticmethod
+    def _write_all(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
+        """`_write` for many; written out because an optimizer does this for all that it updates."""
+        for tensor, value in zip(tensors, values, strict=True):
+            storage = tensor._storage
+            if tensor._views or tensor._untracked or storage.host is not None:
+                tensor._write(value)
+            else:
+                storage.value = value
+                storage.epoch += 1
+                storage.version += 1
 
     def _write_steps(self, views: tuple[ViewStep, ...]) -> tuple[ViewStep, ...]:
         """The steps through which a write reaches the storage.

@@ -10,6 +10,7 @@ from flambeau.optim.optimizer import (
     Group,
     Optimizer,
     ParamsT,
+    Rule,
     State,
     check_range,
     check_single_element,
@@ -92,17 +93,20 @@ class Adadelta(Optimizer):
             "acc_delta": zeros_like(param),
         }
 
-    def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
-        names = ["square_avg", "acc_delta", "step"]
-        param, *values = adadelta_step.function(
-            param,
-            grad,
-            *(state[name] for name in names),
-            group["lr"],
-            group["rho"],
-            group["eps"],
-            group["weight_decay"],
-            is_nonzero(group["weight_decay"]),
-            group["maximize"],
+    def rule(self, group: Group) -> Rule:
+        return Rule(
+            adadelta_step,
+            (
+                "square_avg",
+                "acc_delta",
+                "step",
+            ),
+            (
+                group["lr"],
+                group["rho"],
+                group["eps"],
+                group["weight_decay"],
+                is_nonzero(group["weight_decay"]),
+                group["maximize"],
+            ),
         )
-        return param, dict(zip(names, values, strict=True))

@@ -10,6 +10,7 @@ from flambeau.optim.optimizer import (
     Group,
     Optimizer,
     ParamsT,
+    Rule,
     State,
     check_fused,
     check_range,
@@ -110,17 +111,19 @@ class Adagrad(Optimizer):
             for param in group["params"]:
                 self.state[param]["sum"].share_memory_()
 
-    def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
-        names = ["sum", "step"]
-        param, *values = adagrad_step.function(
-            param,
-            grad,
-            *(state[name] for name in names),
-            group["lr"],
-            group["lr_decay"],
-            group["eps"],
-            group["weight_decay"],
-            is_nonzero(group["weight_decay"]),
-            group["maximize"],
+    def rule(self, group: Group) -> Rule:
+        return Rule(
+            adagrad_step,
+            (
+                "sum",
+                "step",
+            ),
+            (
+                group["lr"],
+                group["lr_decay"],
+                group["eps"],
+                group["weight_decay"],
+                is_nonzero(group["weight_decay"]),
+                group["maximize"],
+            ),
         )
-        return param, dict(zip(names, values, strict=True))

@@ -10,6 +10,7 @@ from flambeau.optim.optimizer import (
     Group,
     Optimizer,
     ParamsT,
+    Rule,
     State,
     check_fused,
     check_single_element,
@@ -111,24 +112,25 @@ class Adam(Optimizer):
             state["max_exp_avg_sq"] = zeros_like(param)
         return state
 
-    def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
-        names = ["exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else []), "step"]
-        param, *values = adam_step.function(
-            param,
-            grad,
-            state["exp_avg"],
-            state["exp_avg_sq"],
-            state["max_exp_avg_sq"] if group["amsgrad"] else None,
-            state["step"],
-            group["lr"],
-            *group["betas"],
-            group["eps"],
-            group["weight_decay"],
-            is_nonzero(group["weight_decay"]),
-            group["decoupled_weight_decay"],
-            group["maximize"],
+    def rule(self, group: Group) -> Rule:
+        return Rule(
+            adam_step,
+            (
+                "exp_avg",
+                "exp_avg_sq",
+                "max_exp_avg_sq" if group["amsgrad"] else None,
+                "step",
+            ),
+            (
+                group["lr"],
+                *group["betas"],
+                group["eps"],
+                group["weight_decay"],
+                is_nonzero(group["weight_decay"]),
+                group["decoupled_weight_decay"],
+                group["maximize"],
+            ),
         )
-        return param, dict(zip(names, values, strict=True))
 
 
 def _check_betas(betas: tuple[float | Tensor, float | Tensor], foreach_without_capture: bool) -> None:

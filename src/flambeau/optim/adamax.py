@@ -10,6 +10,7 @@ from flambeau.optim.optimizer import (
     Group,
     Optimizer,
     ParamsT,
+    Rule,
     State,
     check_betas,
     check_range,
@@ -93,17 +94,20 @@ class Adamax(Optimizer):
             "exp_inf": zeros_like(param),
         }
 
-    def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
-        names = ["exp_avg", "exp_inf", "step"]
-        param, *values = adamax_step.function(
-            param,
-            grad,
-            *(state[name] for name in names),
-            group["lr"],
-            *group["betas"],
-            group["eps"],
-            group["weight_decay"],
-            is_nonzero(group["weight_decay"]),
-            group["maximize"],
+    def rule(self, group: Group) -> Rule:
+        return Rule(
+            adamax_step,
+            (
+                "exp_avg",
+                "exp_inf",
+                "step",
+            ),
+            (
+                group["lr"],
+                *group["betas"],
+                group["eps"],
+                group["weight_decay"],
+                is_nonzero(group["weight_decay"]),
+                group["maximize"],
+            ),
         )
-        return param, dict(zip(names, values, strict=True))

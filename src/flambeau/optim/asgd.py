@@ -10,6 +10,7 @@ from flambeau.optim.optimizer import (
     Group,
     Optimizer,
     ParamsT,
+    Rule,
     State,
     as_number,
     check_range,
@@ -94,18 +95,22 @@ class ASGD(Optimizer):
             "ax": zeros_like(param),
         }
 
-    def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
-        names = ["ax", "eta", "mu", "step"]
-        param, *values = asgd_step.function(
-            param,
-            grad,
-            *(state[name] for name in names),
-            group["lr"],
-            group["lambd"],
-            group["alpha"],
-            group["t0"],
-            group["weight_decay"],
-            is_nonzero(group["weight_decay"]),
-            group["maximize"],
+    def rule(self, group: Group) -> Rule:
+        return Rule(
+            asgd_step,
+            (
+                "ax",
+                "eta",
+                "mu",
+                "step",
+            ),
+            (
+                group["lr"],
+                group["lambd"],
+                group["alpha"],
+                group["t0"],
+                group["weight_decay"],
+                is_nonzero(group["weight_decay"]),
+                group["maximize"],
+            ),
         )
-        return param, dict(zip(names, values, strict=True))

@@ -10,6 +10,7 @@ from flambeau.optim.optimizer import (
     Group,
     Optimizer,
     ParamsT,
+    Rule,
     State,
     check_betas,
     check_range,
@@ -103,19 +104,23 @@ class NAdam(Optimizer):
             "exp_avg_sq": zeros_like(param),
         }
 
-    def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
-        names = ["exp_avg", "exp_avg_sq", "mu_product", "step"]
-        param, *values = nadam_step.function(
-            param,
-            grad,
-            *(state[name] for name in names),
-            group["lr"],
-            *group["betas"],
-            group["eps"],
-            group["weight_decay"],
-            group["momentum_decay"],
-            is_nonzero(group["weight_decay"]),
-            group["decoupled_weight_decay"],
-            group["maximize"],
+    def rule(self, group: Group) -> Rule:
+        return Rule(
+            nadam_step,
+            (
+                "exp_avg",
+                "exp_avg_sq",
+                "mu_product",
+                "step",
+            ),
+            (
+                group["lr"],
+                *group["betas"],
+                group["eps"],
+                group["weight_decay"],
+                group["momentum_decay"],
+                is_nonzero(group["weight_decay"]),
+                group["decoupled_weight_decay"],
+                group["maximize"],
+            ),
         )
-        return param, dict(zip(names, values, strict=True))

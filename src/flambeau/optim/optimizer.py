@@ -1,7 +1,8 @@
 """The base of all optimizers: groups of parameters, their state, steps and hooks.
 
-A subclass gives `start`, the state of a parameter before its first step, and `update`, its next values; see
-`SGD`. One that overrides `step` instead, as PyTorch's do, works as well.
+A subclass gives `start`, the state of a parameter before its first step, and either `rule`, the operation that gives the
+next values (see `SGD`; all parameters of a group are then updated as one), or `update`, which works them out for one
+parameter. One that overrides `step` instead, as PyTorch's do, works as well.
 """
 
 import functools
@@ -9,11 +10,13 @@ import math
 import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from flambeau._core.dtype import float32
 from flambeau._core.handles import RemovableHandle
 from flambeau._core.modes import enable_grad, no_grad
+from flambeau._core.rows import run_rows
 from flambeau._core.tensor import Tensor
 from flambeau._ops.construct import tensor
 from flambeau.nn.modules._unregistered import explain_empty_parameters, left_out
@@ -62,6 +65,26 @@ def register_optimizer_step_pre_hook(hook: Hook) -> RemovableHandle:
 def register_optimizer_step_post_hook(hook: Hook) -> RemovableHandle:
     """Calls `hook(optimizer, args, kwargs)` after each step of every optimizer."""
     return _register(_global_optimizer_post_hooks, hook)
+
+
+_NOTHING_TO_DO = "{} has to define rule() or update(), or override step()"
+
+
+@dataclass(slots=True)
+class Rule:
+    """An update as one operation: of the parameter, its gradient, `state`, then `arguments`.
+
+    `state` holds names of entries, and None in the place of one that there is not; the operation returns the new
+    parameter and the new entries in the same order.
+    """
+
+    operation: Any
+    state: tuple[str | None, ...]
+    arguments: tuple[Any, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name in self.state if name is not None]
 
 
 class Optimizer:
@@ -141,13 +164,22 @@ class Optimizer:
         """The state of a parameter before its first step."""
         return {}
 
+    def rule(self, group: Group) -> Rule | None:
+        """How this group's parameters are updated, where one operation does it."""
+        return None
+
     def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
         """The next values of a parameter and of its state, from its gradient.
 
         The result is written into the parameter and the tensors of its state in place; entries that the
         returned state lacks stay as they are.
         """
-        raise NotImplementedError(f"{type(self).__name__} has to define update(), or override step()")
+        rule = self.rule(group)
+        if rule is None:
+            raise NotImplementedError(_NOTHING_TO_DO.format(type(self).__name__))
+        given = [None if name is None else state.get(name) for name in rule.state]
+        param, *values = rule.operation.function(param, grad, *given, *rule.arguments)
+        return param, dict(zip(rule.names, values, strict=True))
 
     @no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -156,19 +188,61 @@ class Optimizer:
         Args:
             closure: computes the loss anew, and its gradients; its result is returned.
         """
-        if type(self).update is Optimizer.update:
-            self.update(*(None,) * 4)  # type: ignore[arg-type]
+        if type(self).rule is Optimizer.rule and type(self).update is Optimizer.update:
+            raise NotImplementedError(_NOTHING_TO_DO.format(type(self).__name__))
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for param in group["params"]:
-                if param.grad is not None:
-                    self._step_one(param, param.grad, group)
+            self._step_group(group, [param for param in group["params"] if param.grad is not None])
         return loss
 
-    def _step_one(self, param: Tensor, grad: Tensor, group: Group) -> None:
+    def _step_group(self, group: Group, params: list[Tensor]) -> None:
+        """One step of the parameters of a group that have a gradient."""
+        rule = self.rule(group) if type(self).update is Optimizer.update else None
+        if rule is None or not _alike(params, rule.arguments):
+            for param in params:
+                self._step_one(param, group)
+            return
+        for param in params:
+            if param.grad.is_sparse:
+                raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+        states = self._states(params, group)
+        rows = [
+            (param, param._grad, *[None if name is None else state.get(name) for name in rule.state])
+            for param, state in zip(params, states, strict=True)
+        ]
+        shared = rule.state[-1:] == ("step",) and _share(states)
+        found = run_rows(rule.operation, rows, rule.arguments, shared)
+        written: list[Tensor] = []
+        values: list[Any] = []
+        for param, state, results in zip(params, states, found, strict=True):
+            written.append(param)
+            values.append(results[0])
+            for name, value in zip(rule.names, results[1:], strict=True):
+                tensor = state.get(name)
+                if tensor is None:
+                    state[name] = Tensor._of(value)
+                else:
+                    written.append(tensor)
+                    values.append(value)
+        Tensor._write_all(written, values)
+
+    def _states(self, params: list[Tensor], group: Group) -> list[State]:
+        """The state of each parameter, begun where there is none."""
+        states = []
+        for param in params:
+            state = self.state.get(param)
+            if not state:
+                state = self.start(param, group)
+                if state or self.rule(group).names:
+                    self.state[param] = state
+            states.append(state)
+        return states
+
+    def _step_one(self, param: Tensor, group: Group) -> None:
+        grad = param.grad
         if grad.is_sparse:
             raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
         state = self.state.get(param, {})
@@ -379,6 +453,34 @@ def _separate_names(group: Group) -> None:
         raise ValueError("all optimizer params should be with/without names. Some param names are missing")
     group["param_names"] = [pair[0] for pair in group["params"]]
     group["params"] = [pair[1] for pair in group["params"]]
+
+
+def _alike(params: list[Tensor], arguments: tuple[Any, ...]) -> bool:
+    """Whether one operation on rows can update all: there are some, each once, on one device, without tensors as options."""
+    if not params or any(isinstance(argument, Tensor) for argument in arguments):
+        return False
+    if len(set(params)) < len(params):
+        return False
+    device = params[0].device
+    return all(param.device is device for param in params)
+
+
+def _share(states: list[State]) -> bool:
+    """Whether all counts of steps are one value; those that are equal become one, so that it is counted once."""
+    steps = [state["step"] for state in states]
+    if any(step._views or step._storage.host is not None for step in steps):
+        return False
+    values = [step._read() for step in steps]
+    first = values[0]
+    if all(value is first for value in values):
+        return True
+    if any(value.meta is not first.meta or value.data is None for value in values):
+        return False
+    if any(value.data != first.data for value in values):
+        return False
+    for step in steps:
+        step._storage.value = first
+    return True
 
 
 # -- for subclasses ------------------------------------------------------------------------------

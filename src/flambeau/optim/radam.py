@@ -10,6 +10,7 @@ from flambeau.optim.optimizer import (
     Group,
     Optimizer,
     ParamsT,
+    Rule,
     State,
     check_betas,
     check_range,
@@ -98,18 +99,21 @@ class RAdam(Optimizer):
             "exp_avg_sq": zeros_like(param),
         }
 
-    def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
-        names = ["exp_avg", "exp_avg_sq", "step"]
-        param, *values = radam_step.function(
-            param,
-            grad,
-            *(state[name] for name in names),
-            group["lr"],
-            *group["betas"],
-            group["eps"],
-            group["weight_decay"],
-            is_nonzero(group["weight_decay"]),
-            group["decoupled_weight_decay"],
-            group["maximize"],
+    def rule(self, group: Group) -> Rule:
+        return Rule(
+            radam_step,
+            (
+                "exp_avg",
+                "exp_avg_sq",
+                "step",
+            ),
+            (
+                group["lr"],
+                *group["betas"],
+                group["eps"],
+                group["weight_decay"],
+                is_nonzero(group["weight_decay"]),
+                group["decoupled_weight_decay"],
+                group["maximize"],
+            ),
         )
-        return param, dict(zip(names, values, strict=True))

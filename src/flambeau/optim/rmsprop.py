@@ -10,6 +10,7 @@ from flambeau.optim.optimizer import (
     Group,
     Optimizer,
     ParamsT,
+    Rule,
     State,
     check_range,
     check_single_element,
@@ -104,22 +105,22 @@ class RMSprop(Optimizer):
             state["grad_avg"] = zeros_like(param)
         return state
 
-    def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
-        has_momentum = group["momentum"] > 0
-        param, square_avg, *values, step = rmsprop_step.function(
-            param,
-            grad,
-            state["square_avg"],
-            state["momentum_buffer"] if has_momentum else None,
-            state["grad_avg"] if group["centered"] else None,
-            state["step"],
-            group["lr"],
-            group["alpha"],
-            group["eps"],
-            group["weight_decay"],
-            group["momentum"],
-            is_nonzero(group["weight_decay"]),
-            group["maximize"],
+    def rule(self, group: Group) -> Rule:
+        return Rule(
+            rmsprop_step,
+            (
+                "square_avg",
+                "momentum_buffer" if group["momentum"] > 0 else None,
+                "grad_avg" if group["centered"] else None,
+                "step",
+            ),
+            (
+                group["lr"],
+                group["alpha"],
+                group["eps"],
+                group["weight_decay"],
+                group["momentum"],
+                is_nonzero(group["weight_decay"]),
+                group["maximize"],
+            ),
         )
-        names = ["momentum_buffer"] * has_momentum + ["grad_avg"] * bool(group["centered"])
-        return param, {"step": step, "square_avg": square_avg, **dict(zip(names, values, strict=True))}

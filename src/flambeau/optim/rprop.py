@@ -10,6 +10,7 @@ from flambeau.optim.optimizer import (
     Group,
     Optimizer,
     ParamsT,
+    Rule,
     State,
     as_number,
     check_range,
@@ -91,14 +92,17 @@ class Rprop(Optimizer):
             "step_size": full_like(param, size),
         }
 
-    def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
-        names = ["prev", "step_size", "step"]
-        param, *values = rprop_step.function(
-            param,
-            grad,
-            *(state[name] for name in names),
-            *group["etas"],
-            *group["step_sizes"],
-            group["maximize"],
+    def rule(self, group: Group) -> Rule:
+        return Rule(
+            rprop_step,
+            (
+                "prev",
+                "step_size",
+                "step",
+            ),
+            (
+                *group["etas"],
+                *group["step_sizes"],
+                group["maximize"],
+            ),
         )
-        return param, dict(zip(names, values, strict=True))

@@ -8,6 +8,7 @@ from flambeau.optim.optimizer import (
     Group,
     Optimizer,
     ParamsT,
+    Rule,
     State,
     check_fused,
     check_single_element,
@@ -91,20 +92,18 @@ class SGD(Optimizer):
     def start(self, param: Tensor, group: Group) -> State:
         return {}  # the first gradient starts the momentum
 
-    def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> tuple[Tensor, State]:
-        momentum, weight_decay = group["momentum"], group["weight_decay"]
-        has_momentum = momentum != 0
-        param, *buffers = sgd_step.function(
-            param,
-            grad,
-            state.get("momentum_buffer") if has_momentum else None,
-            group["lr"],
-            momentum,
-            group["dampening"],
-            weight_decay,
-            has_momentum,
-            is_nonzero(weight_decay),
-            group["nesterov"],
-            group["maximize"],
+    def rule(self, group: Group) -> Rule:
+        return Rule(
+            sgd_step,
+            ("momentum_buffer" if group["momentum"] != 0 else None,),
+            (
+                group["lr"],
+                group["momentum"],
+                group["dampening"],
+                group["weight_decay"],
+                group["momentum"] != 0,
+                is_nonzero(group["weight_decay"]),
+                group["nesterov"],
+                group["maximize"],
+            ),
         )
-        return param, {"momentum_buffer": buffers[0]} if has_momentum else {}
