@@ -31,7 +31,7 @@ _SCOPE: dict[str, Any] = {
     "__name__": __name__,  # made functions are flambeau's own when the user's line is looked for
 }  # fmt: skip
 
-_READ = "{0}_v = {0}._storage.value if not {0}._views and {0}._storage.host is None else {0}._read()"
+_READ = "{0}_v = {0}._storage.value if not {0}._views and {0}._storage.direct else {0}._read()"
 
 
 class _Missing:

@@ -48,7 +48,7 @@ def run_rows(
         value = rows[0][-1]._read()  # type: ignore[union-attr]
         values.append(value)
         metas.append(value.meta)
-    numbers, kinds = _numbers(op, width, arguments)
+    numbers, kinds = numbers_among(op, width, arguments)
     key = (op, width, tuple(metas), kinds, shared)
     found = _blocks.get(key)
     if found is None:
@@ -66,7 +66,7 @@ def run_rows(
     return [[*each, last] for each in split]
 
 
-def _numbers(op: Op, width: int, arguments: Sequence[Any]) -> tuple[list[Any], tuple[Any, ...]]:
+def numbers_among(op: Op, width: int, arguments: Sequence[Any]) -> tuple[list[Any], tuple[Any, ...]]:
     """The numbers among the arguments, and what the arguments mean for the structure."""
     numbers, kinds = [], []
     for param, argument in zip(op.params[width:], arguments, strict=True):
@@ -95,7 +95,7 @@ def _build(
     numbers_at = (0, 0)
     for start in range(0, len(slots), own):
         row = [*slots[start : start + own], *common]
-        call = _call(op, [None if slot is None else builder.metas[slot] for slot in row], arguments, kinds)
+        call = call_for(op, [None if slot is None else builder.metas[slot] for slot in row], arguments, kinds)
         if first is None:
             numbers_at = builder.add_numbers(call.numbers)
         outputs = builder.call(call, [slot for slot in row if slot is not None], numbers_at)
@@ -108,7 +108,7 @@ def _build(
     return Block(f"{op.name} of {len(results)}", builder, outputs, device), tuple(map(len, results))
 
 
-def _call(op: Op, metas: Sequence[Meta | None], arguments: Sequence[Any], kinds: Sequence[Any]) -> Call:
+def call_for(op: Op, metas: Sequence[Meta | None], arguments: Sequence[Any], kinds: Sequence[Any]) -> Call:
     """The call for one row, the same that recording it alone would make."""
     key = (*metas, *kinds)
     found = op.calls.get(key)

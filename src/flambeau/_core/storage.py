@@ -18,6 +18,7 @@ class Storage:
     somebody else may read and write at any time.
     """
 
+    direct = True  # `value` is the present value; otherwise `read` has to find it
     host: np.ndarray[Any, Any] | None = None
     meta: Meta | None = None  # of a host-backed storage
     epoch = 0
@@ -29,7 +30,7 @@ class Storage:
     ) -> None:
         self.value = value
         if host is not None:
-            self.host, self.meta = host, meta
+            self.host, self.meta, self.direct = host, meta, False
 
     def read(self) -> Value:
         """The current value of the whole storage."""
@@ -43,7 +44,7 @@ class Storage:
         # Two references are ours: the attribute and the argument of getrefcount. Without others nobody can write.
         if sys.getrefcount(self.host) == 2 and self.host.base is None:
             self.value = Value(self.meta, self.host)
-            self.host = None
+            self.host, self.direct = None, True
             return self.value
         self.epoch += 1  # whoever holds the array may have written to it: views must look again
         return Value(self.meta, np.array(self.host, copy=True, order="C"))
@@ -62,6 +63,6 @@ class Storage:
             value = self.read()
             self.meta = value.meta
             self.host = np.array(value.numpy(), copy=True, order="C")
-            self.value = None
+            self.value, self.direct = None, False
             self.epoch += 1
         return self.host

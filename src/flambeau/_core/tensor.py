@@ -130,7 +130,7 @@ class Tensor(TensorMethods):
         """The current value, pending or concrete."""
         storage = self._storage
         if not self._views:
-            return storage.value if storage.host is None else storage.read()  # type: ignore[return-value]
+            return storage.value if storage.direct else storage.read()  # type: ignore[return-value]
         value = storage.read()
         if self._seen != storage.epoch or self._value is None:
             for call, numbers in self._views:
@@ -156,7 +156,7 @@ class Tensor(TensorMethods):
         """`_write` for many; written out because an optimizer does this for all that it updates."""
         for tensor, value in zip(tensors, values, strict=True):
             storage = tensor._storage
-            if tensor._views or tensor._untracked or storage.host is not None:
+            if tensor._views or tensor._untracked or not storage.direct:
                 tensor._write(value)
             else:
                 storage.value = value

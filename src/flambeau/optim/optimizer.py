@@ -21,6 +21,7 @@ from flambeau._core.tensor import Tensor
 from flambeau._ops.construct import tensor
 from flambeau.nn.modules._unregistered import explain_empty_parameters, left_out
 from flambeau.optim import _state_dict
+from flambeau.optim._small import SmallParameters, share
 
 __all__ = [
     "Optimizer",
@@ -138,6 +139,7 @@ class Optimizer:
         for name in _HOOKS:
             if name not in self.__dict__:
                 setattr(self, name, OrderedDict())
+        self._small: dict[int, SmallParameters] = {}  # by the group's id
         self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -195,7 +197,7 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            self._step_group(group, [param for param in group["params"] if param.grad is not None])
+            self._step_group(group, [param for param in group["params"] if param._grad is not None])
         return loss
 
     def _step_group(self, group: Group, params: list[Tensor]) -> None:
@@ -208,12 +210,15 @@ class Optimizer:
         for param in params:
             if param.grad.is_sparse:
                 raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
-        states = self._states(params, group)
+        states = self._states(params, rule, group)
+        params, states = self._step_small(rule, group, params, states)
+        if not params:
+            return
         rows = [
             (param, param._grad, *[None if name is None else state.get(name) for name in rule.state])
             for param, state in zip(params, states, strict=True)
         ]
-        shared = rule.state[-1:] == ("step",) and _share(states)
+        shared = rule.state[-1:] == ("step",) and share(states, "step")
         found = run_rows(rule.operation, rows, rule.arguments, shared)
         written: list[Tensor] = []
         values: list[Any] = []
@@ -229,14 +234,27 @@ class Optimizer:
                     values.append(value)
         Tensor._write_all(written, values)
 
-    def _states(self, params: list[Tensor], group: Group) -> list[State]:
+    def _step_small(
+        self, rule: Rule, group: Group, params: list[Tensor], states: list[State]
+    ) -> tuple[list[Tensor], list[State]]:
+        """Steps those parameters that are better updated as one array; gives the others."""
+        small = self._small.get(id(group))
+        if small is None or not small.fits(rule, params, states):
+            if small is not None:
+                small.end()
+            small = self._small[id(group)] = SmallParameters(rule, params, states)
+        if small.params:
+            small.step(rule)
+        return small.others
+
+    def _states(self, params: list[Tensor], rule: Rule, group: Group) -> list[State]:
         """The state of each parameter, begun where there is none."""
         states = []
         for param in params:
             state = self.state.get(param)
             if not state:
                 state = self.start(param, group)
-                if state or self.rule(group).names:
+                if state or rule.names:
                     self.state[param] = state
             states.append(state)
         return states
@@ -456,31 +474,14 @@ def _separate_names(group: Group) -> None:
 
 
 def _alike(params: list[Tensor], arguments: tuple[Any, ...]) -> bool:
-    """Whether one operation on rows can update all: there are some, each once, on one device, without tensors as options."""
+    """Whether one operation on rows can update all: there are some, each of its own memory, on one
+    device, and the options are no tensors."""
     if not params or any(isinstance(argument, Tensor) for argument in arguments):
         return False
-    if len(set(params)) < len(params):
+    if len({id(param._storage) for param in params}) < len(params):
         return False
     device = params[0].device
     return all(param.device is device for param in params)
-
-
-def _share(states: list[State]) -> bool:
-    """Whether all counts of steps are one value; those that are equal become one, so that it is counted once."""
-    steps = [state["step"] for state in states]
-    if any(step._views or step._storage.host is not None for step in steps):
-        return False
-    values = [step._read() for step in steps]
-    first = values[0]
-    if all(value is first for value in values):
-        return True
-    if any(value.meta is not first.meta or value.data is None for value in values):
-        return False
-    if any(value.data != first.data for value in values):
-        return False
-    for step in steps:
-        step._storage.value = first
-    return True
 
 
 # -- for subclasses ------------------------------------------------------------------------------

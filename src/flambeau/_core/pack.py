@@ -1,0 +1,190 @@
+"""Many small tensors kept in one array: an optimizer's state.
+
+Each array that goes into an executable or comes out of it costs about a microsecond, and each small kernel more than that.
+So the state of many small parameters is one flat value, and the tensors that hold it read their part when someone looks.
+Writing to one of them takes it out again.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from flambeau._core.block import Block, BlockBuilder
+from flambeau._core.call import Call
+from flambeau._core.declare import Op
+from flambeau._core.rows import call_for, numbers_among
+from flambeau._core.storage import Storage
+from flambeau._core.tensor import Tensor
+from flambeau._core.trace import record
+from flambeau._core.value import Meta, Value, meta_of
+
+# Flat programs remembered; the least recently used go first.
+LIMIT = 100
+
+
+class Pack:
+    """The present value of several storages: their elements one after another, or one value that all have."""
+
+    def __init__(self, tensors: Sequence[Tensor], same: bool = False) -> None:
+        metas = [tensor._meta for tensor in tensors]
+        values = [tensor._read() for tensor in tensors]
+        self.value: Value = values[0] if same else record(pack_call(tuple(metas)), values)[0]
+        self.epoch = 0
+        self.intact = True  # no member has left
+        starts = itertools.accumulate((meta.numel for meta in metas), initial=0)
+        for tensor, meta, start in zip(tensors, metas, starts, strict=False):
+            storage: Any = tensor._storage
+            storage.__class__ = PackedStorage
+            storage.pack, storage.seen, storage.direct = self, -1, False
+            storage.part = None if same else member_call(self.value.meta, start, meta)
+
+    def set(self, value: Value) -> None:
+        """Gives all members their next values."""
+        self.value = value
+        self.epoch += 1
+
+
+class PackedStorage(Storage):
+    """A storage whose value is a part of a pack's."""
+
+    pack: Pack
+    part: Call | None
+    seen: int
+
+    def read(self) -> Value:
+        pack = self.pack
+        if self.seen != pack.epoch:
+            self.value = pack.value if self.part is None else record(self.part, (pack.value,))[0]
+            self.seen = pack.epoch
+            self.epoch += 1  # views must look again
+        return self.value  # type: ignore[return-value]
+
+    def write(self, value: Value) -> None:
+        self.leave()
+        Storage.write(self, value)
+
+    def share_with_numpy(self) -> Any:
+        self.leave()
+        return Storage.share_with_numpy(self)
+
+    def leave(self) -> None:
+        """Makes this a storage with a value of its own, the present one."""
+        self.read()
+        self.pack.intact = False
+        self.__class__ = Storage  # type: ignore[assignment]
+        del self.direct, self.pack, self.part, self.seen
+
+
+def unpack(tensors: Sequence[Tensor]) -> None:
+    """Takes all that are still in a pack out of it."""
+    for tensor in tensors:
+        storage = tensor._storage
+        if isinstance(storage, PackedStorage):
+            storage.leave()
+
+
+# -- calls -----------------------------------------------------------------------------------------
+
+_calls: dict[Any, Call] = {}
+
+
+def _remembered(key: Any, make: Any) -> Call:
+    found = _calls.get(key)
+    if found is None:
+        if len(_calls) > 5000:
+            _calls.clear()
+        found = _calls[key] = make()
+        found.stable = repr(key[:1] + key[2:])  # the metas come with a call's name
+    return found
+
+
+def pack_call(metas: tuple[Meta, ...]) -> Call:
+    """The elements of several arrays of one dtype, one after another."""
+
+    def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
+        return (xp.concatenate([array.reshape(-1) for array in arrays]),)
+
+    flat = meta_of((sum(meta.numel for meta in metas),), metas[0].dtype, metas[0].device)
+    return _remembered(
+        ("pack", metas), lambda: Call("pack", run, metas, (flat,), flat.device, dual=True, cost=flat.numel)
+    )
+
+
+def _split_call(flat: Meta, metas: tuple[Meta, ...]) -> Call:
+    """The inverse of `pack_call`."""
+    ends = list(itertools.accumulate(meta.numel for meta in metas))
+
+    def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
+        (array,) = arrays
+        return tuple([
+            array[end - meta.numel : end].reshape(meta.shape) for end, meta in zip(ends, metas, strict=True)
+        ])  # fmt: skip
+
+    return _remembered(
+        ("split", metas), lambda: Call("split", run, (flat,), metas, flat.device, dual=True, cost=flat.numel)
+    )
+
+
+def member_call(flat: Meta, start: int, meta: Meta) -> Call:
+    """One array out of a flat one."""
+
+    def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
+        return (arrays[0][start : start + math.prod(meta.shape)].reshape(meta.shape),)
+
+    return _remembered(
+        ("member", (flat, meta), start),
+        lambda: Call("member", run, (flat,), (meta,), flat.device, dual=True, cost=meta.numel),
+    )
+
+
+# -- updates ---------------------------------------------------------------------------------------
+
+_blocks: collections.OrderedDict[Any, Block] = collections.OrderedDict()
+
+
+def run_flat(
+    op: Op, params: Sequence[Tensor], gradients: Sequence[Tensor], state: Sequence[Value | None], arguments: Sequence[Any]
+) -> tuple[list[Value], list[Value]]:  # fmt: skip
+    """Records an elementwise `op(param, gradient, *state, *arguments)` on all parameters as one flat array.
+
+    Gives the parameters' next values, and those of the state that there is.
+    """
+    values = [param._read() for param in params]
+    metas = tuple([value.meta for value in values])
+    values += [gradient._read() for gradient in gradients]
+    present = [value for value in state if value is not None]
+    values += present
+    state_metas = tuple([None if value is None else value.meta for value in state])
+    numbers, kinds = numbers_among(op, 2 + len(state), arguments)
+    key = (op, metas, state_metas, kinds)
+    block = _blocks.get(key)
+    if block is None:
+        block = _blocks[key] = _build(op, metas, state_metas, arguments, kinds)
+        if len(_blocks) > LIMIT:
+            _blocks.popitem(last=False)
+    else:
+        _blocks.move_to_end(key)
+    found = record(block, values, numbers)
+    return found[: len(params)], found[len(params) :]
+
+
+def _build(
+    op: Op, metas: tuple[Meta, ...], state: tuple[Meta | None, ...], arguments: Sequence[Any], kinds: Sequence[Any]
+) -> Block:  # fmt: skip
+    builder = BlockBuilder()
+    params = [builder.input(meta) for meta in metas]
+    gradients = [builder.input(meta) for meta in metas]
+    kept = [builder.input(meta) for meta in state if meta is not None]
+    pack = pack_call(metas)
+    (flat,) = pack.results
+    (param,) = builder.call(pack, params, (0, 0))
+    (gradient,) = builder.call(pack, gradients, (0, 0))
+    update = call_for(op, [flat, flat, *state], arguments, kinds)
+    numbers_at = builder.add_numbers(update.numbers)
+    new, *new_state = builder.call(update, [param, gradient, *kept], numbers_at)
+    parts = builder.call(_split_call(flat, metas), [new], (0, 0))
+    return Block(f"{op.name} of {len(metas)} small", builder, [*parts, *new_state], flat.device)
