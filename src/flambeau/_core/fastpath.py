@@ -24,7 +24,8 @@ from flambeau._core.views import as_view
 plain_types: set[type] = {Tensor}
 
 _SCOPE: dict[str, Any] = {
-    "_local": local, "_modes": modes, "_run_fast": run_fast, "_run_call": run_call, "_as_view": as_view,
+    "_local": local, "_modes": modes, "_run_call": run_call, "_as_view": as_view,
+    "_run1": run_fast(1), "_run2": run_fast(2), "_run3": run_fast(3),
     "_preserved": stride_rules.preserved, "_all": all, "_plain": plain_types, "_typed": typed,
     "_check_arguments": check_arguments, "_int": int, "_bool": bool, "_str": str, "_float": float, "_tuple": tuple,
     "_simple": frozenset({int, bool, float, str, type(None)}),
@@ -32,6 +33,10 @@ _SCOPE: dict[str, Any] = {
 }  # fmt: skip
 
 _READ = "{0}_v = {0}._storage.value if not {0}._views and {0}._storage.direct else {0}._read()"
+
+
+# Tensors up to which recording is written out.
+WRITTEN_OUT = 3
 
 
 class _Missing:
@@ -104,16 +109,11 @@ def _usual_case(
     first = params[0].name
     conditions = ["not _extra", *(["out is None"] if has_out else []), f"type({first}) in _plain"]
     key = [f"{first}_v.meta"]
-    body = [_READ.format(first)]
-    varying = [
-        p for p in params[1:] if p.role in TENSOR_ROLES or (p.role == "scalar" and not _has_constant(p))
-    ]
-    if varying:
-        body += [f"_a = [{first}]; _v = [{first}_v]; _n = []"]
+    varying = []
     for p in params[1:]:
-        if p in varying:
-            body += _read_varying(p)
-            key.append(f"{p.name}_k")
+        if p.role in TENSOR_ROLES or (p.role == "scalar" and not _has_constant(p)):
+            varying.append((p, len(key)))
+            key.append("")  # each branch has its own
         elif p.role == "scalar":
             scope[f"_p_{p.name}"] = p.param
             scope[f"_d_{p.name}"] = p.default
@@ -123,31 +123,74 @@ def _usual_case(
             condition, part = _static(p)
             conditions.append(condition)
             key.append(part)
-    a, v, n = ("_a", "_v", "_n") if varying else (f"({first},)", f"({first}_v,)", "()")
-    body.append(f"_c = _op.calls.get(({', '.join(key)},))")
-    body.append("if _c is not None:")
-    names = ", ".join(p.name for p in params)
-    if declared.check is not None:
-        body.append(f"    _op.check(*_check_arguments(_op, ({names},), {v}))")
-    if declared.many_outputs or declared.outputs is not None:
-        body.append(f"    return _tuple(_run_call(_c, {a}, {n}, {v}))")
-    elif declared.view:
-        body.append(f"    return _as_view(_c, {first}, _run_fast(_c, {a}, {v}, {n}), _tuple({n}))")
-    elif declared.pointwise:
-        body.append(f"    _r = _run_fast(_c, {a}, {v}, {n})")
-        if varying:
-            body += ["    for _t in _a:", "        if _t._stride is not None:"]
-            body += ["            _r._stride = _preserved(_a, _r._meta.shape)", "            break"]
+    scope["_get"] = declared.calls.get
+    branches = _Branches(declared, [p.name for p in params], key)
+    lines = ["_t = _local.trace", "if _t.armed and _modes.grad: _t.flush('a new step begins after backward')"]
+    lines += [_READ.format(first), *branches.write(varying, [first], [])]
+    return "\n".join([f"    if {' and '.join(conditions)}:", *("        " + line for line in lines)]) + "\n"
+
+
+class _Branches:
+    """The lines after the first tensor was read: one branch for each combination of tensors, numbers and None."""
+
+    def __init__(self, declared: Op, names: list[str], key: list[str]) -> None:
+        self.declared, self.names, self.key = declared, names, key
+
+    def write(
+        self, varying: Sequence[tuple[_Named, int]], tensors: list[str], numbers: list[str]
+    ) -> list[str]:
+        """The branches over these parameters, given which arguments before them are tensors and numbers."""
+        if not varying:
+            return self._record(tensors, numbers)
+        (p, place), *others = varying
+        name = p.name
+        lines: list[str] = []
+
+        def branch(condition: str, inside: list[str]) -> None:
+            lines.append(f"{'elif' if lines else 'if'} {condition}:")
+            lines.extend("    " + line for line in inside)
+
+        if p.role in TENSOR_ROLES:
+            self.key[place] = f"{name}_v.meta"
+            inside = [_READ.format(name), *self.write(others, [*tensors, name], numbers)]
+            branch(f"type({name}) in _plain", inside)
+        if p.role in ("operand", "scalar"):
+            self.key[place] = f"{name}.__class__"
+            condition = f"{name}.__class__ is _float or {name}.__class__ is _int or {name}.__class__ is _bool"
+            branch(condition, self.write(others, tensors, [*numbers, name]))
+        if p.optional or p.default is None:
+            self.key[place] = "None"
+            branch(f"{name} is None", self.write(others, tensors, numbers))
+        return lines
+
+    def _record(self, tensors: list[str], numbers: list[str]) -> list[str]:
+        """Finds the call of these arguments and records it."""
+        declared = self.declared
+        given = f"({', '.join(numbers)},)" if numbers else "()"
+        values = f"({', '.join(f'{name}_v' for name in tensors)},)"
+        names = f"({', '.join(tensors)},)"
+        pairs = ", ".join(f"{name}, {name}_v" for name in tensors)
+        run = f"_run{len(tensors)}(_c, {pairs}, {given}, _t)"
+        if len(tensors) > WRITTEN_OUT:
+            run = f"_run_call(_c, {names}, {given}, {values})[0]"
+        lines = [f"_c = _get(({', '.join(self.key)},))", "if _c is not None:"]
+        if declared.check is not None:
+            lines.append(f"    _op.check(*_check_arguments(_op, ({', '.join(self.names)},), {values}))")
+        if declared.many_outputs or declared.outputs is not None:
+            lines.append(f"    return _tuple(_run_call(_c, {names}, {given}, {values}))")
+        elif declared.view:
+            lines.append(f"    return _as_view(_c, {tensors[0]}, {run}, {given})")
+        elif declared.pointwise:
+            strided = " or ".join(f"{name}._stride is not None" for name in tensors)
+            lines += [
+                f"    _r = {run}",
+                f"    if {strided}: _r._stride = _preserved({names}, _r._meta.shape)",
+                "    return _r",
+            ]
         else:
-            body.append(f"    if {first}._stride is not None: _r._stride = _preserved({a}, _r._meta.shape)")
-        body.append("    return _r")
-    else:
-        # A call with several results that its declaration did not name comes from abstract evaluation.
-        body.append("    if len(_c.results) == 1:")
-        body.append(f"        return _run_fast(_c, {a}, {v}, {n})")
-    armed = ["_t = _local.trace", "if _t.armed and _modes.grad: _t.flush('a new step begins after backward')"]
-    lines = [f"    if {' and '.join(conditions)}:", *("        " + line for line in armed + body)]
-    return "\n".join(lines) + "\n"
+            # A call with several results that its declaration did not name comes from abstract evaluation.
+            lines.append(f"    if len(_c.results) == 1: return {run}")
+        return lines
 
 
 class _Named:
@@ -161,27 +204,6 @@ class _Named:
 def _has_constant(p: _Named) -> bool:
     """Whether a number has a default under which it belongs to the structure."""
     return p.default is not inspect.Parameter.empty and p.default is not None
-
-
-def _read_varying(p: _Named) -> list[str]:
-    """Lines that read an argument which may be a tensor or a number; a key of None-like `_op` never matches."""
-    name = p.name
-    lines = []
-    word = "if"
-    if p.role in TENSOR_ROLES:
-        lines += [f"if type({name}) in _plain:", "    " + _READ.format(name)]
-        lines += [f"    {name}_k = {name}_v.meta; _a.append({name}); _v.append({name}_v)"]
-        word = "elif"
-    if p.role in ("operand", "scalar"):
-        lines += [
-            f"{word} {name}.__class__ is _float or {name}.__class__ is _int or {name}.__class__ is _bool:"
-        ]
-        lines += [f"    {name}_k = {name}.__class__; _n.append({name})"]
-        word = "elif"
-    if p.optional or p.default is None:
-        lines += [f"{word} {name} is None: {name}_k = None"]
-    lines += [f"else: {name}_k = _op"]
-    return lines
 
 
 def _static(p: _Named) -> tuple[str, str]:

@@ -70,7 +70,7 @@ def _written_out(needs: tuple[bool, ...], plan: Saving) -> Make:
         f"(t{i}._node, t{i}._index) if t{i}._node is not None else (accumulator(t{i}), 0)" if need else "None"
         for i, need in enumerate(needs)
     ]
-    lines = [f"    t{i} = tensors[{i}]" for i in range(len(needs))]
+    lines = ["    " + "".join(f"t{i}, " for i in range(len(needs))) + "= tensors"]
     lines += [f"    if t{i}._inference: raise RuntimeError(INFERENCE)" for i in plan.inputs]
     lines += [
         "    node = new(kind.node_class)",

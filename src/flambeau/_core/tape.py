@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flambeau._core.autograd import OpNode
@@ -11,7 +11,7 @@ from flambeau._core.modes import modes
 from flambeau._core.node_kind import NodeKind
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
-from flambeau._core.trace import BYTE_LIMIT, NODE_LIMIT, engine, local, record
+from flambeau._core.trace import BYTE_LIMIT, engine, record
 from flambeau._core.value import Value
 
 _new = object.__new__
@@ -31,71 +31,99 @@ def run_call(
         result._meta = value.meta
         results.append(result)
     if modes.grad:
-        if tracks(call):
-            for tensor in tensors:
-                if tensor._rg or tensor._base is not None:
-                    _put_on_tape(call, tensors, values, results, numbers)
-                    break
+        for tensor in tensors:
+            if tensor._rg or tensor._base is not None:
+                _put_on_tape(call, tensors, values, results, numbers)
+                break
     elif modes.inference:
         for result in results:
             result._inference = True
     return results
 
 
-def run_fast(
-    call: Call, tensors: tuple[Tensor, ...], values: tuple[Value, ...], numbers: Sequence[Any]
-) -> Tensor:
-    """`run_call` for a call with one result, written out: the path that nearly every operation takes."""
-    trace = local.trace
+_RUN = """
+def run{count}(call, {given}, numbers, trace):
     if trace.device is not call.device:
-        return run_call(call, tensors, numbers, values)[0]
-    key = trace.key
-    mark = len(key)
-    key.append(call.id)
+        return run_call(call, ({tensors},), numbers, [{values}])[0]
     leaf_of = trace.leaf_of
-    for value in values:
-        owner = value.trace
-        if owner is trace:
-            key.append(value.slot)
-        elif owner is None:
-            number = leaf_of.get(id(value))
-            key.append(number if number is not None else trace.leaf(value))
-        else:
-            del key[mark:]
-            return run_call(call, tensors, numbers, values)[0]
+    {slots}
+    trace.key += (call.id, {keys})
     if numbers:
         call.pack(numbers, trace.floats, trace.ints)
-    result = _new(Tensor)
-    result._meta = meta = call.results[0]
-    value = _new(Value)
-    value.meta, value.trace, value.slot = meta, trace, len(trace.outputs)
-    storage = _new(Storage)
+    outputs = trace.outputs
+    value = new(Value)
+    value.meta = meta = call.results[0]
+    value.trace, value.slot = trace, len(outputs)
+    outputs.append(value)
+    storage = new(Storage)
     storage.value = value
-    result._storage = storage
-    trace.outputs.append(value)
-    trace.nodes.append(call)
+    result = new(Tensor)
+    result._meta, result._storage = meta, storage
+    nodes = trace.nodes
+    nodes.append(call)
     trace.bytes += call.nbytes
-    if len(trace.nodes) >= NODE_LIMIT or trace.bytes > BYTE_LIMIT or engine.eager:
-        trace.flush("the engine is eager" if engine.eager else "the trace is full")
+    if len(nodes) >= engine.limit or trace.bytes > BYTE_LIMIT:
+        trace.flush(engine.full)
     if modes.grad:
-        for tensor in tensors:
-            if tensor._rg or tensor._base is not None:
-                if tracks(call):
-                    _put_on_tape(call, tensors, values, [result], numbers)
-                break
+        if {tracked}:
+            {refresh}
+            needs = ({needs},)
+            kind = call.node_kinds.get(needs)
+            if kind is None:
+                kind = node_kind(call, needs)
+            if kind:
+                result._rg = True
+                result._node = kind.make(kind, ({tensors},), ({values},), (storage,), numbers)
     elif modes.inference:
         result._inference = True
     return result
+"""
+
+_SLOT = """
+    owner = v{i}.trace
+    if owner is trace:
+        k{i} = v{i}.slot
+    elif owner is None:
+        k{i} = leaf_of.get(id(v{i})) or trace.leaf(v{i})  # numbers of leaves are below 0
+    else:
+        return run_call(call, ({tensors},), numbers, [{values}])[0]
+"""
 
 
-def tracks(call: Call) -> bool:
-    """Whether a call has anything to differentiate."""
-    found = call.values.get("tracks")
-    if found is None:
-        found = call.op is None or call.op.differentiable
-        found = found and any(m.tracked for m in call.results)
-        call.values["tracks"] = found
-    return found  # type: ignore[no-any-return]
+def run_fast(count: int) -> Callable[..., Tensor]:
+    """`run_call` for a call of `count` tensors with one result, written out: the path that nearly every operation takes.
+
+    The function takes (call, first tensor, its value, second tensor, ..., numbers, this thread's trace).
+    """
+    each = range(count)
+    words = {
+        "tensors": ", ".join(f"t{i}" for i in each),
+        "values": ", ".join(f"v{i}" for i in each),
+    }
+    source = _RUN.format(
+        count=count,
+        given=", ".join(f"t{i}, v{i}" for i in each),
+        slots="".join(_SLOT.format(i=i, **words) for i in each).strip(),
+        keys=", ".join(f"k{i}" for i in each),
+        tracked=" or ".join(f"t{i}._rg or t{i}._base is not None" for i in each),
+        refresh="; ".join(f"t{i}._base is None or t{i}._refresh()" for i in each),
+        needs=", ".join(f"t{i}._rg" for i in each),
+        **words,
+    )
+    scope: dict[str, Any] = {
+        "run_call": run_call, "new": object.__new__, "Value": Value, "Storage": Storage, "Tensor": Tensor, "engine": engine,
+        "BYTE_LIMIT": BYTE_LIMIT, "modes": modes, "node_kind": node_kind, "__name__": __name__,
+    }  # fmt: skip
+    exec(source, scope)
+    return scope[f"run{count}"]  # type: ignore[no-any-return]
+
+
+def node_kind(call: Call, needs: tuple[bool, ...]) -> Any:
+    """The kind of the call's nodes when these inputs want gradients; False where there is nothing to differentiate."""
+    tracked = True in needs and (call.op is None or call.op.differentiable)
+    tracked = tracked and any(m.tracked for m in call.results)
+    found = call.node_kinds[needs] = tracked and NodeKind(call, needs, node_class(call))
+    return found
 
 
 def _put_on_tape(
@@ -111,9 +139,9 @@ def _put_on_tape(
     needs = tuple([tensor._rg for tensor in tensors])
     kind = call.node_kinds.get(needs)
     if kind is None:
-        if True not in needs:
-            return
-        kind = call.node_kinds[needs] = NodeKind(call, needs, node_class(call))
+        kind = node_kind(call, needs)
+    if not kind:
+        return
     node = kind.make(kind, tensors, values, [result._storage for result in results], numbers)
     for index, result in enumerate(results):
         if result._meta.tracked:

@@ -108,23 +108,31 @@ def record(call: Call, values: Sequence[Value], numbers: Sequence[float] = ()) -
         outputs.append(value)
     trace.nodes.append(call)
     trace.bytes += call.nbytes
-    if engine.eager:
-        trace.flush("the engine is eager")
-    elif len(trace.nodes) >= NODE_LIMIT or trace.bytes > BYTE_LIMIT:
-        trace.flush("the trace is full")
+    if len(trace.nodes) >= engine.limit or trace.bytes > BYTE_LIMIT:
+        trace.flush(engine.full)
     return results
 
 
 class Engine:
     """How traces run; changed through `flambeau.inspect.set_engine`."""
 
-    __slots__ = ("deterministic", "eager", "tier")
+    __slots__ = ("deterministic", "full", "limit", "tier")
 
     def __init__(self) -> None:
         self.eager = False
         # The highest tier a flush may use: 0 NumPy, 1 one executable a call, 2 one program a segment. None: as pays.
         self.tier: int | None = None
         self.deterministic = False
+
+    @property
+    def eager(self) -> bool:
+        """Whether each operation runs at once, rather than with all that is recorded until a value is needed."""
+        return self.limit == 1
+
+    @eager.setter
+    def eager(self, eager: bool) -> None:
+        self.limit = 1 if eager else NODE_LIMIT
+        self.full = "the engine is eager" if eager else "the trace is full"
 
 
 engine = Engine()
