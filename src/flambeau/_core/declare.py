@@ -199,23 +199,22 @@ class Source:
 
     def arguments(self, xp: Any, arrays: Any, numbers: Sequence[Any]) -> list[Any]:
         """The body's arguments. `arrays` maps an input's number to its array; missing ones (not saved) come as None."""
+        return [self.argument(entry, xp, arrays, numbers) for entry in self.entries]
 
-        def array(i: int) -> Any:
-            value = arrays[i]
-            cast = self.casts[i]
-            return value if value is None or cast is None or value.dtype == cast else value.astype(cast)
+    def argument(self, entry: tuple[str, Any], xp: Any, arrays: Any, numbers: Sequence[Any]) -> Any:
+        """The argument that one of `entries` describes."""
+        kind, what = entry
+        if kind == "static":
+            return what
+        if kind == "array":
+            return self._array(arrays, what)
+        if kind == "list":
+            return [None if i is None else self._array(arrays, i) for i in what]
+        return self._number(xp, what, numbers)
 
-        values = []
-        for kind, what in self.entries:
-            if kind == "static":
-                values.append(what)
-            elif kind == "array":
-                values.append(array(what))
-            elif kind == "list":
-                values.append([None if i is None else array(i) for i in what])
-            else:
-                values.append(self._number(xp, what, numbers))
-        return values
+    def _array(self, arrays: Any, i: int) -> Any:
+        value, cast = arrays[i], self.casts[i]
+        return value if value is None or cast is None or value.dtype == cast else value.astype(cast)
 
     def _number(self, xp: Any, what: tuple[int, type], numbers: Sequence[Any]) -> Any:
         at, kind = what
@@ -226,12 +225,6 @@ class Source:
         if dtype is None:
             dtype = np.dtype({bool: np.bool_, int: np.int64, float: np.float64, complex: np.complex128}[kind])
         return np.asarray(value).astype(dtype)[()] if xp is np else xp.asarray(value).astype(dtype)
-
-    def bind_rule(self, xp: Any, inputs: dict[int, Any], numbers: Sequence[Any]) -> dict[str, Any]:
-        present = [inputs.get(i) for i in range(len(self.input_names))]
-        return {
-            p.name: value for p, value in zip(self.params, self.arguments(xp, present, numbers), strict=True)
-        }
 
 
 class Op:

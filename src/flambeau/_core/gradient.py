@@ -112,6 +112,7 @@ def _build(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Ca
     ]
     wanted = [i for i, need in enumerate(needs) if need]
     results = tuple(call.inputs[i] for i in wanted)
+    bound = [] if derived or linear is not None else [_bind(call, rule, needs, present) for rule in rules]
 
     def run(xp: Any, arrays: Sequence[Any], numbers: Sequence[Any]) -> tuple[Any, ...]:
         count = len(cotangent_metas)
@@ -120,16 +121,18 @@ def _build(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Ca
             next(given) if here else xp.zeros(m.shape, m.np)
             for m, here in zip(call.results, present, strict=True)
         ]
-        inputs = dict(zip(saved.inputs, arrays[count:], strict=False))
-        outputs = dict(zip(saved.outputs, arrays[count + len(inputs) :], strict=True))
+        inputs: list[Any] = [None] * len(call.inputs)
+        for i, array in zip(saved.inputs, arrays[count:], strict=False):
+            inputs[i] = array
+        outputs = dict(zip(saved.outputs, arrays[count + len(saved.inputs) :], strict=True))
         gradients: dict[int, Any] = {}
         if linear is not None:
             gradients = dict(enumerate(linear(xp, cotangents[0], numbers)))
         elif derived:
             gradients = _derived(call, wanted, cotangents, inputs, numbers)
         else:
-            for rule in rules:
-                gradients |= _apply_rule(xp, call, rule, needs, present, cotangents, inputs, outputs, numbers)
+            for rule in bound:
+                gradients |= rule(xp, cotangents, inputs, outputs, numbers)
         return tuple(_fit(xp, gradients.get(i), call.inputs[i]) for i in wanted)
 
     dual = call.dual if linear is not None else not derived and all(rule.dual for rule in rules)
@@ -143,12 +146,12 @@ def _build(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Ca
 
 
 def _derived(
-    call: Call, wanted: list[int], cotangents: list[Any], inputs: dict[int, Any], numbers: Sequence[Any]
+    call: Call, wanted: list[int], cotangents: list[Any], inputs: list[Any], numbers: Sequence[Any]
 ) -> dict[int, Any]:
     """`jax.vjp` of the call; conjugated, because PyTorch's gradients of complex tensors are JAX's conjugates."""
 
     def forward(*chosen: Any) -> list[Any]:
-        everything = dict(inputs) | dict(zip(wanted, chosen, strict=True))
+        everything = dict(enumerate(inputs)) | dict(zip(wanted, chosen, strict=True))
         results = call.run(jnp, [everything[i] for i in range(len(call.inputs))], numbers)
         return [result for result, m in zip(results, call.results, strict=True) if m.tracked]
 
@@ -159,51 +162,73 @@ def _derived(
     return {i: jnp.conj(g) for i, g in zip(wanted, pull(kept), strict=True)}
 
 
-def _apply_rule(
-    xp: Any, call: Call, rule: Rule, needs: tuple[bool, ...], present: tuple[bool, ...], cotangents: list[Any],
-    inputs: dict[int, Any], outputs: dict[int, Any], numbers: Sequence[Any],
-) -> dict[int, Any]:  # fmt: skip
+def _bind(
+    call: Call, rule: Rule, needs: tuple[bool, ...], present: tuple[bool, ...]
+) -> Callable[..., dict[int, Any]]:
+    """The rule as a function of (xp, cotangents, inputs, outputs, numbers), which gives gradients by input number."""
+    getters = [_getter(call, name, needs, present) for name in rule.parameters]
+    names, source = call.source.input_names, call.source
+    places = [[i for i, name in enumerate(names) if name == target] for target in rule.targets]
+    several = len(rule.targets) > 1
+
+    def run(xp: Any, cotangents: Any, inputs: Any, outputs: Any, numbers: Any) -> dict[int, Any]:
+        found = rule.function(*[get(xp, cotangents, inputs, outputs, numbers) for get in getters])
+        gradients: dict[int, Any] = {}
+        for target, where, gradient in zip(rule.targets, places, found if several else (found,), strict=True):
+            if source.is_list(target):
+                gradients |= dict(zip(where, gradient, strict=True))
+            elif where:
+                gradients[where[0]] = gradient
+        return gradients
+
+    return run
+
+
+def _getter(call: Call, name: str, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Callable[..., Any]:
+    """Where a rule's parameter of this name comes from: a function as `_bind` gives one."""
     source, op = call.source, call.op
     names = source.input_names
-    arguments: dict[str, Any] = dict(source.bind_rule(xp, inputs, numbers))
-    wide = [source.widen(xp, g) for g in cotangents]
     single = op.output_names is None and not op.many_outputs
     output_names = op.output_names or ("output",)
-    extras: dict[str, Any] = {"xp": xp, "g": wide[0] if single else tuple(wide)}
-    extras["needs"] = frozenset(name for name, need in zip(names, needs, strict=True) if need)
-    extras["given"] = frozenset(name for name, here in zip(output_names, present, strict=False) if here)
-    widened = {i: source.widen(xp, value) for i, value in outputs.items()}
-    if "output" in rule.parameters:
-        extras["output"] = widened[0] if single else tuple(widened[i] for i in range(len(widened)))
-    for i, value in widened.items():
-        if i < len(output_names):
-            extras.setdefault(output_names[i], value)
-    values = []
-    for parameter in rule.parameters:
-        if parameter in extras:
-            values.append(extras[parameter])
-        elif parameter.endswith("_meta") and parameter not in arguments:
-            metas = [m for m, name in zip(call.inputs, names, strict=True) if name == parameter[:-5]]
-            values.append(tuple(metas) if source.is_list(parameter[:-5]) else metas[0] if metas else None)
-        else:
-            values.append(arguments[parameter])
-    found = rule.function(*values)
-    per_target = dict(zip(rule.targets, found if len(rule.targets) > 1 else (found,), strict=True))
-    gradients: dict[int, Any] = {}
-    for target, gradient in per_target.items():
-        numbers_of = [i for i, name in enumerate(names) if name == target]
-        if source.is_list(target):
-            gradients |= dict(zip(numbers_of, gradient, strict=True))
-        elif numbers_of:
-            gradients[numbers_of[0]] = gradient
-    return gradients
+    if name == "xp":
+        return lambda xp, cotangents, inputs, outputs, numbers: xp
+    if name == "g":
+        if single:
+            return lambda xp, cotangents, inputs, outputs, numbers: source.widen(xp, cotangents[0])
+        return lambda xp, cotangents, inputs, outputs, numbers: tuple(
+            [source.widen(xp, g) for g in cotangents]
+        )
+    if name == "output" and not single:
+        return lambda xp, cotangents, inputs, outputs, numbers: tuple([
+            source.widen(xp, outputs[i]) for i in range(len(outputs))
+        ])  # fmt: skip
+    if name in output_names:
+        number = output_names.index(name)
+        return lambda xp, cotangents, inputs, outputs, numbers: source.widen(xp, outputs[number])
+    constant: Any
+    if name == "needs":
+        constant = frozenset(n for n, need in zip(names, needs, strict=True) if need)
+    elif name == "given":
+        constant = frozenset(n for n, here in zip(output_names, present, strict=False) if here)
+    else:
+        entries = {p.name: entry for p, entry in zip(source.params, source.entries, strict=True)}
+        if name in entries:
+            entry = entries[name]
+            return lambda xp, cotangents, inputs, outputs, numbers: source.argument(
+                entry, xp, inputs, numbers
+            )
+        of = name.removesuffix("_meta")
+        metas = [m for m, n in zip(call.inputs, names, strict=True) if n == of]
+        constant = tuple(metas) if source.is_list(of) else metas[0] if metas else None
+    return lambda xp, cotangents, inputs, outputs, numbers: constant
 
 
 def _fit(xp: Any, gradient: Any, meta: Meta) -> Any:
     """The gradient summed over broadcast dimensions and cast, so that it is like the input."""
     if gradient is None:
         return xp.zeros(meta.shape, meta.np)
-    gradient = xp.asarray(gradient)
+    if not hasattr(gradient, "shape"):
+        gradient = xp.asarray(gradient)
     if gradient.shape != meta.shape:
         extra = gradient.ndim - len(meta.shape)
         axes = tuple(
