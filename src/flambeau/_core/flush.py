@@ -92,11 +92,14 @@ def _run(
         return 0, _run_calls(plan, arrays, floats, ints, on_cpu)
     if plan.seen >= 2 and plan.programs is None:
         if plan.future is None:
+            # Loading takes some milliseconds, once; in the background it would wait for Python's lock at every turn.
+            plan.programs = plan.at_hand(dead)
+        if plan.programs is None and plan.future is None:
             plan.future = pool().submit(plan.compile, dead)
             if not plan.noted:
                 plan.noted = True
                 note_compile(plan)
-        if engine.deterministic or plan.future.done():
+        if plan.future is not None and (engine.deterministic or plan.future.done()):
             plan.programs = plan.future.result()
     if plan.programs is not None:
         return 2, _run_programs(plan, arrays, dead, floats, ints)

@@ -6,6 +6,7 @@ parameter) share one executable and compile time stays nearly flat in depth.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 import time
@@ -99,13 +100,19 @@ class Piece:
                 slots[slot] = jnp.asarray(result, meta.np)
         return [slots[i] for i in self._results]
 
-    def compile(self) -> Callable[..., Any]:
-        """The executable: from memory, from the store, or compiled now."""
+    def is_at_hand(self) -> bool:
+        """Whether the executable is in memory or in the store."""
+        return self.key in _programs or store.holds(self._stable_name)
+
+    def executable(self, compiles: bool = True) -> Callable[..., Any] | None:
+        """From memory, from the store, or compiled now; None if that is not wanted."""
         program = _programs.get(self.key)
         if program is not None:
             return program  # type: ignore[no-any-return]
-        name = self._stable_name()
+        name = self._stable_name
         program = store.load(name)
+        if program is None and not compiles:
+            return None
         if program is None:
             started = time.perf_counter()
             specs = [
@@ -123,6 +130,7 @@ class Piece:
                 _programs.clear()
             return _programs.setdefault(self.key, program)  # type: ignore[no-any-return]
 
+    @functools.cached_property
     def _stable_name(self) -> str | None:
         """The piece's structure in words that mean the same in another process; None if something has none."""
         words = [call.stable_name() for call, *_ in self._body]
@@ -181,7 +189,15 @@ class Plan:
         return pieces
 
     def compile(self, dead: Sequence[int]) -> list[tuple[Piece, Any]]:
-        return [(piece, piece.compile()) for piece in self.pieces(dead)]
+        return [(piece, piece.executable()) for piece in self.pieces(dead)]
+
+    def at_hand(self, dead: Sequence[int]) -> list[tuple[Piece, Any]] | None:
+        """What `compile` gives, if nothing has to be compiled for it."""
+        pieces = self.pieces(dead)
+        if not all(piece.is_at_hand() for piece in pieces):
+            return None
+        found = [(piece, piece.executable(compiles=False)) for piece in pieces]
+        return None if any(program is None for _, program in found) else found
 
 
 def _steps(calls: list[Call], key: Sequence[int], alive: tuple[int, ...]) -> list[Step]:

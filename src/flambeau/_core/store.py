@@ -51,7 +51,8 @@ def _fingerprint() -> str:
     package = Path(__file__).parent.parent
     for part in ("_core", "_ops"):
         for source in sorted((package / part).glob("*.py")):
-            digest.update(source.name.encode() + source.read_bytes())
+            state = source.stat()
+            digest.update(f"{source.name} {state.st_size} {state.st_mtime_ns}".encode())
     words = (jaxlib.version.__version__, platform.machine(), _processor(), os.environ.get("XLA_FLAGS", ""))
     digest.update(repr(words).encode())
     return digest.hexdigest()[:20]
@@ -69,6 +70,12 @@ def _processor() -> str:
 def _path(name: str) -> Path | None:
     place = folder()
     return None if place is None else place / hashlib.sha256(name.encode()).hexdigest()
+
+
+def holds(name: str | None) -> bool:
+    """Whether a program of that name is kept."""
+    path = None if name is None else _path(name)
+    return path is not None and path.exists()
 
 
 def load(name: str | None) -> Any:
