@@ -24,8 +24,9 @@ LIMIT = 500
 _blocks: collections.OrderedDict[Any, tuple[Block, tuple[int, ...]]] = collections.OrderedDict()
 
 
-def run_plain(root: Node, index: int, cotangent: Value, keep_graph: bool) -> bool:
-    """Accumulates the gradients of output `index` of `root` into the leaves; False if the graph is not plain."""
+def run_plain(start: tuple[Node, int, Value], keep_graph: bool) -> bool:
+    """Accumulates gradients into the leaves, from an output of a node and its cotangent; False if the graph is not plain."""
+    root, index, cotangent = start
     found = _collect(root)
     if found is None:
         return False

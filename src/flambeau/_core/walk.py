@@ -355,7 +355,8 @@ def backward(
     try:
         roots = _roots(tensors, gradients, work)
         if inputs is None:
-            if not (work is VALUES and len(roots) == 1 and not modes.anomaly and run_plain(*roots[0], keep)):
+            plain = work is VALUES and len(roots) == 1 and not modes.anomaly
+            if not (plain and run_plain(roots[0], keep)):
                 run_backward(roots, work, keep)
         else:
             wanted = _as_tuple(inputs)

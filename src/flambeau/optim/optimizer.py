@@ -208,8 +208,7 @@ class Optimizer:
                 self._step_one(param, group)
             return
         for param in params:
-            if param.grad.is_sparse:
-                raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+            self._refuse_sparse(param._grad)
         states = self._states(params, rule, group)
         params, states = self._step_small(rule, group, params, states)
         if not params:
@@ -259,10 +258,13 @@ class Optimizer:
             states.append(state)
         return states
 
-    def _step_one(self, param: Tensor, group: Group) -> None:
-        grad = param.grad
+    def _refuse_sparse(self, grad: Any) -> None:
         if grad.is_sparse:
             raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+
+    def _step_one(self, param: Tensor, group: Group) -> None:
+        grad: Any = param.grad
+        self._refuse_sparse(grad)
         state = self.state.get(param, {})
         if not state:
             state = self.start(param, group)
