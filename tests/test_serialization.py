@@ -481,3 +481,41 @@ def test_another_zip_file_is_told_apart():
     buffer.seek(0)
     with pytest.raises(RuntimeError, match=r'hasRecord\("version"\).*folder/file'):
         flambeau.load(buffer)
+
+
+FUNCTIONS = (
+    "add",
+    "tanh",
+    "nn.functional.gelu",
+    "nn.functional.relu",
+    "linalg.norm",
+    "special.expit",
+    "nn.init.ones_",
+)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_are_saved_by_their_public_names(name):
+    def of(library):
+        for part in name.split("."):
+            library = getattr(library, part)
+        return library
+
+    assert pickle.loads(pickle.dumps(of(flambeau))) is of(flambeau)
+    ours = flambeau.load(saved(flambeau, [of(flambeau)]), weights_only=False)[0]
+    assert ours is of(flambeau)
+    # A function with two names may come back under the other one.
+    x = [1.0, 2.0]
+    theirs = torch.load(saved(flambeau, [of(flambeau)]), weights_only=False)[0]
+    if name not in ("add", "nn.init.ones_"):
+        np.testing.assert_allclose(
+            theirs(torch.tensor(x)).numpy(), of(flambeau)(flambeau.tensor(x)).numpy(), 1e-5
+        )
+
+
+def test_a_layer_that_pytorch_saved_with_its_functions():
+    layer = torch.nn.TransformerEncoderLayer(4, 2, activation=torch.nn.functional.gelu)
+    layer.other = torch.tanh
+    found = flambeau.load(saved(torch, layer), weights_only=False)
+    assert found.activation is flambeau.nn.functional.gelu
+    assert found.other is flambeau.tanh

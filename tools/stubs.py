@@ -261,7 +261,7 @@ def _result(name: str, function: Callable[..., Any]) -> str:
         return "_Tensor"
     found = _text(_evaluated(inner.__annotations__.get("return", Any), inner))
     if found == "Any":
-        family = inner.__module__.rpartition(".")[2]
+        family = inner.__globals__["__name__"].rpartition(".")[2]
         for candidate in (name, f"linalg_{name}"):
             if hasattr(return_types, candidate) and family != "search":
                 return f"_results.{candidate}"

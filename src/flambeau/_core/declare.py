@@ -47,6 +47,8 @@ RAW = "raw"  # nothing at all: the body sees the arrays as they are
 APART = "apart"
 
 registry: dict[str, Any] = {}
+_named: set[int] = set()  # functions that stand in `registry`, by id
+_PACKAGE = __name__.partition(".")[0]
 
 
 def register(name: str, function: Any) -> None:
@@ -54,6 +56,13 @@ def register(name: str, function: Any) -> None:
     if name in registry:
         raise ValueError(f"{name} is declared twice")
     registry[name] = function
+    if type(function) is types.FunctionType and id(function) not in _named:
+        # Where a pickle finds it again: under the first of its public names.
+        _named.add(id(function))
+        where, _, last = name.rpartition(".")
+        method = where == "Tensor"
+        function.__module__ = _PACKAGE if method or not where else f"{_PACKAGE}.{where}"
+        function.__qualname__ = name if method else last
 
 
 def public(namespace: str) -> dict[str, Any]:

@@ -156,13 +156,20 @@ NAME_OF: dict[int, tuple[str, str]] = {
 def public_module(module: str) -> str:
     """A module's name in a file: flambeau's public modules go by PyTorch's paths."""
     root, _, rest = module.partition(".")
-    return f"torch.{rest}" if root == _OWN and rest and not rest.startswith("_") else module
+    if root != _OWN or rest.startswith("_"):
+        return module
+    return f"torch.{rest}" if rest else "torch"
 
 
-def own_module(module: str) -> str:
-    """The module here that stands for one named in a file."""
+def own_place(module: str, name: str) -> tuple[str, str]:
+    """The module and name here that stand for those in a file."""
+    if module == "torch._C._nn":
+        module = "torch.nn.functional"
+    elif (module, name) == ("torch._C", "_VariableFunctionsClass"):
+        # What pickles fetch functions in C from, as `torch.tanh`; here they are the package's own.
+        return _OWN, ""
     root, dot, rest = module.partition(".")
-    return f"{_OWN}{dot}{rest}" if root == "torch" else module
+    return (f"{_OWN}{dot}{rest}" if root == "torch" else module), name
 
 
 _OWN = __name__.partition(".")[0]

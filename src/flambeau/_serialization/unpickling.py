@@ -156,12 +156,12 @@ def unpickler_class(module: ModuleType) -> Any:
             known = names.KNOWN.get(modern_name(module, name))
             if known is not None:
                 return known
-            own = names.own_module(module)
+            own, place = names.own_place(module, name)
             if own == module:
                 return super().find_class(module, name)
             try:
                 found: Any = importlib.import_module(own)
-                for part in name.split("."):
+                for part in place.split(".") if place else ():
                     found = getattr(found, part)
             except (ImportError, AttributeError):
                 raise pickle.UnpicklingError(

@@ -162,6 +162,8 @@ def leaky_relu_(input: _Tensor, negative_slope: _float = 0.01) -> _Tensor:
     """`leaky_relu` in place."""
 def linear(input: _Tensor, weight: _Tensor, bias: _Tensor | None = None, *, out: Any = None) -> _Tensor:
     """`input @ weight.T + bias`."""
+def linear_cross_entropy(input: _Tensor, linear_weight: _Tensor, target: _Tensor, *, linear_bias: _Tensor | None = None, weight: _Tensor | None = None, reduction: str = 'mean', ignore_index: _int | None = None, label_smoothing: _float = 0.0, options: Any = None) -> _Tensor:
+    """`cross_entropy(linear(input, linear_weight, linear_bias), target)`."""
 def local_response_norm(input: _Tensor, size: _int, alpha: _float = 0.0001, beta: _float = 0.75, k: _float = 1.0) -> _Tensor:
     """Normalises each element by those at the same place of `size` neighbouring channels."""
 def log_softmax(input: _Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: _dtype | None = None) -> _Tensor:
