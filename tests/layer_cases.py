@@ -79,7 +79,7 @@ LEARNED: list[tuple[str, list[Input]]] = [
     ("RMSNorm(3)", [(2, 3)]),
     ("RMSNorm([2, 3], eps=1e-3, elementwise_affine=False)", [(4, 2, 3)]),
     ("LocalResponseNorm(2)", [(2, 4, 3)]),
-    ("CrossMapLRN2d(3)", None),
+    ("CrossMapLRN2d(3)", [(2, 6, 3, 3)]),
     ("Embedding(4, 3)", [whole(4, 2, 5)]),
     ("Embedding(4, 3, padding_idx=-1, scale_grad_by_freq=True)", [whole(4, 2, 5)]),
     ("Embedding(4, 3, max_norm=1.0, norm_type=1.0)", [whole(4, 2, 5)]),
@@ -203,6 +203,7 @@ PLAIN: list[tuple[str, list[Input] | None]] = [
     ("KLDivLoss(reduction='batchmean')", [(4, 3), shares(4, 3)]),
     ("PoissonNLLLoss(full=True)", [(4, 3), shares(4, 3)]),
     ("GaussianNLLLoss(full=True)", [(4, 3), (4, 3), shares(4, 3)]),
+    ("GaussianNLLLoss()", [(4, 3, 2), (4, 3, 2), shares(4, 1, 2)]),
     ("HingeEmbeddingLoss()", [(4, 3), signs(4, 3)]),
     ("SoftMarginLoss()", [(4, 3), signs(4, 3)]),
     ("CosineEmbeddingLoss()", [(4, 3), (4, 3), signs(4)]),
@@ -217,6 +218,10 @@ PLAIN: list[tuple[str, list[Input] | None]] = [
 
 # Constructors and calls that are refused, or that warn.
 REFUSED = [
+    "HuberLoss(delta=None)",
+    "HuberLoss(delta=1j)",
+    "HuberLoss(delta=float('nan'))(torch.zeros(2), torch.zeros(2))",
+    "GaussianNLLLoss()(torch.zeros(4, 3, 2), torch.zeros(4, 3, 2), torch.ones(1, 1, 2))",
     "Conv2d(4, 5, 3, groups=0)",
     "Conv2d(4, 4, 3, padding='same', stride=2)",
     "ConvTranspose2d(4, 4, 3, padding_mode='reflect')",

@@ -198,7 +198,7 @@ def huber_loss(
 ) -> Tensor:
     """Half squared differences up to `delta`, linear beyond."""
     _warn_of_sizes(input, target)
-    if delta <= 0:
+    if not delta > 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     reduction = checked_reduction(reduction)
     if weight is None:
@@ -493,7 +493,10 @@ def gaussian_nll_loss(
     if var.size() != input.size():
         if input.size()[:-1] == var.size():
             var = var.unsqueeze(-1)
-        elif not (input.size()[:-1] == var.size()[:-1] and var.size(-1) == 1):
+        elif input.ndim != var.ndim or [v for x, v in zip(input.shape, var.shape, strict=True) if x != v] != [
+            1
+        ]:
+            # One dimension may be 1 in its place; so may any number be 0, which PyTorch's check lets through.
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")

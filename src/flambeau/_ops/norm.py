@@ -553,3 +553,38 @@ def local_response_norm(
     if size <= 0 or not input.is_floating_point():
         return _local_response_by_pooling(input, size, alpha, beta, k)
     return apply(local_response_op, (input, size, alpha, beta, k))  # type: ignore[no-any-return]
+
+
+def _channel_windows(xp: Any, array: Array, before: int, after: int) -> Array:
+    """Sums over each channel, `before` channels ahead of it and `after` behind it; there are zeros beyond the ends."""
+    channels = array.shape[1]
+    padded = xp.pad(array, ((0, 0), (before, after), *((0, 0),) * (array.ndim - 2)))
+    total = padded[:, :channels]
+    for offset in range(1, before + after + 1):
+        total = total + padded[:, offset : offset + channels]
+    return total
+
+
+def _cross_map_scale(xp: Any, input: Array, size: int, alpha: Any, k: Any) -> Array:
+    squares, reach, channels = input * input, (size - 1) // 2, input.shape[1]
+    near = _channel_windows(xp, squares, reach, reach)
+    if channels > reach + 1:
+        # As in PyTorch, whose running sum never drops the first channel.
+        late = (xp.arange(channels) > reach).reshape(1, -1, *(1,) * (input.ndim - 2))
+        near = near + xp.where(late, squares[:, :1], 0).astype(squares.dtype)
+    return near * (alpha / size) + k
+
+
+@op(promote=KEEP, shape=lambda input, *_: input.shape, node="CrossMapLRN2dBackward")
+def cross_map_response(xp: Any, input: Array, size: int, alpha: Scalar, beta: Scalar, k: Scalar) -> Array:
+    """`local_response_norm` as the older `CrossMapLRN2d` has it."""
+    return input * _cross_map_scale(xp, input, size, alpha, k) ** -beta
+
+
+@cross_map_response.gradient("input")
+def _(xp: Any, g: Array, input: Array, output: Array, size: int, alpha: Any, beta: Any, k: Any) -> Array:
+    # Not quite the derivative: PyTorch's windows lie one channel ahead for odd sizes, and networks were trained with that.
+    scale = _cross_map_scale(xp, input, size, alpha, k)
+    before = min(int(size - (size - 1) / 2), size - 1)
+    nearby = _channel_windows(xp, g * output / scale, before, size - 1 - before)
+    return g * scale**-beta - input * nearby * (2 * alpha * beta / size)

@@ -323,10 +323,13 @@ class HuberLoss(_Loss):
         reduction: "mean", "sum" or "none".
         delta: where one turns into the other.
 
+    Raises: TypeError, if `delta` is no number.
     Source: Huber 1964.
     """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        if not isinstance(delta, float | int):
+            raise TypeError(f"delta must be a float or int, got: {type(delta)}")
         super().__init__(reduction=reduction)
         self.delta = delta
 

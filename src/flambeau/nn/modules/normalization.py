@@ -10,6 +10,7 @@ from flambeau._core.device import DeviceLike
 from flambeau._core.dtype import dtype as DType
 from flambeau._core.tensor import Tensor
 from flambeau._ops.factory import empty
+from flambeau._ops.norm import cross_map_response
 from flambeau.nn import functional as F
 from flambeau.nn import init
 from flambeau.nn.modules.module import Module
@@ -64,18 +65,7 @@ class CrossMapLRN2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() != 4:
             raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
-        squares, channels = input.square(), input.size(1)
-        reach = (self.size - 1) // 2
-        # Squares beyond the first and last channel count as zero.
-        padded = F.pad(squares, (0, 0, 0, 0, reach, reach))
-        near = padded.narrow(1, 0, channels)
-        for offset in range(1, 2 * reach + 1):
-            near = near + padded.narrow(1, offset, channels)
-        if channels > reach + 1:
-            # As in PyTorch, whose running sum never drops the first channel.
-            first = squares.narrow(1, 0, 1).expand(-1, channels - reach - 1, -1, -1)
-            near = near + F.pad(first, (0, 0, 0, 0, reach + 1, 0))
-        return input * (near * (self.alpha / self.size) + self.k) ** -self.beta
+        return cross_map_response(input, self.size, self.alpha, self.beta, self.k)
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
