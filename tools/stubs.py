@@ -28,7 +28,17 @@ from flambeau._core.random import Generator
 from flambeau._core.tensor import Tensor
 
 SOURCE = Path(flambeau.__file__).parent
-MODULES = ["", "fft", "functional", "linalg", "nn.functional", "return_types", "signal.windows", "special"]
+MODULES = [
+    "",
+    "fft",
+    "functional",
+    "linalg",
+    "masked",
+    "nn.functional",
+    "return_types",
+    "signal.windows",
+    "special",
+]
 
 HEAD = '''"""{title}
 

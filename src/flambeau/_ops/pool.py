@@ -18,6 +18,14 @@ from flambeau._core.declare import KEEP, Array
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
+from flambeau._ops.pool_checks import (
+    adaptive_sizes,
+    check_dtype,
+    check_tensor,
+    numbers,
+    output_size,
+    pooled_shape,
+)
 
 # -- windows ---------------------------------------------------------------------------------------
 
@@ -74,52 +82,6 @@ def _put_back(
     return total[(..., *(slice(a, a + n) for a, n in zip(low, shape[-spatial:], strict=True)))]
 
 
-def _output_size(n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
-    size = (n + 2 * p - d * (k - 1) - 1 + (s - 1 if ceil_mode else 0)) // s + 1
-    # The last window starts inside the input or its left padding.
-    if ceil_mode and (size - 1) * s >= n + p:
-        size -= 1
-    return size
-
-
-def _pooled_shape(
-    input: Meta, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-) -> tuple[int, ...]:
-    spatial = len(kernel)
-    if any(s == 0 for s in stride):
-        raise RuntimeError("stride should not be zero")
-    if any(k <= 0 for k in kernel):
-        words = " ".join(f"k{name}: {k}" for name, k in zip("DHW"[-spatial:], kernel, strict=True))
-        raise RuntimeError(f"kernel size should be greater than zero, but got {words}")
-    if any(d <= 0 for d in dilation):
-        words = " ".join(f"dilation{name}: {d}" for name, d in zip("DHW"[-spatial:], dilation, strict=True))
-        raise RuntimeError(f"dilation should be greater than zero, but got {words}")
-    for k, p, d in zip(kernel, padding, dilation, strict=True):
-        if p < 0:
-            raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
-        if p > ((k - 1) * d + 1) // 2:
-            if spatial == 1:
-                raise RuntimeError(
-                    f"max_pool1d() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}"
-                )
-            raise RuntimeError(
-                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation={d}"
-            )
-    sizes = [
-        _output_size(n, k, s, p, d, ceil_mode)
-        for n, k, s, p, d in zip(input.shape[-spatial:], kernel, stride, padding, dilation, strict=True)
-    ]
-    if any(n < 1 for n in sizes):
-        if spatial == 1:
-            raise RuntimeError(f"max_pool1d() Invalid computed output size: {sizes[0]}")
-        channels = input.shape[-spatial - 1]
-        raise RuntimeError(
-            f"Given input size: ({channels}x{'x'.join(map(str, input.shape[-spatial:]))}). Calculated output size: "
-            f"({channels}x{'x'.join(map(str, sizes))}). Output size is too small"
-        )
-    return (*input.shape[:-spatial], *sizes)
-
-
 def _windows_cost(inputs: Any, results: Any) -> int:
     return int(results[0].numel * 9 + inputs[0].numel * 2)
 
@@ -128,9 +90,10 @@ def _windows_cost(inputs: Any, results: Any) -> int:
 
 
 def _max_shape(
-    input: Meta, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    input: Meta, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, name: str
 ) -> list[Meta]:
-    shape = _pooled_shape(input, kernel, stride, padding, dilation, ceil_mode)
+    shape = pooled_shape(name, input.shape, kernel, stride, padding, dilation, ceil_mode)
+    check_dtype(name, input)
     return [input.with_shape(shape), meta_of(shape, dtypes.int32, input.device)]
 
 
@@ -142,13 +105,13 @@ def _max_shape(
     node="MaxPool2DWithIndicesBackward",
 )
 def max_pool(
-    xp: Any, input: Array, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    xp: Any, input: Array, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, name: str
 ) -> tuple[Array, Array]:
     """The maximum of each window and the position in the kernel where it stands (the first of equal ones)."""
     spatial = len(kernel)
     sizes_in = input.shape[-spatial:]
     sizes = [
-        _output_size(n, k, s, p, d, ceil_mode)
+        output_size(n, k, s, p, d, ceil_mode)
         for n, k, s, p, d in zip(sizes_in, kernel, stride, padding, dilation, strict=True)
     ]
     lowest = -np.inf if input.dtype.kind == "f" else np.iinfo(input.dtype).min
@@ -228,54 +191,17 @@ def indices_of_places(
     return flat
 
 
-def _numbers(value: Any, count: int, name: str, what: str) -> tuple[int, ...]:
-    if hasattr(value, "__index__"):
-        return (value.__index__(),) * count
-    items = tuple(item.__index__() for item in value)
-    if len(items) == 1:
-        return items * count
-    if len(items) != count:
-        word = {1: "one", 2: "two", 3: "three"}[count]
-        start = "must either be omitted, " if what == "stride" else "must either be "
-        raise RuntimeError(f"{name}: {what} {start}a single int, or a tuple of {word} ints")
-    return items
-
-
-def _check_pool_input(input: Tensor, count: int, name: str, what: str = "max") -> None:
-    if not isinstance(input, Tensor):
-        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
-    shape = list(input.shape)
-    if input.ndim not in (count + 1, count + 2):
-        if count == 1:
-            if what == "max":
-                raise RuntimeError(
-                    "max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but "
-                    f"got:{shape}"
-                )
-            raise RuntimeError(
-                f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' (while "
-                f"checking arguments for {name})"
-            )
-        raise RuntimeError(f"non-empty {count + 1}D or {count + 2}D (batch mode) tensor expected for input")
-    if 0 in (shape[1:] if input.ndim == count + 2 else shape):
-        raise RuntimeError(
-            f"Expected {count + 1}D or {count + 2}D (batch mode) tensor with optional 0 dim batch size for input, but "
-            f"got:{shape}"
-        )
-
-
 def _max_pool(
     name: str, count: int, input: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool,
     return_indices: bool,
 ) -> Any:  # fmt: skip
-    _check_pool_input(input, count, name)
-    if input.dtype is dtypes.bool_ or input.is_complex():
-        raise NotImplementedError(f"\"{name}\" not implemented for '{input.dtype.scalar_type}'")
-    kernel = _numbers(kernel, count, name, "kernel_size")
+    check_tensor(input, name)
+    own = f"{name}_with_indices" if return_indices and count == 1 else name
+    kernel = numbers(kernel, count, own, "kernel_size")
     empty = stride is None or (isinstance(stride, (list, tuple)) and not stride)
-    stride = kernel if empty else _numbers(stride, count, name, "stride")
-    padding, dilation = _numbers(padding, count, name, "padding"), _numbers(dilation, count, name, "dilation")
-    values, places = apply(max_pool, (input, kernel, stride, padding, dilation, bool(ceil_mode)))
+    stride = kernel if empty else numbers(stride, count, own, "stride")
+    padding, dilation = numbers(padding, count, own, "padding"), numbers(dilation, count, own, "dilation")
+    values, places = apply(max_pool, (input, kernel, stride, padding, dilation, bool(ceil_mode), own))
     if not return_indices:
         return values
     sizes_in = tuple(input.shape[-count:])
@@ -323,8 +249,11 @@ def _average_shape(
     ceil_mode: bool,
     count_include_pad: bool,
     divisor: Any,
+    name: str,
 ) -> tuple[int, ...]:
-    return _pooled_shape(input, kernel, stride, padding, (1,) * len(kernel), ceil_mode)
+    shape = pooled_shape(name, input.shape, kernel, stride, padding, (1,) * len(kernel), ceil_mode)
+    check_dtype(name, input)
+    return shape
 
 
 def _divisors(
@@ -353,13 +282,14 @@ def avg_pool(
     ceil_mode: bool,
     count_include_pad: bool,
     divisor: Any,
+    name: str,
 ) -> Array:
     """The mean of each window."""
     spatial = len(kernel)
     sizes_in = input.shape[-spatial:]
     one = (1,) * spatial
     sizes = [
-        _output_size(n, k, s, p, 1, ceil_mode)
+        output_size(n, k, s, p, 1, ceil_mode)
         for n, k, s, p in zip(sizes_in, kernel, stride, padding, strict=True)
     ]
     x = _padded(xp, input, padding, _ends(sizes_in, kernel, stride, padding, one, sizes), 0)
@@ -390,16 +320,14 @@ def _avg_pool(
     name: str, count: int, input: Tensor, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, include: bool,
     divisor: int | None = None,
 ) -> Tensor:  # fmt: skip
-    _check_pool_input(input, count, name, "avg")
-    kernel = _numbers(kernel, count, name, "kernel_size")
+    check_tensor(input, name)
+    kernel = numbers(kernel, count, name, "kernel_size")
     empty = stride is None or (isinstance(stride, (list, tuple)) and not stride)
-    stride = kernel if empty else _numbers(stride, count, name, "stride")
-    padding = _numbers(padding, count, name, "padding")
+    stride = kernel if empty else numbers(stride, count, name, "stride")
+    padding = numbers(padding, count, name, "padding")
     if divisor is not None and divisor == 0:
         raise RuntimeError("divisor must be not zero")
-    if input.dtype is dtypes.bool_ or (input.dtype is not dtypes.int64 and not input.is_floating_point()):
-        raise NotImplementedError(f"\"{name}_out_frame\" not implemented for '{input.dtype.scalar_type}'")
-    return apply(avg_pool, (input, kernel, stride, padding, bool(ceil_mode), bool(include), divisor))  # type: ignore[no-any-return]
+    return apply(avg_pool, (input, kernel, stride, padding, bool(ceil_mode), bool(include), divisor, name))  # type: ignore[no-any-return]
 
 
 @function("avg_pool1d", "nn.functional.avg_pool1d", out=True)
@@ -475,47 +403,11 @@ def _(xp: Any, g: Array, input_meta: Meta, sizes: Any) -> Array:
     return g
 
 
-def _adaptive_sizes(name: str, count: int, input: Tensor, output_size: Any) -> tuple[int, ...]:
-    if not isinstance(input, Tensor):
-        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
-    if hasattr(output_size, "__index__"):
-        output_size = (output_size,) * count
-    output_size = tuple(output_size)
-    if len(output_size) >= input.ndim:
-        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
-    if len(output_size) != count:
-        raise RuntimeError(f"{name}: output_size must be {count}")
-    own = tuple(input.shape[-count:])
-    sizes = tuple(n if size is None else int(size) for size, n in zip(output_size, own, strict=True))
-    if any(size < 0 for size in sizes):
-        raise RuntimeError(
-            f"{name}: elements of output_size must be greater than or equal to 0 but received "
-            f"{{{', '.join(map(str, sizes))}}}"
-        )
-    if input.ndim not in (count + 1, count + 2):
-        if count == 1:
-            raise RuntimeError(
-                f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' (while "
-                f"checking arguments for {name})"
-            )
-        raise RuntimeError(
-            f"{name}(): Expected {count + 1}D or {count + 2}D tensor, but got {list(input.shape)}"
-        )
-    for i, n in enumerate(own):
-        if n == 0:
-            raise RuntimeError(
-                f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
-                f"{list(input.shape)} with dimension {input.ndim - count + i} being empty"
-            )
-    return sizes
-
-
 def _adaptive_average(name: str, count: int, input: Tensor, output_size: Any) -> Tensor:
-    sizes = _adaptive_sizes(name, count, input, output_size)
-    if not input.is_floating_point():
-        raise NotImplementedError(f"\"{name}\" not implemented for '{input.dtype.scalar_type}'")
+    sizes = adaptive_sizes(name, count, input, output_size)
     if count == 2 and sizes == (1, 1):
         return input.mean((-1, -2), keepdim=True)  # type: ignore[attr-defined,no-any-return]
+    check_dtype(name, input._meta)
     return apply(adaptive_average, (input, sizes))  # type: ignore[no-any-return]
 
 
@@ -589,7 +481,8 @@ def _(xp: Any, g: Any, indices: Array, input_meta: Meta, sizes: Any) -> Array:
 
 
 def _adaptive_max(name: str, count: int, input: Tensor, output_size: Any, return_indices: bool) -> Any:
-    sizes = _adaptive_sizes(name, count, input, output_size)
+    sizes = adaptive_sizes(name, count, input, output_size)
+    check_dtype(name, input._meta)
     values, indices = apply(adaptive_maximum, (input, sizes))
     return (values, indices) if return_indices else values
 
