@@ -4,6 +4,7 @@ from flambeau.nn import common_types as common_types
 from flambeau.nn import functional as functional
 from flambeau.nn import init as init
 from flambeau.nn import modules as modules
+from flambeau.nn import parallel as parallel
 from flambeau.nn import parameter as parameter
 from flambeau.nn import utils as utils
 from flambeau.nn.modules import (
@@ -171,6 +172,7 @@ from flambeau.nn.modules import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from flambeau.nn.parallel import DataParallel
 from flambeau.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 __all__ = [
@@ -219,6 +221,7 @@ __all__ = [
     "CosineSimilarity",
     "CrossEntropyLoss",
     "CrossMapLRN2d",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
