@@ -17,6 +17,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -43,8 +44,32 @@ FLOATING = "floating"  # the same, and integers become the default dtype
 KEEP = "keep"  # no casts; float16 and bfloat16 are widened to float32 inside (rounded once, as PyTorch does)
 RAW = "raw"  # nothing at all: the body sees the arrays as they are
 
-# `out=APART`: the `out=` tensor may share no memory with an operand. For pointwise operations it may be one of them.
-APART = "apart"
+
+@dataclass(frozen=True)
+class Out:
+    """What an operation asks of its `out=` tensors.
+
+    Args:
+        dtype: PyTorch's error for any dtype but the result's own, in which `{wanted}` and `{found}` name the two ("Float"),
+            `{wanted_cpp}` and `{found_cpp}` as C++ does ("float"). Without it each is taken that the result can be cast to.
+        apart: whether they may share no memory with an operand. For pointwise operations they may be one of them.
+    """
+
+    dtype: str | None = None
+    apart: bool = False
+
+
+ANY = Out()
+APART = Out(apart=True)
+EXACT = Out("Expected out tensor to have dtype {wanted_cpp}, but got {found_cpp} instead")
+EXACT_APART = Out(EXACT.dtype, apart=True)
+EXACT_UNARY = Out("Found dtype {found} but expected {wanted}")
+
+
+def wanted_out(out: Out | bool) -> Out | None:
+    """What a declaration's `out=` says; None: the operation has no `out=`."""
+    return (ANY if out else None) if isinstance(out, bool) else out
+
 
 registry: dict[str, Any] = {}
 _named: set[int] = set()  # functions that stand in `registry`, by id
@@ -261,8 +286,7 @@ class Op:
         self.many_outputs: bool = options.pop("many_outputs", False)
         self.differentiable: bool = options.pop("differentiable", True)
         self.guards: tuple[str, ...] | None = options.pop("guards", None)
-        out = options.pop("out", False)
-        self.out, self.apart = bool(out), out is APART
+        self.out: Out | None = wanted_out(options.pop("out", False))
         # Whether the first tensor may be a number, as in `torch.mul(2, x)`.
         self.accepts_numbers: bool = options.pop("numbers", False)
         self.view: bool = options.pop("view", False)

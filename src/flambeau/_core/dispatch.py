@@ -15,7 +15,7 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core.arguments import apply_slowly
-from flambeau._core.declare import APART, Op, register
+from flambeau._core.declare import ANY, Op, Out, register, wanted_out
 from flambeau._core.fastpath import MISSING, lazy_function, plain_types
 from flambeau._core.inplace import check_writable, refuse_overlap, resize, write, write_out
 from flambeau._core.overrides import as_called, call_overriding, overriding
@@ -54,15 +54,14 @@ def op(*names: str, **options: Any) -> Callable[[Callable[..., Any]], Op]:
     return wrap
 
 
-def function(*names: str, out: bool | str = False) -> Callable[[F], F]:
+def function(*names: str, out: Out | bool = False) -> Callable[[F], F]:
     """Declares a public function written over tensors and other functions."""
 
     def wrap(body: F) -> F:
-        public: Any = (
-            _with_out(body, names[0].rpartition(".")[2] if names else body.__name__, out is APART)
-            if out
-            else body
-        )
+        public: Any = body
+        asked = wanted_out(out)
+        if asked is not None:
+            public = _with_out(body, names[0].rpartition(".")[2] if names else body.__name__, asked)
         signature = inspect.signature(public)
         if "dim" in signature.parameters and any(not name.startswith("nn.") for name in names):
             public = accept_numpy_names(public, signature)
@@ -172,13 +171,13 @@ def _public_function(
         if missing:
             listed = ", ".join(f'"{n}"' for n in missing)
             raise TypeError(f"{public_name}() missing {len(missing)} required positional arguments: {listed}")
-        if names[-1] != "out" or not declared.out:
+        if names[-1] != "out" or declared.out is None:
             return slow(op, args)
         result = slow(op, args[:-1])
         if args[-1] is None:
             return result
-        operands = args[:-1] if declared.apart or declared.pointwise else ()
-        return _write_outs(args[-1], result, declared.name, operands, declared.apart)
+        operands = args[:-1] if declared.out.apart or declared.pointwise else ()
+        return _write_outs(args[-1], result, declared.name, operands, declared.out)
 
     function = lazy_function(public_name, declared, params, fallback)
     function.__doc__ = declared.body.__doc__
@@ -243,21 +242,22 @@ def accept_numpy_names(function: Callable[..., Any], signature: inspect.Signatur
     return wrapped
 
 
-def _write_outs(out: Any, result: Any, name: str, operands: Sequence[Any] = (), apart: bool = False) -> Any:
+def _write_outs(out: Any, result: Any, name: str, operands: Sequence[Any], asked: Out = ANY) -> Any:
     if isinstance(result, (tuple, list)):
         for target, item in zip(out, result, strict=True):
-            write_out(target, item, name, operands, apart)
+            write_out(target, item, name, operands, asked)
         return type(result)(out) if isinstance(result, tuple) else tuple(out)
-    return write_out(out, result, name, operands, apart)
+    return write_out(out, result, name, operands, asked)
 
 
-def _with_out(function: Callable[..., Any], name: str, apart: bool) -> Callable[..., Any]:
+def _with_out(function: Callable[..., Any], name: str, asked: Out) -> Callable[..., Any]:
     """Adds a keyword `out=` to a function."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
-        return result if out is None else _write_outs(out, result, name, args if apart else (), apart)
+        operands = (*args, *kwargs.values()) if asked.apart else ()
+        return result if out is None else _write_outs(out, result, name, operands, asked)
 
     signature = inspect.signature(function)
     if "out" not in signature.parameters:

@@ -10,6 +10,7 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core.autograd import OpNode, move_retained
+from flambeau._core.declare import ANY, Out
 from flambeau._core.modes import modes
 from flambeau._core.storage import Storage
 from flambeau._core.strides import dense_order
@@ -48,7 +49,7 @@ def check_writable(target: Tensor, overlap: bool = False) -> None:
 
 def _refuse_repeated(target: Tensor) -> None:
     """Raises where elements of an expanded tensor share memory."""
-    if target._stride is None or 0 not in target._stride:
+    if target._stride is None or 0 not in target._stride or not target._meta.numel:
         return
     shape = target._meta.shape
     if any(stride == 0 and size > 1 for stride, size in zip(target._stride, shape, strict=True)):
@@ -61,10 +62,10 @@ def _refuse_repeated(target: Tensor) -> None:
 def refuse_overlap(target: Tensor, others: Sequence[Any], apart: bool = False) -> None:
     """Raises where PyTorch does: an operand shares a part of the memory that is written to, but is not just that memory.
 
-    `apart` refuses that, too, and looks into lists of operands.
+    `apart` refuses that, too.
     """
     for other in others:
-        if apart and isinstance(other, (list, tuple)):
+        if isinstance(other, (list, tuple)):
             refuse_overlap(target, other, apart)
         if not isinstance(other, Tensor) or other._storage is not target._storage:
             continue
@@ -150,12 +151,24 @@ def _guard_rewritten(result: Tensor, target: Tensor) -> None:
         ]
 
 
+def _check_out_dtype(found: dtypes.dtype, wanted: dtypes.dtype, asked: Out) -> None:
+    if asked.dtype is None:
+        if not dtypes.can_cast(wanted, found):
+            raise RuntimeError(
+                f"result type {wanted.scalar_type} can't be cast to the desired output type {found.scalar_type}"
+            )
+    elif found is not wanted:
+        names = {"wanted": wanted.scalar_type, "found": found.scalar_type}
+        in_cpp = {"wanted_cpp": dtypes.cpp_name(wanted), "found_cpp": dtypes.cpp_name(found)}
+        raise RuntimeError(asked.dtype.format(**names, **in_cpp))
+
+
 def write_out(
-    out: Tensor, result: Tensor, name: str, operands: Sequence[Any] = (), apart: bool = False
+    out: Tensor, result: Tensor, name: str, operands: Sequence[Any] = (), asked: Out = ANY
 ) -> Tensor:
     """Puts a result into an `out=` tensor, resizing it where PyTorch does; returns `out`.
 
-    `operands`, `apart`: what `out` must not overlap with, and how strictly; see `refuse_overlap`.
+    `operands`: what `out` must not overlap with; `asked`: what the operation asks of it.
     """
     if not isinstance(out, Tensor):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
@@ -163,17 +176,13 @@ def write_out(
         raise RuntimeError(
             f"Expected out tensor to have device {result.device}, but got {out.device} instead"
         )
-    if not dtypes.can_cast(result._meta.dtype, out._meta.dtype):
-        raise RuntimeError(
-            f"result type {result._meta.dtype.scalar_type} can't be cast to the desired output type "
-            f"{out._meta.dtype.scalar_type}"
-        )
+    _check_out_dtype(out._meta.dtype, result._meta.dtype, asked)
     if modes.grad and (out.requires_grad or result._rg):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
             "requires grad."
         )
-    refuse_overlap(out, operands, apart)
+    refuse_overlap(out, operands, asked.apart)
     if out._meta.shape != result._meta.shape:
         if out._meta.numel:
             warnings.warn(
@@ -187,7 +196,8 @@ def write_out(
     _refuse_repeated(out)
     if result._meta.dtype is not out._meta.dtype:
         result = result.to(out._meta.dtype)  # type: ignore[attr-defined]
-    out._write(result._read())
+    if result._meta.numel:
+        out._write(result._read())
     return out
 
 

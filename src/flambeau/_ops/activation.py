@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import KEEP, Array, Index, Op, Scalar, canonical_dim, same
+from flambeau._core.declare import EXACT_UNARY, KEEP, Array, Index, Op, Out, Scalar, canonical_dim, same
 from flambeau._core.dispatch import apply, function, in_place, op
 from flambeau._core.random import Generator, default_generator
 from flambeau._core.tensor import Tensor, from_array
@@ -251,7 +251,7 @@ def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     "hardshrink",
     "Tensor.hardshrink",
     "nn.functional.hardshrink",
-    out=True,
+    out=EXACT_UNARY,
     promote=KEEP,
     shape=same,
     pointwise=True,
@@ -285,7 +285,7 @@ def _(xp: Any, g: Array, input: Array, lambd: Any) -> Array:
     return xp.where((input >= -lambd) & (input <= lambd), 0, g)
 
 
-@function("nn.functional.softshrink", out=True)
+@function("nn.functional.softshrink", out=EXACT_UNARY)
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """`input` moved towards zero by `lambd`; 0 between `-lambd` and `lambd`."""
     if lambd < 0:
@@ -445,7 +445,7 @@ def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
 
 @op(
     "nn.functional.softplus",
-    out=True,
+    out=EXACT_UNARY,
     promote=KEEP,
     shape=same,
     pointwise=True,
@@ -471,7 +471,7 @@ def _log_sigmoid(xp: Any, x: Any) -> Any:
 
 @op(
     "nn.functional.logsigmoid",
-    out=True,
+    out=Out("expected scalar type {wanted} but found {found}"),
     promote=KEEP,
     shape=same,
     pointwise=True,
@@ -504,7 +504,7 @@ def _check_gelu(name: str, input: Meta, approximate: str) -> None:
 
 @op(
     "nn.functional.gelu",
-    out=True,
+    out=EXACT_UNARY,
     promote=KEEP,
     shape=lambda input, *_: input.shape,
     pointwise=True,

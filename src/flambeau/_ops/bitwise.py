@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from flambeau._core.declare import KEEP, PROMOTE, Array, Operand, broadcast
+from flambeau._core.declare import EXACT_UNARY, KEEP, PROMOTE, Array, Operand, broadcast
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._ops.pointwise import as_operand
@@ -16,7 +16,7 @@ _BITS: dict[str, Any] = {"promote": PROMOTE, "shape": broadcast, "differentiable
 
 
 @op(
-    "bitwise_not", "Tensor.bitwise_not", "Tensor.bitwise_not_", out=True, promote=KEEP, shape=broadcast,
+    "bitwise_not", "Tensor.bitwise_not", "Tensor.bitwise_not_", out=EXACT_UNARY, promote=KEEP, shape=broadcast,
     differentiable=False, dtypes=supports("bi", "bitwise_not_cpu"),
 )  # fmt: skip
 def bitwise_not(xp: Any, input: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import PROMOTE, RAW, Array, Index, Operand, broadcast, registry
+from flambeau._core.declare import PROMOTE, RAW, Array, Index, Operand, Out, broadcast, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
@@ -238,7 +238,7 @@ def _(xp: Any, g: Array, condition: Array) -> Array:
 _MISSING: Any = object()
 
 
-@function("where", out=True)
+@function("where", out=Out("Expected out type to be {wanted} but got {found}"))
 def where(condition: Tensor, input: Any = _MISSING, other: Any = _MISSING) -> Any:
     """`input` where `condition` is true, `other` elsewhere; both may be numbers. With a condition alone: its
     indices.
@@ -266,7 +266,7 @@ def where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
     "nan_to_num_",
     "Tensor.nan_to_num",
     "Tensor.nan_to_num_",
-    out=True,
+    out=Out("nan_to_num: dtype of out: {found} should be same as input: {wanted}"),
     promote=RAW,
     pointwise=True,
     shape=lambda input, *_: input,
@@ -313,7 +313,7 @@ def _check_heaviside(name: str, input: Meta, values: Meta) -> None:
     "heaviside",
     "Tensor.heaviside",
     "Tensor.heaviside_",
-    out=True,
+    out=Out("heaviside is not yet implemented for tensors with different dtypes."),
     promote=PROMOTE,
     shape=broadcast,
     dtypes=_check_heaviside,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import PROMOTE, RAW, Array, Operand, broadcast, broadcast_shapes
+from flambeau._core.declare import PROMOTE, RAW, Array, Operand, Out, broadcast, broadcast_shapes
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import META, Meta
@@ -172,7 +172,7 @@ def isreal(xp: Any, input: Array) -> Array:
 @op(
     "isposinf",
     "Tensor.isposinf",
-    out=True,
+    out=Out("isposinf does not support non-boolean outputs."),
     dtypes=refuses("c", "isposinf does not support complex inputs."),
     **_QUESTION,
 )
@@ -184,7 +184,7 @@ def isposinf(xp: Any, input: Array) -> Array:
 @op(
     "isneginf",
     "Tensor.isneginf",
-    out=True,
+    out=Out("isneginf does not support non-boolean outputs."),
     dtypes=refuses("c", "isneginf does not support complex inputs."),
     **_QUESTION,
 )
@@ -196,7 +196,7 @@ def isneginf(xp: Any, input: Array) -> Array:
 @op(
     "signbit",
     "Tensor.signbit",
-    out=True,
+    out=Out("signbit does not support non-boolean outputs."),
     dtypes=refuses("c", "signbit is not implemented for complex tensors.", NotImplementedError),
     **_QUESTION,
 )

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import KEEP, RAW, Array, canonical_dim, registry
+from flambeau._core.declare import KEEP, RAW, Array, Out, canonical_dim, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
@@ -21,6 +21,9 @@ from flambeau._ops.supported import kind
 def _same_shape(input: Meta, dim: int, *_: Any) -> tuple[int, ...]:
     canonical_dim(dim, input.ndim)
     return input.shape
+
+
+_EXACT = Out("expected scalar_type {wanted} but found {found}")
 
 
 def reverse_cumsum(xp: Any, x: Any, dim: int) -> Any:
@@ -87,7 +90,7 @@ def _log_running_sum(xp: Any, x: Any, dim: int) -> Any:
 @op(
     "logcumsumexp",
     "Tensor.logcumsumexp",
-    out=True,
+    out=_EXACT,
     promote=KEEP,
     dtypes=_check_logcumsumexp,
     shape=_same_shape,
@@ -150,7 +153,7 @@ def _running(name: str, accumulate: Callable[..., Any], doc: str) -> Any:
         return named_result(name, apply(declared, (input, dim)))
 
     front.__name__, front.__qualname__, front.__doc__ = name, name, doc
-    return function(name, f"Tensor.{name}", out=True)(front)
+    return function(name, f"Tensor.{name}", out=_EXACT)(front)
 
 
 def add_along(xp: Any, base: Any, indices: Any, values: Any, dim: int) -> Any:

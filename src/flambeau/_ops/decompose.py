@@ -13,7 +13,7 @@ import numpy as np
 from jax import lax
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, Index, broadcast_shapes, registry
+from flambeau._core.declare import EXACT, Array, Index, broadcast_shapes, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
@@ -84,7 +84,7 @@ def _(xp: Any, g: Any, A_meta: Meta, Q: Array, R: Array, mode: str) -> Array:
     return xp.concatenate([to_a, Q @ to_rest], -1)
 
 
-@function("linalg.qr", out=True)
+@function("linalg.qr", out=EXACT)
 def qr(A: Tensor, mode: str = "reduced") -> Any:
     """A as the product of an orthonormal Q and an upper triangular R.
 
@@ -99,7 +99,7 @@ def qr(A: Tensor, mode: str = "reduced") -> Any:
     return named_result("linalg_qr", apply(qr_op, (A, mode)))
 
 
-@function("qr", "Tensor.qr", out=True)
+@function("qr", "Tensor.qr", out=EXACT)
 def torch_qr(input: Tensor, some: bool = True) -> Any:
     """`linalg.qr` under its old name."""
     warnings.warn(
@@ -173,7 +173,7 @@ def _check_driver(driver: str | None) -> None:
         )
 
 
-@function("linalg.svd", out=True)
+@function("linalg.svd", out=EXACT)
 def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
     """A as `U @ diag(S) @ Vh`: singular values S in falling order, orthonormal U and Vh.
 
@@ -186,7 +186,7 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
     return named_result("linalg_svd", apply(svd_op, (A, bool(full_matrices))))
 
 
-@function("svd", "Tensor.svd", out=True)
+@function("svd", "Tensor.svd", out=EXACT)
 def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     """`linalg.svd` under its old name: V instead of Vh, and reduced unless `some` is False."""
     if input.ndim < 2:
@@ -202,7 +202,7 @@ def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     return named_result("svd", (u, s, vh.mH))
 
 
-@function("linalg.svdvals", out=True)
+@function("linalg.svdvals", out=EXACT)
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     """The singular values, in falling order."""
     _check_driver(driver)
@@ -248,7 +248,7 @@ def _uplo(value: str) -> str:
     return value.upper()
 
 
-@function("linalg.eigh", out=True)
+@function("linalg.eigh", out=EXACT)
 def eigh(A: Tensor, UPLO: str = "L") -> Any:
     """Eigenvalues, rising, and eigenvectors of a symmetric or Hermitian matrix.
 
@@ -258,7 +258,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Any:
     return named_result("linalg_eigh", apply(eigh_op, (A, _uplo(UPLO))))
 
 
-@function("linalg.eigvalsh", out=True)
+@function("linalg.eigvalsh", out=EXACT)
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """The eigenvalues, rising, of a symmetric or Hermitian matrix."""
     return apply(eigh_op, (A, _uplo(UPLO)))[0]  # type: ignore[no-any-return]
@@ -346,7 +346,7 @@ def _factored(A: Tensor, pivot: bool, name: str) -> Any:
     return apply(lu_op, (A,))
 
 
-@function("linalg.lu_factor_ex", out=True)
+@function("linalg.lu_factor_ex", out=EXACT)
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> Any:
     """The LU factorization, compact, and `info`: 0, or the number of the pivot that is zero."""
     found = _factored(A, pivot, "torch.lu_factor")
@@ -371,7 +371,7 @@ def _check_pivots(info: Tensor, name: str) -> None:
         )
 
 
-@function("linalg.lu_factor", out=True)
+@function("linalg.lu_factor", out=EXACT)
 def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
     """The LU factorization, compact: L and U in one matrix, and the pivots for `lu_solve`."""
     found = _factored(A, pivot, "torch.lu_factor")
@@ -424,14 +424,14 @@ def _unpacked(LU: Tensor, pivots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return P, lower + eye, LU[..., :k, :].triu()  # type: ignore[attr-defined]
 
 
-@function("linalg.lu", out=True)
+@function("linalg.lu", out=EXACT)
 def lu(A: Tensor, *, pivot: bool = True) -> Any:
     """A as `P @ L @ U`: a permutation, a lower and an upper triangular matrix."""
     found = _factored(A, pivot, "linalg.lu")
     return named_result("linalg_lu", _unpacked(found[0], found[1]))
 
 
-@function("lu_unpack", out=True)
+@function("lu_unpack", out=EXACT)
 def lu_unpack(
     LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> Any:
@@ -449,7 +449,7 @@ def lu_unpack(
     )
 
 
-@function("linalg.lu_solve", out=True)
+@function("linalg.lu_solve", out=EXACT)
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
     """The solution of `A X = B` (or `X A = B`) from A's LU factorization; of A's adjoint for
     `adjoint=True`.
@@ -471,7 +471,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     return lu_solve(LU, pivots, B.mH, adjoint=not adjoint).mH  # type: ignore[no-any-return,attr-defined]
 
 
-@function("lu_solve", "Tensor.lu_solve", out=True)
+@function("lu_solve", "Tensor.lu_solve", out=EXACT)
 def torch_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
     """`linalg.lu_solve` under its old name, arguments reversed."""
     warnings.warn(

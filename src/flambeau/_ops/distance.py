@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core.declare import (
+    EXACT,
     PROMOTE,
     Array,
     Dims,
@@ -153,7 +154,7 @@ def _(xp: Any, g: Array, input: Array, output: Array, ord: float, dim: Any, keep
     return norm_gradient(xp, g, input, output, ord, canonical_dims(dim, input.ndim))
 
 
-@function("linalg.vector_norm", out=True)
+@function("linalg.vector_norm", out=EXACT)
 def vector_norm(
     x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None
 ) -> Tensor:
@@ -283,7 +284,7 @@ def _renorm_parts(xp: Any, input: Any, p: float, dim: int, maxnorm: float) -> tu
     "renorm",
     "Tensor.renorm",
     "Tensor.renorm_",
-    out=True,
+    out=EXACT,
     dtypes=_check_renorm,
     shape=lambda input, p, dim, maxnorm: (canonical_dim(dim, input.ndim), input.shape)[1],
 )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import FLOATING, KEEP, RAW, Array, Op, broadcast, same
+from flambeau._core.declare import EXACT_UNARY, FLOATING, KEEP, RAW, Array, Op, broadcast, same
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.dtype import dtype as DType
 from flambeau._core.tensor import Tensor
@@ -155,6 +155,7 @@ neg = unary(
         "invert a mask, use the `~` "
         "or `logical_not()` operator instead.",
     ),
+    out=EXACT_UNARY,
 )
 abs = unary(
     "abs absolute Tensor.abs Tensor.absolute",
@@ -164,6 +165,7 @@ abs = unary(
     promote=KEEP,
     result=_real,
     dtypes=supports("ihfc", "abs_cpu"),
+    out=EXACT_UNARY,
 )
 
 
@@ -186,6 +188,7 @@ sign = unary(
         "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.",
         NotImplementedError,
     ),
+    out=EXACT_UNARY,
 )
 
 
@@ -204,6 +207,7 @@ sgn = unary(
     _sgn_gradient,
     "The sign; of complex numbers, the number divided by its modulus.",
     promote=KEEP,
+    out=EXACT_UNARY,
 )
 reciprocal = unary(
     "reciprocal",
@@ -234,7 +238,7 @@ def positive(input: Tensor) -> Tensor:
 
 
 def _rounding(name: str, text: str = "") -> dict[str, Any]:
-    return {"promote": KEEP, "dtypes": supports("ihf", f"{name}_vml_cpu", text)}
+    return {"promote": KEEP, "dtypes": supports("ihf", f"{name}_vml_cpu", text), "out": EXACT_UNARY}
 
 
 def _exact_or(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -270,6 +274,7 @@ frac = unary(
     "What `trunc` takes away.",
     promote=KEEP,
     dtypes=supports("hf", "frac_cpu"),
+    out=EXACT_UNARY,
 )
 
 
@@ -285,7 +290,7 @@ def _check_round(name: str, input: Meta, decimals: int) -> None:
     "Tensor.round",
     "Tensor.round_",
     "special.round",
-    out=True,
+    out=EXACT_UNARY,
     promote=KEEP,
     shape=broadcast,
     dtypes=_check_round,
@@ -490,6 +495,7 @@ conj_physical = unary(
     promote=RAW,
     shape=lambda input: input,
     node="ConjPhysicalBackward0",
+    out=EXACT_UNARY,
 )
 
 

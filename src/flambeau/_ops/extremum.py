@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import RAW, Array, Dims, Index, canonical_dim, canonical_dims, registry
+from flambeau._core.declare import (
+    EXACT,
+    RAW,
+    Array,
+    Dims,
+    Index,
+    Out,
+    canonical_dim,
+    canonical_dims,
+    registry,
+)
 from flambeau._core.dispatch import apply, function, op, write_out
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
@@ -155,7 +165,10 @@ def _overloads(name: str, whole: Any, along: Any, pairwise: str) -> Callable[...
             raise no_overload(name, input=input, dim=dim, out=out)
         found = apply(along, (input, dim, keepdim))
         if out is not None:
-            found = [write_out(target, item, name) for target, item in zip(out, found, strict=True)]
+            found = [
+                write_out(target, item, name, (input,), EXACT)
+                for target, item in zip(out, found, strict=True)
+            ]
         return named_result(name, found)
 
     choose.__name__ = choose.__qualname__ = name
@@ -198,7 +211,7 @@ def _arg(name: str, find: Callable[..., Any], doc: str) -> Any:
 
     body.__name__, body.__doc__ = name, doc
     return op(
-        name, f"Tensor.{name}", out=True, promote=RAW, result=dtypes.int64, shape=shape, differentiable=False
+        name, f"Tensor.{name}", out=EXACT, promote=RAW, result=dtypes.int64, shape=shape, differentiable=False
     )(body)
 
 
@@ -215,6 +228,11 @@ argmin = _arg(
 
 
 # -- amax, amin, aminmax ---------------------------------------------------------------------------
+
+
+_LIKE_INPUT = Out(
+    "Expected the dtype for input and out to match, but got {wanted} for input's dtype and {found} for out's dtype."
+)
 
 
 def _plain(name: str, reduce: Callable[..., Any], doc: str) -> Any:
@@ -234,7 +252,12 @@ def _plain(name: str, reduce: Callable[..., Any], doc: str) -> Any:
 
     body.__name__, body.__doc__ = name, doc
     declared = op(
-        name, f"Tensor.{name}", out=True, promote=RAW, shape=shape, result=lambda input, *_: input.dtype
+        name,
+        f"Tensor.{name}",
+        out=_LIKE_INPUT,
+        promote=RAW,
+        shape=shape,
+        result=lambda input, *_: input.dtype,
     )(body)
 
     @declared.gradient("input")
@@ -284,7 +307,7 @@ def _(xp: Any, g: Any, input: Array, smallest: Array, largest: Array, dim: Any, 
     return _shared(xp, g[0], input, smallest, dim, keepdim) + _shared(xp, g[1], input, largest, dim, keepdim)
 
 
-@function("aminmax", "Tensor.aminmax", out=True)
+@function("aminmax", "Tensor.aminmax", out=EXACT)
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """The smallest and the largest element, over `dim` or over everything."""
     return named_result("aminmax", apply(both_extremes, (input, dim, keepdim)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core import strides as stride_rules
-from flambeau._core.declare import RAW, Array, Operand, broadcast_shapes, registry
+from flambeau._core.declare import RAW, Array, Operand, Out, broadcast_shapes, registry
 from flambeau._core.dispatch import check_writable, function, op, write
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
@@ -158,7 +158,13 @@ def _complex_of(first: Meta, second: Meta) -> Meta:
     return meta_of(broadcast_shapes(first.shape, second.shape), first.dtype.to_complex(), first.device)
 
 
-@op("complex", out=True, promote=RAW, shape=_complex_of, dtypes=_check_parts)
+@op(
+    "complex",
+    out=Out("Expected object of scalar type {wanted} but got scalar type {found} for argument 'out'"),
+    promote=RAW,
+    shape=_complex_of,
+    dtypes=_check_parts,
+)
 def complex_(xp: Any, real: Array, imag: Array) -> Array:
     """`real + 1j * imag`."""
     real, imag = xp.broadcast_arrays(real, imag)
@@ -180,7 +186,13 @@ def _(xp: Any, g: Array) -> Array:
     return xp.imag(g)
 
 
-@op("polar", out=True, promote=RAW, shape=_complex_of, dtypes=_check_parts)
+@op(
+    "polar",
+    out=Out("Expected object of scalar type {wanted} but got scalar type {found} for argument 'out'"),
+    promote=RAW,
+    shape=_complex_of,
+    dtypes=_check_parts,
+)
 def polar(xp: Any, abs: Array, angle: Array) -> Array:
     """Complex numbers from their absolute values and angles."""
     return abs * xp.cos(angle) + 1j * (abs * xp.sin(angle))

@@ -9,7 +9,8 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core.declare import (
-    APART,
+    EXACT,
+    EXACT_APART,
     KEEP,
     RAW,
     Array,
@@ -128,7 +129,7 @@ def _scattered_shape(input: Meta, dim: int, index: Meta, src: Any, *_: Any) -> M
 @op(
     "gather",
     "Tensor.gather",
-    out=APART,
+    out=EXACT_APART,
     promote=RAW,
     shape=_gathered_shape,
     check=_check_index,
@@ -167,7 +168,7 @@ def _(xp: Any, g: Array, index: Array, dim: int, input_meta: Meta) -> Array:
     return found.reshape(input_meta.shape)
 
 
-@function("take_along_dim", "Tensor.take_along_dim", out=True)
+@function("take_along_dim", "Tensor.take_along_dim", out=EXACT_APART)
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """`gather` with broadcasting; `dim=None` indexes the flat input. Negative indices count from the end.
 
@@ -271,7 +272,7 @@ def _(xp: Any, g: Array, dim: int, index: Array) -> Array:
 
 
 @op(
-    "scatter_add", "Tensor.scatter_add", "Tensor.scatter_add_", out=True, promote=KEEP,
+    "scatter_add", "Tensor.scatter_add", "Tensor.scatter_add_", out=EXACT, promote=KEEP,
     shape=_scattered_shape, check=_check_index,
 )  # fmt: skip
 def scatter_add(xp: Any, input: Array, dim: int, index: Index, src: Array) -> Array:
@@ -298,7 +299,7 @@ def _(xp: Any, g: Array, dim: int, index: Array, src_meta: Meta) -> Array:
     return _gathered(xp, g, dim, index, src_meta.shape)
 
 
-@function("scatter", "Tensor.scatter", "Tensor.scatter_", out=True)
+@function("scatter", "Tensor.scatter", "Tensor.scatter_", out=EXACT)
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
 ) -> Tensor:
@@ -413,7 +414,7 @@ def _reduced_shape(input: Meta, dim: int, index: Meta, src: Meta, reduce: str, i
 
 
 @op(
-    "scatter_reduce", "Tensor.scatter_reduce", "Tensor.scatter_reduce_", out=True, promote=KEEP,
+    "scatter_reduce", "Tensor.scatter_reduce", "Tensor.scatter_reduce_", out=EXACT, promote=KEEP,
     shape=_reduced_shape, check=_check_index,
 )  # fmt: skip
 def scatter_reduce(

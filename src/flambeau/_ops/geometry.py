@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flambeau._core import strides as stride_rules
-from flambeau._core.declare import RAW, Array, Scalar, Sizes, canonical_dim, registry
+from flambeau._core.declare import EXACT, RAW, Array, Scalar, Sizes, canonical_dim, registry
 from flambeau._core.dispatch import function, op, resize
 from flambeau._core.dtype import contiguous_format
 from flambeau._core.modes import modes
@@ -271,7 +271,7 @@ def _(xp: Any, g: Array, size: Shape, stride: Shape, start: Any) -> Array:
     return views.as_strided_view.compute(xp, (g, size, stride, start))
 
 
-@function("slice_scatter", "Tensor.slice_scatter", out=True)
+@function("slice_scatter", "Tensor.slice_scatter", out=EXACT)
 def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Tensor:
@@ -344,7 +344,7 @@ def _declare_copy(name: str, of: Callable[..., Any], method: bool = False) -> No
     copy.__name__ = copy.__qualname__ = name
     copy.__doc__ = f"`{name.removesuffix('_copy')}` as a copy instead of a view."
     names = [name, f"Tensor.{name}"] if method else [name]
-    function(*names, out=True)(copy)
+    function(*names, out=EXACT)(copy)
 
 
 def _alias(input: Tensor) -> Tensor:

@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import APART, KEEP, RAW, Array, Index, Operand, Scalar, canonical_dim
+from flambeau._core.declare import (
+    EXACT,
+    EXACT_APART,
+    KEEP,
+    RAW,
+    Array,
+    Index,
+    Operand,
+    Out,
+    Scalar,
+    canonical_dim,
+)
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
@@ -81,7 +92,7 @@ def _range_note(meta: Meta, dim: int, size: int) -> str:
 @op(
     "index_select",
     "Tensor.index_select",
-    out=APART,
+    out=Out("index_select(): self and result must have the same scalar type", apart=True),
     promote=RAW,
     shape=_selected_shape,
     check=_check_selected,
@@ -159,7 +170,7 @@ def _check_added(input: Value, dim: int, index: Value, *_: Any) -> None:
     "index_add",
     "Tensor.index_add",
     "Tensor.index_add_",
-    out=True,
+    out=EXACT_APART,
     promote=KEEP,
     shape=_added_shape,
     check=_check_added,
@@ -239,7 +250,7 @@ def _check_copied(input: Value, dim: int, index: Value, source: Value) -> None:
     "index_copy",
     "Tensor.index_copy",
     "Tensor.index_copy_",
-    out=True,
+    out=EXACT_APART,
     promote=RAW,
     shape=_copied_shape,
     check=_check_copied,
@@ -349,7 +360,7 @@ def _check_reduced(input: Value, dim: int, index: Value, *_: Any) -> None:
 
 
 @op(
-    "index_reduce", "Tensor.index_reduce", "Tensor.index_reduce_", out=True, promote=KEEP,
+    "index_reduce", "Tensor.index_reduce", "Tensor.index_reduce_", out=EXACT, promote=KEEP,
     shape=_reduced_shape, check=_check_reduced,
 )  # fmt: skip
 def index_reduce(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import APART, RAW, Array, Index, Operand, broadcast_shapes
+from flambeau._core.declare import RAW, Array, Index, Operand, Out, broadcast_shapes
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor, from_array
@@ -162,7 +162,11 @@ def _(xp: Any, g: Array, index: Array, size: Any) -> Array:
     return placed(xp, zeros, index, g).reshape(size)
 
 
-@function("masked_select", "Tensor.masked_select", out=APART)
+@function(
+    "masked_select",
+    "Tensor.masked_select",
+    out=Out("masked_select(): self and result must have the same scalar type", apart=True),
+)
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask holds, as a vector; mask and input broadcast.
 
@@ -209,7 +213,17 @@ def _check_flat(input: Value, index: Value, *_: Any) -> None:
     check_index(index, count, -count, _out_of_range(count))
 
 
-@op("take", "Tensor.take", out=APART, promote=RAW, shape=_taken_shape, check=_check_flat)
+@op(
+    "take",
+    "Tensor.take",
+    out=Out(
+        "take(): self and out expected to have the same dtype, but got self.dtype = {wanted} and out.dtype = {found}",
+        apart=True,
+    ),
+    promote=RAW,
+    shape=_taken_shape,
+    check=_check_flat,
+)
 def take(xp: Any, input: Array, index: Index) -> Array:
     """The elements of the flattened input at the given positions, in the shape of `index`."""
     return picked(xp, input.reshape(-1), index) if index.size else xp.zeros(index.shape, input.dtype)

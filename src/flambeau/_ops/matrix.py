@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, canonical_dim, registry
+from flambeau._core.declare import EXACT, Array, Out, canonical_dim, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.errors import LinAlgError
 from flambeau._core.return_types import named_result
@@ -37,7 +37,9 @@ def _norm_dims(A: Tensor, dim: Any) -> tuple[int, int]:
     return first, second
 
 
-@function("linalg.matrix_norm", out=True)
+@function(
+    "linalg.matrix_norm", out=Out("linalg.matrix_norm expected out tensor dtype {wanted} but got: {found}")
+)
 def matrix_norm(
     A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
@@ -82,7 +84,7 @@ def _with_dims(tensor: Tensor, dims: tuple[int, int]) -> Tensor:
     return tensor
 
 
-@function("linalg.norm", out=True)
+@function("linalg.norm", out=Out("linalg.norm expected out tensor dtype {wanted} but got: {found}"))
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """A norm of vectors (one dimension) or matrices (two); without `ord`, the root of the sum of squares of
     all.
@@ -375,7 +377,7 @@ def _(xp: Any, g: Array, A: Array) -> Array:
     return _exp(xp, xp.concatenate([upper, lower], -2))[..., :n, n:]
 
 
-@function("linalg.matrix_power", "matrix_power", "Tensor.matrix_power", out=True)
+@function("linalg.matrix_power", "matrix_power", "Tensor.matrix_power", out=EXACT)
 def matrix_power(A: Tensor, n: int) -> Tensor:
     """A square matrix multiplied by itself `n` times; its inverse for negative `n`."""
     if isinstance(n, float) or not hasattr(n, "__index__"):

@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, Dims, canonical_dim, canonical_dims, registry
+from flambeau._core.declare import Array, Dims, Out, canonical_dim, canonical_dims, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.dtype import dtype as DType
 from flambeau._core.tensor import Tensor
@@ -470,7 +470,9 @@ def _quantile(name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, 
     return apply(quantiles, (input, q, dim, keepdim, interpolation, name == "nanquantile"))  # type: ignore[no-any-return]
 
 
-@function("quantile", "Tensor.quantile", out=True)
+@function(
+    "quantile", "Tensor.quantile", out=Out("quantile() out tensor must be same dtype as the input tensor")
+)
 def quantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:
@@ -486,7 +488,11 @@ def quantile(
     return _quantile("quantile", input, q, dim, keepdim, interpolation)
 
 
-@function("nanquantile", "Tensor.nanquantile", out=True)
+@function(
+    "nanquantile",
+    "Tensor.nanquantile",
+    out=Out("quantile() out tensor must be same dtype as the input tensor"),
+)
 def nanquantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import RAW, Array, canonical_dim
+from flambeau._core.declare import EXACT, RAW, Array, Out, canonical_dim
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
@@ -90,7 +90,7 @@ def _(xp: Any, g: Any, indices: Array, dim: int, input_meta: Meta) -> Array:
     return _put_back(xp, g[0], indices, dim, input_meta.shape)
 
 
-@function("sort", "Tensor.sort", out=True)
+@function("sort", "Tensor.sort", out=EXACT)
 def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = False) -> Any:
     """The elements in order along `dim`, and where they came from. Equal elements keep their order.
 
@@ -118,7 +118,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: b
     return apply(sort_pair, (input, dim, bool(descending)))[1]  # type: ignore[no-any-return]
 
 
-@function("msort", "Tensor.msort", out=True)
+@function("msort", "Tensor.msort", out=EXACT)
 def msort(input: Tensor) -> Tensor:
     """The elements in order along the first dimension."""
     return apply(sort_pair, (input, 0, False))[0]  # type: ignore[no-any-return]
@@ -164,7 +164,7 @@ def _(xp: Any, g: Any, indices: Array, dim: int, input_meta: Meta) -> Array:
     return _put_back(xp, g[0], indices, dim, input_meta.shape)
 
 
-@function("topk", "Tensor.topk", out=True)
+@function("topk", "Tensor.topk", out=EXACT)
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """The `k` largest elements along `dim` (the smallest with `largest=False`), in order, and their indices.
 
@@ -226,7 +226,7 @@ def _select_back(xp: Any, g: Any, indices: Array, dim: int, keepdim: bool, meta:
     return _put_back(xp, g, indices, dim, meta.shape)
 
 
-@function("kthvalue", "Tensor.kthvalue", out=True)
+@function("kthvalue", "Tensor.kthvalue", out=Out("output values must be of same type as input", apart=True))
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The `k`-th smallest element along `dim` (1 is the smallest), and its index."""
     return named_result("kthvalue", apply(kth_pair, (input, k, dim, keepdim)))
@@ -373,7 +373,9 @@ def _(xp: Any, g: Any, indices: Array, dim: int, keepdim: bool, input_meta: Meta
     return _select_back(xp, g, indices, dim, keepdim, input_meta)
 
 
-@function("mode", "Tensor.mode", out=True)
+@function(
+    "mode", "Tensor.mode", out=Out("expected scalar type '{wanted}' but got '{found}' for values output")
+)
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     """The element that comes most often along `dim`, and an index where it does."""
     return named_result("mode", apply(mode_pair, (input, dim, keepdim)))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import KEEP, Array
+from flambeau._core.declare import EXACT, KEEP, Array
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
@@ -339,7 +339,7 @@ def avg_pool1d(
     return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
-@function("nn.functional.avg_pool2d", out=True)
+@function("nn.functional.avg_pool2d", out=EXACT)
 def avg_pool2d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
@@ -350,7 +350,7 @@ def avg_pool2d(
     )
 
 
-@function("nn.functional.avg_pool3d", out=True)
+@function("nn.functional.avg_pool3d", out=EXACT)
 def avg_pool3d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,

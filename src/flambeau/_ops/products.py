@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import PROMOTE, RAW, Array, broadcast_shapes, canonical_dim
+from flambeau._core.declare import EXACT_APART, PROMOTE, RAW, Array, Out, broadcast_shapes, canonical_dim
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
@@ -86,7 +86,7 @@ def _cross(xp: Any, a: Array, b: Array, dim: int) -> Array:
 
 @op(
     "linalg.cross",
-    out=True,
+    out=EXACT_APART,
     shape=lambda input, other, dim: _cross_shape(input, other, dim=dim),
     dtypes=_no_bool_cross,
     node="LinalgCrossBackward",
@@ -106,7 +106,7 @@ def _(xp: Any, g: Array, input: Array, dim: int) -> Array:
     return _cross(xp, g, xp.conj(input), dim)
 
 
-@function("cross", "Tensor.cross", out=True)
+@function("cross", "Tensor.cross", out=EXACT_APART)
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The cross product along `dim`, or along the first dimension of size 3."""
     if dim is None:
@@ -137,7 +137,7 @@ def _floats_only(name: str, x: Meta, *rest: Any) -> None:
 
 @op(
     "linalg.vecdot",
-    out=True,
+    out=Out("linalg.vecdot: Expected out of dtype{wanted} but found {found}"),
     shape=lambda x, y, dim: _vecdot_shape(x, y, dim),
     dtypes=_floats_only,
     node="SumBackward1",
@@ -326,7 +326,9 @@ def _chain(tensors: list[Tensor]) -> Tensor:
     return multiply(0, len(tensors) - 1)
 
 
-@function("linalg.multi_dot", out=True)
+@function(
+    "linalg.multi_dot", out=Out("multi_dot(): expected out tensor to have dtype {wanted} but got {found}")
+)
 def multi_dot(tensors: Any) -> Tensor:
     """The product of several matrices, in the order of fewest multiplications; the first and last may be
     vectors.

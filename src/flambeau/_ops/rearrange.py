@@ -8,6 +8,7 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core.declare import (
+    EXACT,
     RAW,
     Array,
     Dims,
@@ -264,7 +265,7 @@ def _declare_triangle(name: str, lower: bool) -> Any:
         rows, columns = xp.arange(size[-2])[:, None], xp.arange(size[-1])
         return columns - rows <= diagonal if lower else columns - rows >= diagonal
 
-    @op(name, f"Tensor.{name}", f"Tensor.{name}_", out=True, promote=RAW, shape=shape)
+    @op(name, f"Tensor.{name}", f"Tensor.{name}_", out=EXACT, promote=RAW, shape=shape)
     def triangle(xp: Any, input: Array, diagonal: Scalar = 0) -> Array:
         """The part of each matrix on one side of a diagonal, zeros elsewhere."""
         return xp.where(mask(xp, input.shape, diagonal), input, xp.zeros((), input.dtype))
@@ -322,7 +323,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return diag_embed(flatten(check_tensor(input, "diagflat")), offset)
 
 
-@function("diag", "Tensor.diag", out=True)
+@function("diag", "Tensor.diag", out=EXACT)
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """A vector as the diagonal of a matrix, or a copy of a matrix's diagonal."""
     ndim = check_tensor(input, "diag").ndim

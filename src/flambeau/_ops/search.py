@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import PROMOTE, RAW, Array, Dims, canonical_dim, canonical_dims
+from flambeau._core.declare import EXACT, PROMOTE, RAW, Array, Dims, canonical_dim, canonical_dims
 from flambeau._core.dispatch import apply, constant, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
@@ -216,7 +216,7 @@ def contained(xp: Any, elements: Array, test: Array, invert: bool) -> Array:
     return xp.isin(elements, test.reshape(-1), invert=invert)
 
 
-@function("isin", out=True)
+@function("isin", out=EXACT)
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
     """Whether each of `elements` is among `test_elements`; `invert` asks whether it is not.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from flambeau._core.declare import Array, canonical_dim
+from flambeau._core.declare import EXACT, Array, canonical_dim
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.dtype import dtype as DType
 from flambeau._core.tensor import Tensor
@@ -71,7 +71,7 @@ def _(xp: Any, g: Array, output: Array, dim: int) -> Array:
     return g - xp.exp(output) * (g if output.ndim == 0 else xp.sum(g, axis=dim, keepdims=True))
 
 
-@function("softmax", "special.softmax", "Tensor.softmax", out=True)
+@function("softmax", "special.softmax", "Tensor.softmax", out=EXACT)
 def softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
     """Exponentials that sum to one along `dim`; `dtype` first converts.
 
@@ -82,7 +82,7 @@ def softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
     return apply(softmax_, (input, dim, dtype))  # type: ignore[no-any-return]
 
 
-@function("log_softmax", "special.log_softmax", "Tensor.log_softmax", out=True)
+@function("log_softmax", "special.log_softmax", "Tensor.log_softmax", out=EXACT)
 def log_softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
     """The logarithm of `softmax`, exact where that is tiny."""
     return apply(log_softmax_, (input, dim, dtype))  # type: ignore[no-any-return]
