@@ -135,6 +135,14 @@ def test_gradient_of_the_determinant_of_a_singular_matrix() -> None:
     check(lambda t, x: t.linalg.det(x), np.array([[1.0, 2.0], [2.0, 4.0]]))
 
 
+@pytest.mark.parametrize("upper", [False, True])
+def test_gradient_of_complex_cholesky_factors(upper: bool) -> None:
+    matrix = normal(4, 4) + 1j * normal(4, 4)
+    positive = (matrix @ matrix.conj().T + np.eye(4)).astype(np.complex128)
+    weights = normal(4, 4) + 1j * normal(4, 4)
+    check(lambda t, x: t.linalg.cholesky(x, upper=upper) * t.tensor(weights), positive)
+
+
 def test_householder_product() -> None:
     def scenario(t: Any, x: Any) -> Any:
         return t.linalg.householder_product(*t.geqrf(x.detach()))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import Array, broadcast_shapes
+from flambeau._core.declare import EXACT, Array, Out, broadcast_shapes
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.errors import LinAlgError
 from flambeau._core.return_types import named_result
@@ -71,7 +71,7 @@ _SINGULAR = (
 )
 
 
-@function("linalg.inv", "inverse", "Tensor.inverse", out=True)
+@function("linalg.inv", "inverse", "Tensor.inverse", out=EXACT)
 def inv(A: Tensor) -> Tensor:
     """The inverse of a square matrix, or of each of a batch.
 
@@ -82,7 +82,7 @@ def inv(A: Tensor) -> Tensor:
     return inverse  # type: ignore[no-any-return]
 
 
-@function("linalg.inv_ex", out=True)
+@function("linalg.inv_ex", out=EXACT)
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
     """The inverse, and `info`: 0, or the number of the pivot that is zero."""
     found = apply(inverse_op, (A,))
@@ -166,7 +166,7 @@ def _(xp: Any, g: Any, A: Array, result: Array, B_meta: Meta, left: bool) -> tup
 _UNSOLVED = "The solver failed because the input matrix is singular."
 
 
-@function("linalg.solve", out=True)
+@function("linalg.solve", out=EXACT)
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """The solution X of `A X = B`; of `X A = B` for `left=False`.
 
@@ -177,7 +177,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     return result  # type: ignore[no-any-return]
 
 
-@function("linalg.solve_ex", out=True)
+@function("linalg.solve_ex", out=EXACT)
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
     """The solution, and `info`: 0, or the number of the pivot that is zero."""
     found = apply(solve_op, (A, B, left))
@@ -199,7 +199,8 @@ def _triangle(xp: Any, a: Array, upper: bool, unit: bool) -> Array:
 
 
 @op(
-    "linalg.solve_triangular", out=True, cost=_cubed, node="LinalgSolveTriangularBackward",
+    "linalg.solve_triangular", out=Out("expected scalar type {wanted} but found {found}"), cost=_cubed,
+    node="LinalgSolveTriangularBackward",
     shape=lambda A, B, upper, left, unit: _triangular_shape(A, B, upper=upper, left=left, unitriangular=unit),
 )  # fmt: skip
 def solve_triangular(
@@ -222,7 +223,7 @@ def _(
     return -_triangle(xp, to_a, upper, unitriangular), to_b
 
 
-@function("triangular_solve", "Tensor.triangular_solve", out=True)
+@function("triangular_solve", "Tensor.triangular_solve", out=EXACT)
 def triangular_solve(
     input: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> Any:
@@ -255,23 +256,25 @@ def triangular_solve(
 # -- Cholesky --------------------------------------------------------------------------------------
 
 
-def _cholesky_shape(A: Meta, name: str) -> list[Meta]:
+def _cholesky_shape(A: Meta, name: str, upper: bool) -> list[Meta]:
     check_square(name, A)
     check_floating(name, A, "cholesky_cpu")
     return [A, info_meta(A, A.shape[:-2])]
 
 
 @op(shape=_cholesky_shape, outputs=("L", "info"), cost=_cubed, node="LinalgCholeskyExBackward")
-def cholesky_op(xp: Any, A: Array, name: str) -> tuple[Array, Array]:
-    """The lower factors, and at which leading minor each fails."""
-    return lapack.cholesky(xp, A)
+def cholesky_op(xp: Any, A: Array, name: str, upper: bool) -> tuple[Array, Array]:
+    """The lower factors, and at which leading minor each fails; `upper` looks at the triangle above only."""
+    return lapack.cholesky(xp, adjoint(xp, A) if upper else A)
 
 
 @cholesky_op.gradient("A")
 def _(xp: Any, g: Any, L: Array) -> Array:
     inner = adjoint(xp, L) @ g[0]
     below = xp.tril(inner, -1)
-    middle = (below + adjoint(xp, below) + lapack.embedded(xp, lapack.real(xp, diagonal(xp, inner)))) / 2
+    # As in PyTorch, also for complex matrices: the whole cotangent of the diagonal, though that is real, and the same
+    # for both triangles.
+    middle = (below + adjoint(xp, below) + lapack.embedded(xp, diagonal(xp, inner))) / 2
     half = solved_triangular(xp, adjoint(xp, L), middle, True)
     return solved_triangular(xp, L, half, False, left=False)
 
@@ -293,13 +296,13 @@ def _check_positive(A: Tensor, info: Tensor, name: str) -> None:
 
 
 def _cholesky(A: Tensor, upper: bool, name: str, check: bool = True) -> tuple[Tensor, Tensor]:
-    factor, info = apply(cholesky_op, (A.mH if upper else A, name))  # type: ignore[attr-defined]
+    factor, info = apply(cholesky_op, (A, name, upper))
     if check:
         _check_positive(A, info, name)
     return factor.mH if upper else factor, info
 
 
-@function("linalg.cholesky", out=True)
+@function("linalg.cholesky", out=EXACT)
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     """The lower triangular L with `A = L @ L.mH` (or the upper U with `A = U.mH @ U`).
 
@@ -308,7 +311,7 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     return _cholesky(A, upper, "linalg.cholesky")[0]
 
 
-@function("linalg.cholesky_ex", out=True)
+@function("linalg.cholesky_ex", out=EXACT)
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
     """Cholesky's factor, and `info`: 0, or the order of the leading minor that is not positive."""
     return named_result("linalg_cholesky_ex", _cholesky(A, upper, "linalg.cholesky_ex", check_errors))
@@ -392,7 +395,7 @@ def _det_shape(A: Meta) -> tuple[int, ...]:
     return A.shape[:-2]
 
 
-@op("linalg.det", "det", "Tensor.det", out=True, shape=_det_shape, cost=_cubed, node="LinalgDetBackward")
+@op("linalg.det", "det", "Tensor.det", out=EXACT, shape=_det_shape, cost=_cubed, node="LinalgDetBackward")
 def det(xp: Any, A: Array) -> Array:
     """The determinant."""
     return xp.linalg.det(A)
@@ -428,7 +431,7 @@ def _(xp: Any, g: Any, A: Array, sign: Array) -> Array:
     return scale[..., None, None] * adjoint(xp, lapack.inverse(xp, A)[0])
 
 
-@function("linalg.slogdet", out=True)
+@function("linalg.slogdet", out=EXACT)
 def slogdet(A: Tensor) -> Any:
     """The determinant's sign (or phase), and the logarithm of its absolute value."""
     return named_result("linalg_slogdet", apply(slogdet_op, (A,)))
