@@ -107,9 +107,12 @@ def _range_count(start: Any, end: Any, step: Any, dtype: dtypes.dtype) -> tuple[
         raise RuntimeError(f"unsupported range: {start:g} -> {end:g}")
     if (step > 0 and end < start) or (step < 0 and end > start):
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    fractional = math.ceil((end - start) / step)
     if dtype.is_floating_point:
-        return math.ceil((end - start) / step), start, step
+        return fractional, start, step
     start, end, step = (int(checked_number(number, dtypes.int64)) for number in (start, end, step))
+    if dtype is not dtypes.int64:  # for which alone PyTorch counts in whole numbers
+        return fractional, start, step
     if step == 0:
         raise ValueError("step must be nonzero")
     return -((start - end) // step), start, step
