@@ -50,6 +50,21 @@ def test_equation(equation: str, shapes: Any) -> None:
     engine.tier = None
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8])
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("...ik,...j->ij", [(1, 2, 3), (3,)]),  # k is summed alone
+        ("ij,jk->ik", [(2, 3), (3, 4)]),
+        ("ij,k->k", [(1, 1), (3,)]),
+        ("i,j->", [(2,), (3,)]),
+    ],
+)
+def test_integers_become_int64_where_a_label_is_summed_alone(equation: str, shapes: Any, dtype: Any) -> None:
+    arrays = [(37 * np.arange(np.prod(shape)).reshape(shape)).astype(dtype) for shape in shapes]
+    check(lambda t, *x: t.einsum(equation, *x), *arrays)
+
+
 def test_einsum_on_xla(tier: int) -> None:
     check(
         lambda t, a, b, c: t.einsum("bij,bkj,kl->bil", a, b, c),
@@ -130,3 +145,18 @@ ERRORS = {
 @pytest.mark.parametrize("name", ERRORS)
 def test_other_error(name: str) -> None:
     check_error(ERRORS[name], normal(2, 3))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (5, 7)])
+def test_addbmm_in_place_grows(shape: tuple[int, ...]) -> None:
+    def grow(t: Any, x: Any, a: Any, b: Any) -> Any:
+        start = x * 1
+        result = start.addbmm_(a, b, beta=2, alpha=3)
+        assert result is start
+        return start
+
+    check(grow, normal(*shape), normal(3, 5, 6), normal(3, 6, 7), tolerance=1e-4)
+
+
+def test_addbmm_in_place_does_not_shrink() -> None:
+    check_error(lambda t, x, a, b: x.addbmm_(a, b), normal(4, 7), normal(3, 5, 6), normal(3, 6, 7))

@@ -8,13 +8,15 @@ batch, labels of both that end here its inner dimension.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from flambeau._core.declare import RAW, Array, Arrays, canonical_dim
+from flambeau._core import dtype as dtypes
+from flambeau._core.declare import Array, Arrays, Out, canonical_dim
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
@@ -143,10 +145,30 @@ def _no_bool_bmm(name: str, operands: Sequence[Meta], *rest: Any) -> None:
         raise NotImplementedError("\"bmm\" not implemented for 'Bool'")
 
 
+def _contract_dtype(operands: Sequence[Meta], labels: Sequence[Labels], kept: Labels) -> Any:
+    """The operands' dtype. Integers become int64 where a label of one operand alone is summed: that is a `sum`."""
+    own = operands[0].dtype
+    if own.is_floating_point or own.is_complex:
+        return own
+    counts = Counter(
+        name
+        for operand, names in zip(operands, labels, strict=True)
+        for name, size in zip(names, operand.shape, strict=True)
+        if size != 1
+    )
+    return dtypes.int64 if any(n == 1 and name not in kept for name, n in counts.items()) else own
+
+
+def _whole_numbers(operands: Sequence[Meta], labels: Sequence[Labels], kept: Labels) -> Any:
+    """What integers are cast to; None leaves floats as they are."""
+    found = _contract_dtype(operands, labels, kept)
+    return None if found.is_floating_point or found.is_complex else found
+
+
 @op(
-    promote=RAW,
+    promote=_whole_numbers,
     shape=_contract_shape,
-    result=lambda operands, *_: operands[0].dtype,
+    result=_contract_dtype,
     dtypes=_no_bool_bmm,
     cost=_cost,
     node="ViewBackward",
@@ -412,7 +434,12 @@ def _tensordot_dims(a: Tensor, b: Tensor, dims: Any) -> tuple[list[int], list[in
     return list(range(-dims, 0)), list(range(dims))
 
 
-@function("tensordot", out=True)
+@function(
+    "tensordot",
+    out=Out(
+        "tensordot: Expected the output tensor to have dtype {wanted}, but got an output tensor with dtype {found}"
+    ),
+)
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Products over the last `dims` dimensions of `a` and the first of `b`, or over pairs of dimensions.
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import RAW, Array, broadcast_shapes
-from flambeau._core.dispatch import function, op
+from flambeau._core.declare import EXACT, RAW, Array, Out, broadcast_shapes
+from flambeau._core.dispatch import check_writable, function, op, resize, write
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
 
@@ -79,7 +79,14 @@ def _like_first(input: Meta, *rest: Any) -> Any:
 
 
 @op(
-    "mm", "Tensor.mm", out=True, promote=RAW, shape=_mm_shape, result=_like_first, dtypes=no_bools, cost=_cost
+    "mm",
+    "Tensor.mm",
+    out=EXACT,
+    promote=RAW,
+    shape=_mm_shape,
+    result=_like_first,
+    dtypes=no_bools,
+    cost=_cost,
 )
 def mm(xp: Any, input: Array, mat2: Array) -> Array:
     """The product of two matrices, `(n, k)` and `(k, m)`.
@@ -123,7 +130,7 @@ def _no_bool_batches(name: str, *arguments: Any) -> None:
 @op(
     "bmm",
     "Tensor.bmm",
-    out=True,
+    out=EXACT,
     promote=RAW,
     shape=_bmm_shape,
     result=_like_first,
@@ -188,7 +195,7 @@ def _matmul_node(inputs: Any) -> str:
 
 
 @op(
-    "matmul", "linalg.matmul", "Tensor.matmul", "Tensor.__matmul__", out=True, promote=RAW, shape=_matmul_shape,
+    "matmul", "linalg.matmul", "Tensor.matmul", "Tensor.__matmul__", out=EXACT, promote=RAW, shape=_matmul_shape,
     result=_like_first, dtypes=no_bools, cost=_cost, node=_matmul_node,
 )  # fmt: skip
 def matmul(xp: Any, input: Array, other: Array) -> Array:
@@ -273,7 +280,7 @@ def _linear_node(inputs: Any) -> str:
 
 
 @op(
-    "nn.functional.linear", out=True, promote=RAW, shape=_linear_shape, result=_like_first, dtypes=no_bools, cost=_cost,
+    "nn.functional.linear", out=EXACT, promote=RAW, shape=_linear_shape, result=_like_first, dtypes=no_bools, cost=_cost,
     node=_linear_node,
 )  # fmt: skip
 def linear(xp: Any, input: Array, weight: Array, bias: Array | None = None) -> Array:
@@ -338,12 +345,26 @@ def _dot_shape(input: Meta, other: Meta) -> tuple[int, ...]:
     return ()
 
 
+_OUT_OF_MV = Out("addmv input tensors must have the same dtype, but got {found}, {wanted}, and {wanted}")
+
+
+_OUT_OF_DOT = Out("result dtype {found} does not match input dtype {wanted}")
+
+
 def _no_bool_vectors(name: str, *arguments: Any) -> None:
     if arguments[0].dtype is dtypes.bool_:
         raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
 
 
-@op("dot", "Tensor.dot", out=True, promote=RAW, shape=_dot_shape, result=_like_first, dtypes=_no_bool_vectors)
+@op(
+    "dot",
+    "Tensor.dot",
+    out=_OUT_OF_DOT,
+    promote=RAW,
+    shape=_dot_shape,
+    result=_like_first,
+    dtypes=_no_bool_vectors,
+)
 def dot(xp: Any, input: Array, tensor: Array) -> Array:
     """The inner product of two vectors."""
     return product(xp, input, tensor)
@@ -360,7 +381,7 @@ def _(xp: Any, g: Array, input: Array) -> Array:
 
 
 @op(
-    "vdot", "Tensor.vdot", out=True, promote=RAW, shape=_dot_shape, result=_like_first, dtypes=_no_bool_vectors,
+    "vdot", "Tensor.vdot", out=_OUT_OF_DOT, promote=RAW, shape=_dot_shape, result=_like_first, dtypes=_no_bool_vectors,
 )  # fmt: skip
 def vdot(xp: Any, input: Array, other: Array) -> Array:
     """The inner product of two vectors, the first one conjugated."""
@@ -392,7 +413,15 @@ def _mv_shape(input: Meta, vec: Meta) -> tuple[int, ...]:
     return (input.shape[0],)
 
 
-@op("mv", "Tensor.mv", out=True, promote=RAW, shape=_mv_shape, result=_like_first, cost=_cost)
+@op(
+    "mv",
+    "Tensor.mv",
+    out=_OUT_OF_MV,
+    promote=RAW,
+    shape=_mv_shape,
+    result=_like_first,
+    cost=_cost,
+)
 def mv(xp: Any, input: Array, vec: Array) -> Array:
     """The product of a matrix and a vector."""
     return product(xp, input, vec)
@@ -481,7 +510,7 @@ def _expandable(input: Tensor, shape: tuple[int, ...]) -> None:
             )
 
 
-@function("addmm", "Tensor.addmm", "Tensor.addmm_", out=True)
+@function("addmm", "Tensor.addmm", "Tensor.addmm_", out=EXACT)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * (mat1 @ mat2)`."""
     if mat1.ndim == 2 and mat2.ndim == 2 and mat1.shape[1] == mat2.shape[0]:
@@ -489,7 +518,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     return _scaled_sum(input, mm.function(mat1, mat2), beta, alpha, "addmm")  # type: ignore[attr-defined]
 
 
-@function("addmv", "Tensor.addmv", "Tensor.addmv_", out=True)
+@function("addmv", "Tensor.addmv", "Tensor.addmv_", out=EXACT)
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * (mat @ vec)`."""
     result = mv.function(mat, vec)  # type: ignore[attr-defined]
@@ -515,7 +544,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     return result if beta == 0 else result + (input if beta == 1 else input * beta)
 
 
-@function("baddbmm", "Tensor.baddbmm", "Tensor.baddbmm_", out=True)
+@function("baddbmm", "Tensor.baddbmm", "Tensor.baddbmm_", out=EXACT)
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * bmm(batch1, batch2)`."""
     result = bmm.function(batch1, batch2)  # type: ignore[attr-defined]
@@ -523,7 +552,11 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alp
     return _scaled_sum(input, result, beta, alpha, "baddbmm")
 
 
-@function("addbmm", "Tensor.addbmm", "Tensor.addbmm_", out=True)
+@function(
+    "addbmm",
+    "Tensor.addbmm",
+    out=Out("self and mat2 must have the same dtype, but got {found} and {wanted}"),
+)
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * bmm(batch1, batch2).sum(0)`."""
     result = bmm.function(batch1, batch2).sum(0)  # type: ignore[attr-defined]
@@ -531,6 +564,16 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alph
         result = result.to(batch1.dtype)
     _expandable(input, tuple(result.shape))
     return _scaled_sum(input, result, beta, alpha, "addbmm")
+
+
+@function("Tensor.addbmm_")
+def addbmm_(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """`addbmm` in place. Unlike others it gives the tensor the shape of the result, if that is larger."""
+    check_writable(self)
+    result = addbmm(self, batch1, batch2, beta=beta, alpha=alpha)
+    if self.shape != result.shape:
+        resize(self, result.shape)
+    return write(self, result, "addbmm_")
 
 
 @function("inner", "Tensor.inner", out=True)
