@@ -60,8 +60,8 @@ def hash_tensor(
     wide = input.astype("float64" if input.dtype.kind not in "biu" else "int64")
     axes = canonical_dims(dim, input.ndim)
     if xp is np:
-        bits = np.ascontiguousarray(wide).view(np.uint64).reshape(wide.shape)
-        return np.bitwise_xor.reduce(bits, axis=axes, keepdims=keepdim)
-    bits = jax.lax.bitcast_convert_type(wide, np.uint64)
-    found = jax.lax.reduce(bits, np.uint64(0), jax.lax.bitwise_xor, axes)
+        found: Any = np.bitwise_xor.reduce(wide.view(np.uint64), axis=axes)
+    else:
+        bits = jax.lax.bitcast_convert_type(wide, np.uint64)
+        found = jax.lax.reduce(bits, np.uint64(0), jax.lax.bitwise_xor, axes)
     return xp.expand_dims(found, axes) if keepdim else found
