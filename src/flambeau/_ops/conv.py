@@ -15,9 +15,9 @@ from jax import lax
 
 from flambeau._core.declare import RAW, Array
 from flambeau._core.dispatch import apply, function, op
-from flambeau._core.dtype import cpp_name
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
+from flambeau._ops.conv_checks import check_tensors, check_weight, conv_shape, transposed_shape
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -115,128 +115,7 @@ def _weight_gradient(
     return np.concatenate(parts, 0) if groups > 1 else parts[0]
 
 
-# -- shapes and their errors -----------------------------------------------------------------------
-
-
-def _check_types(input: Meta, weight: Meta, bias: Meta | None) -> None:
-    if bias is not None and bias.dtype is not input.dtype:
-        raise RuntimeError(
-            f"Input type ({cpp_name(input.dtype)}) and bias type ({cpp_name(bias.dtype)}) should be the same"
-        )
-    if weight.dtype is not input.dtype:
-        raise RuntimeError(
-            f"expected scalar type {input.dtype.scalar_type} but found {weight.dtype.scalar_type}"
-        )
-
-
-def _check_parameters(stride: Any, padding: Pairs, dilation: Any, groups: int) -> None:
-    if any(low < 0 or high < 0 for low, high in padding):
-        raise RuntimeError("negative padding is not supported")
-    if any(s <= 0 for s in stride):
-        raise RuntimeError("non-positive stride is not supported")
-    if any(d <= 0 for d in dilation):
-        raise RuntimeError("non-positive dilation is not supported")
-    if groups <= 0:
-        raise RuntimeError("non-positive groups is not supported")
-
-
-def _no_bools(name: str, *arguments: Any) -> None:
-    if arguments[0].dtype.name == "bool":
-        raise NotImplementedError("\"slow_conv2d_cpu\" not implemented for 'Bool'")
-
-
-def _conv_shape(
-    input: Meta, weight: Meta, bias: Meta | None, stride: Any, padding: Pairs, dilation: Any, groups: int
-) -> tuple[int, ...]:
-    _check_parameters(stride, padding, dilation, groups)
-    if weight.shape[0] < groups or weight.shape[0] % groups:
-        raise RuntimeError(
-            f"Given groups={groups}, expected weight to be {'at least' if weight.shape[0] < groups else 'divisible by'} "
-            f"{groups} at dimension 0, but got weight of size [{list(weight.shape)}] instead"
-        )
-    if input.shape[1] != weight.shape[1] * groups:
-        raise RuntimeError(
-            f"Given groups={groups}, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have "
-            f"{weight.shape[1] * groups} channels, but got {input.shape[1]} channels instead"
-        )
-    if bias is not None and (bias.ndim != 1 or bias.shape[0] != weight.shape[0]):
-        raise RuntimeError(
-            f"Given weight of size {list(weight.shape)}, expected bias to be 1-dimensional with {weight.shape[0]} "
-            f"elements, but got bias of size {list(bias.shape)} instead"
-        )
-    padded = [n + low + high for n, (low, high) in zip(input.shape[2:], padding, strict=True)]
-    reach = [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]
-    if any(n < r for n, r in zip(padded, reach, strict=True)):
-        raise RuntimeError(
-            f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel size: "
-            f"({' x '.join(map(str, reach))}). Kernel size can't be greater than actual input size"
-        )
-    _check_types(input, weight, bias)
-    sizes = [(n - r) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True)]
-    return (input.shape[0], weight.shape[0], *sizes)
-
-
-def _transposed_shape(
-    input: Meta,
-    weight: Meta,
-    bias: Meta | None,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    groups: int,
-    dilation: Any,
-) -> tuple[int, ...]:
-    pairs = tuple((p, p) for p in padding)
-    _check_parameters(stride, pairs, dilation, groups)
-    if any(p < 0 for p in output_padding):
-        raise RuntimeError("negative output_padding is not supported")
-    if input.shape[1] != weight.shape[0]:
-        raise RuntimeError(
-            f"Given transposed=1, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have "
-            f"{weight.shape[0]} channels, but got {input.shape[1]} channels instead"
-        )
-    channels = weight.shape[1] * groups
-    if bias is not None and (bias.ndim != 1 or bias.shape[0] != channels):
-        raise RuntimeError(
-            f"Given transposed=1, weight of size {list(weight.shape)}, expected bias to be 1-dimensional with {channels} "
-            f"elements, but got bias of size {list(bias.shape)} instead"
-        )
-    for extra, s, d in zip(output_padding, stride, dilation, strict=True):
-        if extra >= s and extra >= d:
-            names = (
-                ("depth", "height", "width")[3 - max(len(stride), 2) :]
-                if len(stride) > 1
-                else ("height", "width")
-            )
-
-            def fill(values: tuple[int, ...]) -> tuple[int, ...]:
-                return (1, *values) if len(values) == 1 else values
-
-            text = " ".join(
-                f"{what}_{name}: {value}"
-                for what, values in (
-                    ("output_padding", output_padding),
-                    ("stride", stride),
-                    ("dilation", dilation),
-                )
-                for name, value in zip(names, fill(values), strict=True)
-            )
-            raise RuntimeError(
-                f"output padding must be smaller than either stride or dilation, but got {text}"
-            )
-    _check_types(input, weight, bias)
-    sizes = [
-        (n - 1) * s - 2 * p + d * (k - 1) + extra + 1
-        for n, s, p, d, k, extra in zip(
-            input.shape[2:], stride, padding, dilation, weight.shape[2:], output_padding, strict=True
-        )
-    ]
-    if any(n < 0 for n in sizes):
-        raise RuntimeError(
-            f"Given input size per channel: ({' x '.join(map(str, input.shape[2:]))}). Calculated output size per channel: "
-            f"({' x '.join(map(str, sizes))}). Output size is too small"
-        )
-    return (input.shape[0], channels, *sizes)
+# -- the operations --------------------------------------------------------------------------------
 
 
 def _cost(inputs: Any, results: Any) -> int:
@@ -246,11 +125,8 @@ def _cost(inputs: Any, results: Any) -> int:
     return int(places * weight.numel // 8 + image.numel + results[0].numel)
 
 
-# -- the operations --------------------------------------------------------------------------------
-
-
 @op(
-    promote=RAW, shape=_conv_shape, result=lambda input, *_: input.dtype, dtypes=_no_bools, cost=_cost,
+    promote=RAW, shape=conv_shape, result=lambda input, *_: input.dtype, cost=_cost,
     node="ConvolutionBackward",
 )  # fmt: skip
 def convolution(
@@ -294,7 +170,7 @@ def _conjugate(xp: Any, value: Array) -> Array:
 
 
 @op(
-    promote=RAW, shape=_transposed_shape, result=lambda input, *_: input.dtype, dtypes=_no_bools, cost=_cost,
+    promote=RAW, shape=transposed_shape, result=lambda input, *_: input.dtype, cost=_cost,
     node="ConvolutionBackward",
 )  # fmt: skip
 def transposed_convolution(
@@ -377,22 +253,7 @@ def _pairs(padding: Any, stride: Any, dilation: Any, kernel: Any) -> Pairs:
 
 def _batched(input: Tensor, weight: Tensor, count: int, name: str) -> tuple[Tensor, bool]:
     """The input with a batch dimension, and whether it came with one."""
-    if not isinstance(input, Tensor) or not isinstance(weight, Tensor):
-        wrong, position = (
-            (input, "'input' (position 1)")
-            if not isinstance(input, Tensor)
-            else (weight, "'weight' (position 2)")
-        )
-        raise TypeError(f"{name}(): argument {position} must be Tensor, not {type(wrong).__name__}")
-    if weight.ndim == count + 2 and input.ndim not in (count + 1, count + 2):
-        raise RuntimeError(
-            f"Expected {count + 1}D (unbatched) or {count + 2}D (batched) input to {name}, but got input of size: "
-            f"{list(input.shape)}"
-        )
-    if weight.ndim != count + 2:
-        raise RuntimeError(
-            f"{name}: expected a weight of {count + 2} dimensions, but got weight of size {list(weight.shape)}"
-        )
+    check_tensors(input, weight, count, name)
     if input.ndim == count + 2:
         return input, True
     return input.unsqueeze(0), False  # type: ignore[attr-defined]
@@ -411,6 +272,7 @@ def _conv(
 ) -> Tensor:
     batched, had_batch = _batched(input, weight, count, name)
     stride, dilation = _expanded(stride, count, "stride"), _expanded(dilation, count, "dilation")
+    check_weight(batched._meta, weight._meta, stride, isinstance(padding, str))
     pairs = _pairs(padding, stride, dilation, weight._meta.shape[2:])
     result: Tensor = apply(convolution, (batched, weight, bias, stride, pairs, dilation, groups))
     return result if had_batch else result.squeeze(0)  # type: ignore[attr-defined,no-any-return]
@@ -422,6 +284,7 @@ def _conv_transpose(
 ) -> Tensor:  # fmt: skip
     batched, had_batch = _batched(input, weight, count, name)
     stride, dilation = _expanded(stride, count, "stride"), _expanded(dilation, count, "dilation")
+    check_weight(batched._meta, weight._meta, stride)
     padding, extra = _expanded(padding, count, "padding"), _expanded(output_padding, count, "output_padding")
     result: Tensor = apply(
         transposed_convolution, (batched, weight, bias, stride, padding, extra, groups, dilation)
