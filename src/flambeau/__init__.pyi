@@ -870,6 +870,8 @@ def nonzero_static(input: _Tensor, *, size: _int, fill_value: _int = -1, out: An
     """`nonzero` with exactly `size` rows: cut off, or filled up with `fill_value`."""
 def norm(input: _Tensor, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, out: _Tensor | None = None, dtype: _dtype | None = None) -> _Tensor:
     """The norm of order `p` ("fro": 2; "nuc": the sum of singular values) over `dim`, or of all elements."""
+def norm_except_dim(v: _Tensor, pow: _int = 2, dim: _int = 0) -> _Tensor:
+    """The norm over all dimensions but `dim`, which keep size 1; over all of them for -1."""
 def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: _Generator | None = None, out: _Tensor | None = None, dtype: _dtype | None = None, layout: _layout | None = None, device: DeviceLike = None, pin_memory: _bool = False, requires_grad: _bool = False) -> _Tensor:
     """Normals with a mean and a deviation for each element, or a tensor of `size` with the same for all."""
 def not_equal(input: _Tensor, other: _Tensor | _Number, *, out: Any = None) -> _Tensor:

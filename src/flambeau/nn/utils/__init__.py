@@ -1,23 +1,13 @@
 """Tools for modules: clipping gradients, padding sequences, calling with other parameters."""
 
-from flambeau.nn.utils import (
-    clip_grad as clip_grad,
-)
-from flambeau.nn.utils import (
-    convert_parameters as convert_parameters,
-)
-from flambeau.nn.utils import (
-    fusion as fusion,
-)
-from flambeau.nn.utils import (
-    init as init,
-)
-from flambeau.nn.utils import (
-    rnn as rnn,
-)
-from flambeau.nn.utils import (
-    stateless as stateless,
-)
+from flambeau.nn.utils import clip_grad as clip_grad
+from flambeau.nn.utils import convert_parameters as convert_parameters
+from flambeau.nn.utils import fusion as fusion
+from flambeau.nn.utils import init as init
+from flambeau.nn.utils import parametrizations as parametrizations
+from flambeau.nn.utils import parametrize as parametrize
+from flambeau.nn.utils import rnn as rnn
+from flambeau.nn.utils import stateless as stateless
 from flambeau.nn.utils.clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -33,6 +23,8 @@ from flambeau.nn.utils.fusion import (
     fuse_linear_bn_weights,
 )
 from flambeau.nn.utils.init import skip_init
+from flambeau.nn.utils.spectral_norm import remove_spectral_norm, spectral_norm
+from flambeau.nn.utils.weight_norm import remove_weight_norm, weight_norm
 
 __all__ = [
     "clip_grad_norm",
@@ -45,7 +37,14 @@ __all__ = [
     "fuse_linear_bn_weights",
     "get_total_norm",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
+    "remove_spectral_norm",
+    "remove_weight_norm",
     "rnn",
     "skip_init",
+    "spectral_norm",
+    "stateless",
     "vector_to_parameters",
+    "weight_norm",
 ]
