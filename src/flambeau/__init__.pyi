@@ -580,6 +580,8 @@ def hann_window(window_length: _int, periodic: _bool = True, *, dtype: _dtype | 
     """A raised cosine from 0 to 1 and back; periodic ones leave out the last 0."""
 def hardshrink(input: _Tensor, lambd: _Number = 0.5, *, out: Any = None) -> _Tensor:
     """0 between `-lambd` and `lambd`, `input` elsewhere."""
+def hash_tensor(input: _Tensor, dim: _int | Sequence[_int] | None = ..., *, keepdim: _bool = False, mode: _int = 0, out: Any = None) -> _Tensor:
+    """The exclusive or of all elements, or along `dim`: of the bits of float64 or int64, to which they are cast."""
 def heaviside(input: _Tensor, values: _Tensor, *, out: Any = None) -> _Tensor:
     """0 below zero, 1 above, `values` at zero."""
 def hinge_embedding_loss(*args: Any, **kwargs: Any) -> Any:

@@ -157,7 +157,7 @@ class TensorMethods:
     def addbmm(self, batch1: _Tensor, batch2: _Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> _Tensor:
         """`beta * input + alpha * bmm(batch1, batch2).sum(0)`."""
     def addbmm_(self, batch1: _Tensor, batch2: _Tensor, *, beta: Any = 1, alpha: Any = 1) -> Self:
-        """`beta * input + alpha * bmm(batch1, batch2).sum(0)`."""
+        """`addbmm` in place. Unlike others it gives the tensor the shape of the result, if that is larger."""
     def addcdiv(self, tensor1: _Tensor, tensor2: _Tensor, *, value: _Number = 1) -> _Tensor:
         """`input + value * tensor1 / tensor2`."""
     def addcdiv_(self, tensor1: _Tensor, tensor2: _Tensor, *, value: _Number = 1) -> Self:
@@ -540,6 +540,8 @@ class TensorMethods:
         """The tensor as torch.float16; itself if it is that already."""
     def hardshrink(self, lambd: _Number = 0.5) -> _Tensor:
         """0 between `-lambd` and `lambd`, `input` elsewhere."""
+    def hash_tensor(self, dim: _int | Sequence[_int] | None = ..., *, keepdim: _bool = False, mode: _int = 0) -> _Tensor:
+        """The exclusive or of all elements, or along `dim`: of the bits of float64 or int64, to which they are cast."""
     def heaviside(self, values: _Tensor) -> _Tensor:
         """0 below zero, 1 above, `values` at zero."""
     def heaviside_(self, values: _Tensor) -> Self:
