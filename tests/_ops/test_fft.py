@@ -114,6 +114,18 @@ def test_istft() -> None:
     engine.tier = None
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"onesided": False}, {"onesided": False, "return_complex": True}], ids=str
+)
+def test_istft_of_two_sides_that_do_not_mirror_each_other(options: dict[str, Any]) -> None:
+    spectrum = normal(2, 8, 5) + 1j * normal(2, 8, 5)
+    check(
+        lambda t, x: t.istft(x, 8, 2, window=t.ones(8, dtype=x.real.dtype), **options),
+        spectrum,
+        tolerance=1e-4,
+    )
+
+
 WINDOWS = {
     "bartlett": {}, "blackman": {}, "cosine": {}, "exponential": {"tau": 2.0}, "gaussian": {"std": 1.5},
     "general_cosine": {"a": [0.4, 0.5, 0.1]}, "general_hamming": {"alpha": 0.6}, "hamming": {}, "hann": {},

@@ -188,11 +188,10 @@ def istft(
         )
     norm = "ortho" if normalized else None
     frames = spectrum.transpose(1, 2)  # type: ignore[attr-defined]
-    if onesided:
-        frames = registry["fft.irfft"](frames, n_fft, norm=norm)
-    else:
+    if return_complex:
         frames = registry["fft.ifft"](frames, norm=norm)
-        frames = frames if return_complex else frames.real
+    else:  # the upper half of two sides is not looked at, as in PyTorch
+        frames = registry["fft.irfft"](frames, n_fft, norm=norm)
     real = input.real.dtype  # type: ignore[attr-defined]
     full = _padded_window(input, window, n_fft, width, real)
     if full is None:
