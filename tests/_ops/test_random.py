@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -464,6 +465,11 @@ def test_meta_draws_nothing() -> None:
 # -- errors ----------------------------------------------------------------------------------------
 
 REFUSED: list[Program] = [
+    lambda t: t.multinomial(t.tensor([1.0, -1.0]), 1),
+    lambda t: t.multinomial(t.tensor([1.0, -1.0]), 2, True),
+    lambda t: t.multinomial(t.tensor([1.0, math.inf]), 2, True),
+    lambda t: t.multinomial(t.tensor([1.0, math.nan]), 1, True),
+    lambda t: t.multinomial(t.empty(2**24 + 1), 1),
     lambda t: t.rand(-1),
     lambda t: t.randn(-1, 2),
     lambda t: t.rand(2.5),

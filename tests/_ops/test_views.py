@@ -167,6 +167,7 @@ def test_a_view_needs_strides_that_allow_it():
         lambda x: x.squeeze((0, 0)),
         lambda x: x.expand(2),
         lambda x: x.expand(2, 5, 4),
+        lambda x: x[0, 0].expand(-1, -1, 4),
         lambda x: x.select(0, 4),
         lambda x: x.narrow(0, 1, 4),
         lambda x: x.narrow_copy(3, 0, 1),

@@ -433,8 +433,13 @@ def _check_weights(weights: Array, count: int, replacement: bool) -> None:
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     if not replacement and count > weights.shape[-1]:
         raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
+    if weights.shape[-1] > 2**24:
+        raise RuntimeError("number of categories cannot exceed 2^24")
     if not bool(((weights >= 0) & (weights < np.inf)).all()):
-        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+        if count == 1 or not replacement:
+            raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+        wrong = "< 0" if bool((weights < 0).any()) else "= infinity or NaN"
+        raise RuntimeError(f"invalid multinomial distribution (encountering probability entry {wrong})")
     if not bool((weights.astype(np.float64).sum(-1) > 0).all()):
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
 

@@ -288,8 +288,14 @@ def _(xp: Any, g: Array, input: Array, lambd: Any) -> Array:
 @function("nn.functional.softshrink", out=EXACT_UNARY)
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """`input` moved towards zero by `lambd`; 0 between `-lambd` and `lambd`."""
-    if lambd < 0:
-        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd:g}.")
+    dtype = input.dtype
+    if not dtype.is_floating_point:
+        raise NotImplementedError(f"\"softshrink_check\" not implemented for '{dtype.scalar_type}'")
+    if not 0 <= lambd <= dtypes.finfo(dtype).max:
+        raise RuntimeError(
+            f"lambda must be in range [0, {dtypes.finfo(dtype).max:g}] for input dtype {dtype.scalar_type}, but found "
+            f"{lambd:g}"
+        )
     return apply(softshrink_values, (input, lambd))  # type: ignore[no-any-return]
 
 
@@ -641,7 +647,7 @@ def _(xp: Any, g: Array, input: Array) -> Array:
 
 def _halved(input: Meta, dim: int) -> tuple[int, ...]:
     if not input.ndim:
-        raise RuntimeError("glu does not support 0-dimensional tensors")
+        raise RuntimeError("glu does not support scalars because halving size must be even")
     at = canonical_dim(dim, input.ndim)
     if input.shape[at] % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {at} is size {input.shape[at]}")

@@ -472,11 +472,17 @@ def _last(shape: tuple[int, ...]) -> int:
     return shape[-1] if shape else 1
 
 
+def _check_rows(input: Meta) -> None:
+    if input.ndim > 2 or 0 in input.shape[-1:]:
+        raise RuntimeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
+        )
+
+
 def _multi_margin_shape(
     input: Meta, target: Meta, weight: Meta | None, p: int, margin: float, reduction: str
 ) -> tuple[int, ...]:
-    if kind(input.dtype) not in "hf":
-        raise NotImplementedError(f"\"multi_margin_loss\" not implemented for '{input.dtype.scalar_type}'")
+    _check_rows(input)
     batch = input.shape[0] if input.ndim > 1 else 1
     if target.ndim > 1 or target.numel != batch:
         raise RuntimeError(
@@ -489,6 +495,9 @@ def _multi_margin_shape(
         raise RuntimeError(
             f"inconsistent weight size, expected {_last(input.shape)} but got {list(weight.shape)}"
         )
+    if kind(input.dtype) not in "hf":
+        scalar_type = input.dtype.scalar_type
+        raise NotImplementedError(f"\"multi_margin_loss_cpu_kernel\" not implemented for '{scalar_type}'")
     _check_long(target)
     return loss_shape(target.shape, reduction)
 
@@ -558,13 +567,14 @@ def multi_margin_loss(
 
 
 def _multilabel_shape(input: Meta, target: Meta, reduction: str) -> tuple[int, ...]:
-    if kind(input.dtype) not in "hf":
-        raise NotImplementedError(
-            f"\"multilabel_margin_loss_forward_out_frame\" not implemented for '{input.dtype.scalar_type}'"
-        )
+    _check_rows(input)
     if target.shape != input.shape and not (input.ndim < 2 and target.numel == input.numel):
         raise RuntimeError(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+        )
+    if kind(input.dtype) not in "hf":
+        raise NotImplementedError(
+            f"\"multilabel_margin_loss_forward_out_frame\" not implemented for '{input.dtype.scalar_type}'"
         )
     _check_long(target)
     return loss_shape(input.shape[:1] if input.ndim > 1 else (), reduction)

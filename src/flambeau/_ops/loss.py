@@ -394,7 +394,11 @@ def binary_cross_entropy_with_logits(
 # -- divergence ------------------------------------------------------------------------------------
 
 
-@op(promote=PROMOTE, shape=_pair_shape, node="KlDivBackward0")
+def _divergence_shape(input: Meta, target: Meta, log_target: bool, reduction: str) -> tuple[int, ...]:
+    return _pair_shape(target, input, reduction)  # PyTorch names the target's size first
+
+
+@op(promote=PROMOTE, shape=_divergence_shape, node="KlDivBackward0")
 def kl_divergence(xp: Any, input: Array, target: Array, log_target: bool, reduction: str) -> Array:
     if log_target:
         return reduced(xp, xp.exp(target) * (target - input), reduction)

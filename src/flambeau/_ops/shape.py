@@ -412,7 +412,8 @@ def expanded_size(input: Tensor, size: Shape) -> Shape:
             f"dimensions in the tensor ({len(shape)})"
         )
     found = list(size)
-    for i, wanted in enumerate(size):
+    for i in range(len(size) - 1, -1, -1):
+        wanted = size[i]
         if i < new:
             if wanted < 0:
                 raise RuntimeError(

@@ -19,6 +19,7 @@ from flambeau._core.value import Meta
 from flambeau._ops.elementary import names_of, unary
 from flambeau._ops.error_function import erf_values, erfcx_values
 from flambeau._ops.pointwise import as_operand
+from flambeau._ops.sizes import integer
 from flambeau._ops.supported import refuses, supports
 
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
@@ -225,6 +226,7 @@ def _(g: Array, input: Array, n: int) -> Array:
 @function("polygamma", "special.polygamma", out=True)
 def polygamma(n: int, input: Tensor) -> Tensor:
     """The n-th derivative of digamma."""
+    n = integer(n, "polygamma", "n", 1)
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
     return apply(polygamma_values, (input, n))  # type: ignore[no-any-return]
