@@ -70,3 +70,7 @@ def set_num_interop_threads(num: int) -> None:
 
 def get_num_interop_threads() -> int:
     return _threads["inter"]
+
+
+# Which of PyTorch's kernels for attention may be used. There is one formulation here; that none may be used is an error.
+attention_kernels = {"cudnn": True, "flash": True, "mem_efficient": True, "math": True}

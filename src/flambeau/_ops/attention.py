@@ -11,6 +11,7 @@ from flambeau._core import dtype as dtypes
 from flambeau._core.declare import RAW, Array, Index, Scalar, broadcast_shapes
 from flambeau._core.dispatch import apply, constant, function, op
 from flambeau._core.random import default_generator
+from flambeau._core.settings import attention_kernels
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
 from flambeau._ops.products import dtypes_name
@@ -89,6 +90,15 @@ def _is_fused(query: Meta, key: Meta, value: Meta) -> bool:
     """Whether PyTorch's fused kernel takes it: that one knows a mask beside `is_causal`."""
     sizes = {meta.shape[-1] for meta in (query, key, value)}
     return query.ndim == key.ndim == value.ndim == 4 and len(sizes) == 1
+
+
+def _refuse_kernels(query: Meta) -> None:
+    """Without these two PyTorch has no kernel on the CPU."""
+    if query.device.type == "cpu" or not any(attention_kernels.values()):
+        raise RuntimeError(
+            "No viable backend for scaled_dot_product_attention was found. This is likely due to turning off both the "
+            "math kernel and the fused kernels."
+        )
 
 
 def _check_mask(query: Meta, mask: Meta | None, is_causal: bool) -> None:
@@ -265,6 +275,8 @@ def scaled_dot_product_attention(
     """
     metas = query._meta, key._meta, value._meta
     _check_shapes(*metas)
+    if not (attention_kernels["math"] or attention_kernels["flash"]):
+        _refuse_kernels(metas[0])
     plain = dropout_p > 0 or not _is_fused(*metas)
     _check_mask(metas[0], None if attn_mask is None else attn_mask._meta, is_causal and plain)
     if not query.is_floating_point():

@@ -1,5 +1,6 @@
 """Building blocks of networks: modules, parameters, containers, layers, losses."""
 
+from flambeau.nn import attention as attention
 from flambeau.nn import common_types as common_types
 from flambeau.nn import functional as functional
 from flambeau.nn import init as init
