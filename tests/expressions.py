@@ -81,6 +81,8 @@ def evaluate(name: str, expression: str) -> Any:
 def _close(ours: Any, theirs: Any) -> bool:
     if isinstance(ours, float) and isinstance(theirs, float):
         return bool(np.isclose(ours, theirs, rtol=1e-5, atol=1e-6, equal_nan=True))
+    if isinstance(ours, complex) and isinstance(theirs, complex):
+        return _close(ours.real, theirs.real) and _close(ours.imag, theirs.imag)
     if isinstance(ours, (tuple, list)) and isinstance(theirs, (tuple, list)):
         return len(ours) == len(theirs) and all(map(_close, ours, theirs))
     return type(ours) is type(theirs) and ours == theirs

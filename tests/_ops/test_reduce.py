@@ -75,6 +75,8 @@ VALUES = table(
     x.cumsum(1, dtype=T.int64)
     x.cumprod(1)
     T.tensor([-inf,-inf,1.,inf,2.]).logcumsumexp(0)
+    T.tensor([1+3j,1+3j,-2+1j,3-3j,inf+1j,2.]).logcumsumexp(0)
+    T.tensor([-inf+1j,-inf+2j,1+7j,1+3j,20.]).logcumsumexp(0)
     x.diff(2, 0)
     x.diff(n=0, prepend=x)
     x.diff(n=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,14 +75,30 @@ def _check_logcumsumexp(name: str, input: Meta, dim: int) -> None:
         raise NotImplementedError(f"\"logcumsumexp_out_cpu\" not implemented for '{input.dtype.scalar_type}'")
 
 
+def _complex_log_running_sum(xp: Any, x: Any, dim: int) -> Any:
+    """One after the other, as in PyTorch: which turn the angle is on (2 pi higher or lower) follows from the order."""
+
+    def add(total: Any, item: Any) -> Any:
+        larger = xp.real(total) > xp.real(item)
+        high, low = xp.where(larger, total, item), xp.where(larger, item, total)
+        return xp.where(xp.isneginf(xp.real(high)), low, xp.log1p(xp.exp(low - high)) + high)
+
+    items = xp.moveaxis(x, dim, 0)
+    nothing = xp.full(items.shape[1:], -np.inf, x.dtype)
+    if xp is np:
+        with np.errstate(all="ignore"):
+            found = np.stack(list(itertools.accumulate(items, add, initial=nothing))[1:])
+    else:
+        found = jax.lax.scan(lambda total, item: (add(total, item),) * 2, nothing, items)[1]
+    return xp.moveaxis(found, 0, dim)
+
+
 def _log_running_sum(xp: Any, x: Any, dim: int) -> Any:
     if x.ndim == 0 or x.size == 0:
         return x
     dim = dim % x.ndim
     if x.dtype.kind == "c":
-        highest = xp.max(xp.real(x), axis=dim, keepdims=True)
-        highest = xp.where(xp.isinf(highest), xp.zeros((), highest.dtype), highest)
-        return xp.log(xp.cumsum(xp.exp(x - highest), axis=dim)) + highest
+        return _complex_log_running_sum(xp, x, dim)
     if xp is np:
         return np.logaddexp.accumulate(x, axis=dim)
     return jax.lax.cumlogsumexp(x, axis=dim)
