@@ -90,6 +90,9 @@ SHARE_MEMORY = {
     "index_add": lambda t, x: t.index_add(t.zeros(3, 3), 0, t.arange(3), x, out=x),
     "kthvalue": lambda t, x: t.kthvalue(x[0], 1, keepdim=True, out=(x[0], t.zeros(1, dtype=t.int64))),
     "cat": lambda t, x: t.cat([x[:1], x[1:]], out=x),
+    "cat into an operand that is empty": lambda t, x: (lambda empty: t.cat([empty, x], out=empty))(
+        t.zeros(0)
+    ),
 }
 
 

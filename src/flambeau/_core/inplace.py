@@ -69,23 +69,24 @@ def refuse_overlap(target: Tensor, others: Sequence[Any], apart: bool = False) -
             refuse_overlap(target, other, apart)
         if not isinstance(other, Tensor) or other._storage is not target._storage:
             continue
-        if other is target and not apart:
-            continue
-        ranges = []
-        for tensor in (target, other):
-            if dense_order(tensor._meta.shape, tensor.stride()) is None or not tensor._meta.numel:
-                break
-            start = tensor.storage_offset()
-            ranges.append((start, start + tensor._meta.numel))
-        if len(ranges) < 2:
-            continue
-        (a, b), (c, d) = ranges
-        same = not apart and (a, b) == (c, d) and target.stride() == other.stride()
-        if a < d and c < b and not same:
+        if apart if other is target else _share_a_part(target, other, apart):
             raise RuntimeError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
                 "memory location. Please clone() the tensor before performing the operation."
             )
+
+
+def _share_a_part(target: Tensor, other: Tensor, or_all: bool) -> bool:
+    """Whether two tensors of one storage share some elements; for those with gaps the answer is no, as in PyTorch."""
+    ranges = []
+    for tensor in (target, other):
+        if dense_order(tensor._meta.shape, tensor.stride()) is None or not tensor._meta.numel:
+            return False
+        start = tensor.storage_offset()
+        ranges.append((start, start + tensor._meta.numel))
+    (a, b), (c, d) = ranges
+    same = (a, b) == (c, d) and target.stride() == other.stride()
+    return a < d and c < b and (or_all or not same)
 
 
 def write(target: Tensor, result: Tensor, name: str = "") -> Tensor:
@@ -182,7 +183,8 @@ def write_out(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
             "requires grad."
         )
-    refuse_overlap(out, operands, asked.apart)
+    if result._meta.numel:
+        refuse_overlap(out, operands, asked.apart)
     if out._meta.shape != result._meta.shape:
         if out._meta.numel:
             warnings.warn(
