@@ -1,4 +1,4 @@
-"""What pooling refuses, in PyTorch's words."""
+"""Pooling beside PyTorch's: nodes of its graph, and what it refuses."""
 
 from __future__ import annotations
 
@@ -198,6 +198,25 @@ ERRORS = table(
     F.max_pool3d(T.ones(8,8),2,2,0,(2,2))
     """
 )
+
+
+POOLS = table(
+    """
+    F.max_pool2d(w[None], 2, return_indices=True)[0]
+    F.max_pool3d(w.view(1, 1, 3, 2, 2), 2, padding=1)
+    F.avg_pool2d(w[None, None], 2)
+    F.avg_pool3d(w.view(1, 1, 3, 2, 2), 2)
+    F.adaptive_avg_pool2d(w[None], 2)
+    F.adaptive_avg_pool3d(w.view(1, 1, 3, 2, 2), 2)
+    F.adaptive_max_pool2d(w[None], 2)
+    F.adaptive_max_pool3d(w.view(1, 1, 3, 2, 2), 2)
+    """
+)
+
+
+@pytest.mark.parametrize("expression", POOLS)
+def test_values_gradients_and_nodes(expression: str) -> None:
+    assert_agrees(expression)
 
 
 @pytest.mark.parametrize("expression", ERRORS)

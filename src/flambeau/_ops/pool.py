@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,11 @@ def _put_back(
     return total[(..., *(slice(a, a + n) for a, n in zip(low, shape[-spatial:], strict=True)))]
 
 
+def _node(name: str) -> Callable[[Any], str]:
+    """PyTorch's node of a pool over two dimensions, or over three: then the input has five."""
+    return lambda inputs: name.format(3 if inputs[0].ndim == 5 else 2)
+
+
 def _windows_cost(inputs: Any, results: Any) -> int:
     return int(results[0].numel * 9 + inputs[0].numel * 2)
 
@@ -102,7 +107,7 @@ def _max_shape(
     shape=_max_shape,
     outputs=("values", "places"),
     cost=_windows_cost,
-    node="MaxPool2DWithIndicesBackward",
+    node=_node("MaxPool{}DWithIndicesBackward"),
 )
 def max_pool(
     xp: Any, input: Array, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, name: str
@@ -272,7 +277,7 @@ def _divisors(
     return int(counts.flat[0]) if counts.size and (counts == counts.flat[0]).all() else counts
 
 
-@op(promote=KEEP, shape=_average_shape, cost=_windows_cost, node="AvgPool2DBackward")
+@op(promote=KEEP, shape=_average_shape, cost=_windows_cost, node=_node("AvgPool{}DBackward"))
 def avg_pool(
     xp: Any,
     input: Array,
@@ -383,7 +388,7 @@ def _along(xp: Any, x: Array, matrix: np.ndarray[Any, Any], axis: int) -> Array:
 
 @op(
     promote=KEEP, shape=lambda input, sizes: (*input.shape[: -len(sizes)], *sizes),
-    node="AdaptiveAvgPool2DBackward",
+    node=_node("AdaptiveAvgPool{}DBackward"),
 )  # fmt: skip
 def adaptive_average(xp: Any, input: Array, sizes: Any) -> Array:
     """Means over windows that divide each dimension as evenly as can be: a product with a small matrix for each."""
@@ -450,7 +455,12 @@ def _adaptive_max_shape(input: Meta, sizes: Any) -> list[Meta]:
     return [input.with_shape(shape), meta_of(shape, dtypes.int64, input.device)]
 
 
-@op(promote=KEEP, shape=_adaptive_max_shape, outputs=("values", "indices"), node="AdaptiveMaxPool2DBackward")
+@op(
+    promote=KEEP,
+    shape=_adaptive_max_shape,
+    outputs=("values", "indices"),
+    node=_node("AdaptiveMaxPool{}DBackward"),
+)
 def adaptive_maximum(xp: Any, input: Array, sizes: Any) -> tuple[Array, Array]:
     """Maxima over windows that divide each dimension as evenly as can be, and where in the plane they stand."""
     spatial = len(sizes)
