@@ -9,35 +9,15 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import RAW, Array, Index, registry
-from flambeau._core.dispatch import constant, function, op
+from flambeau._core.declare import registry
+from flambeau._core.dispatch import constant, function
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
 from flambeau._ops.matmul import cannot_multiply
+from flambeau._ops.packing import places, rows_at, steps_there
 from flambeau._ops.recurrent import gru_layer, lstm_layer, rnn_layer
 
 # -- packed sequences ------------------------------------------------------------------------------
-
-
-@op(
-    promote=RAW,
-    shape=lambda input, rows, back: (rows.shape[0], *input.shape[1:]),
-    result=lambda input, *_: input.dtype,
-)
-def rows_at(xp: Any, input: Array, rows: Index, back: Index) -> Array:
-    """The rows of these numbers, zeros for -1. `back` has the place of each row of the input in the result, or -1."""
-    return _rows_or_zeros(xp, input, rows)
-
-
-@rows_at.gradient("input")
-def _(xp: Any, g: Array, back: Array) -> Array:
-    return _rows_or_zeros(xp, g, back)
-
-
-def _rows_or_zeros(xp: Any, array: Array, rows: Array) -> Array:
-    found = array[xp.maximum(rows, 0)]
-    there = (rows >= 0).reshape(-1, *(1,) * (array.ndim - 1))
-    return xp.where(there, found, 0).astype(array.dtype)
 
 
 def _length_to_run(steps: int) -> int:
@@ -50,6 +30,7 @@ def _length_to_run(steps: int) -> int:
 class _Packing:
     """Where the steps of packed sequences are when the sequences lie side by side, padded."""
 
+    total: int  # of all lengths
     padded_shape: tuple[int, int]
     lengths: Tensor | None  # None: all sequences have all steps
     to_padded: Tensor | None = None  # for each padded step its row in the packed data, or -1
@@ -74,19 +55,16 @@ class _Packing:
             )
         batch = int(counts[0])
         if (counts == batch).all():
-            return cls((len(counts), batch), None)
+            return cls(total, (len(counts), batch), None)
         steps = _length_to_run(len(counts))
-        there = np.zeros((steps, batch), np.bool_)
-        there[: len(counts)] = np.arange(batch) < counts[:, None]
-        to_padded = np.full(there.shape, -1, np.int64)
-        to_padded[there] = np.arange(total)
-        tensors = [
-            constant(each, dtypes.int64, data._meta)
-            for each in (there.sum(0), to_padded.reshape(-1), np.flatnonzero(there))
-        ]
-        return cls((steps, batch), *tensors)
+        there = steps_there(counts, steps)
+        to_padded, to_packed = places(there, data)
+        lengths = constant(there.sum(0), dtypes.int64, data._meta)
+        return cls(total, (steps, batch), lengths, to_padded, to_packed)
 
-    def pad(self, data: Tensor) -> Tensor:
+    def pad(self, data: Any) -> Tensor:
+        if data.shape[0] > self.total:  # more than batch_sizes tells of does not count
+            data = data.narrow(0, 0, self.total)
         padded: Any = data if self.to_padded is None else rows_at(data, self.to_padded, self.to_packed)
         return padded.reshape(*self.padded_shape, *data.shape[1:])  # type: ignore[no-any-return]
 

@@ -374,6 +374,8 @@ CALLS = [
     "gru(z(0, 2, 3), z(1, 2, 5), gru, True, 1, *off, False)",
     "gru(z(9, 3), counts, z(1, 3, 5), gru, True, 1, *off)",
     "lstm(z(9, 3), counts, (z(1, 3, 5), z(1, 3, 5)), lstm, True, 1, *off)",
+    "lstm(z(12, 3), counts, (z(1, 3, 5), z(1, 3, 5)), lstm, True, 1, *off)",
+    "gru(z(12, 3), counts * 0 + 2, z(1, 2, 5), gru, True, 1, *off)",
     "lstm(z(9, 3), counts + 1, (z(1, 4, 5), z(1, 4, 5)), lstm, True, 1, *off)",
     "lstm(z(9, 3), counts, (z(1, 2, 5), z(1, 2, 5)), lstm, True, 1, *off)",
     "lstm(z(7, 2, 3), (z(1, 2, 5), z(1, 2, 5)), lstm, True, 2, *off, False)",

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+
 from flambeau._core.declare import registry
 from flambeau._core.tensor import Tensor
 from flambeau._ops.construct import as_tensor, tensor
-from flambeau._ops.factory import empty_like, full
+from flambeau._ops.factory import empty_like
+from flambeau._ops.packing import places, rows_at, steps_there
 from flambeau._ops.ranges import arange
 
 __all__ = [
@@ -157,12 +160,10 @@ def pack_padded_sequence(
         input = input.transpose(0, 1)
     steps = sizes.tolist()
     _check_lengths(steps, input)
-    counts = [sum(length > step for length in steps) for step in range(steps[0])]
-    # The rows to take from the input as (T * B) rows: for each step, those sequences that have it.
-    batch = input.size(1)
-    rows = [step * batch + place for step, count in enumerate(counts) for place in range(count)]
-    flat = input.reshape(-1, *input.shape[2:])
-    data = flat.index_select(0, tensor(rows, device=input.device))
+    counts = (np.asarray(steps) > np.arange(steps[0])[:, None]).sum(1)
+    there = steps_there(counts, input.size(0))
+    to_padded, to_packed = places(there, input)
+    data = rows_at(input.reshape(-1, *input.shape[2:]), to_packed, to_padded)
     return PackedSequence(data, tensor(counts), sorted_indices, None)
 
 
@@ -206,8 +207,8 @@ def pad_packed_sequence(
     Returns: the padded sequences, and their lengths.
     Raises: ValueError, if `total_length` is less than a sequence.
     """
-    counts = [int(count) for count in sequence.batch_sizes.tolist()]
-    longest, batch = len(counts), counts[0]
+    counts = sequence.batch_sizes.tolist()
+    longest = len(counts)
     if total_length is not None and total_length < longest:
         raise ValueError(
             "Expected total_length to be at least the length of the longest sequence in input, but got "
@@ -215,12 +216,13 @@ def pad_packed_sequence(
         )
     padded_length = longest if total_length is None else total_length
     data = sequence.data
-    sizes = (padded_length * batch, *data.shape[1:])
-    rows = [step * batch + place for step, count in enumerate(counts) for place in range(count)]
-    empty_rows = full(sizes, padding_value, dtype=data.dtype, device=data.device)
-    padded = empty_rows.index_copy(0, tensor(rows, device=data.device), data)
-    padded = padded.reshape(padded_length, batch, *data.shape[1:])
-    lengths = tensor([sum(count > place for count in counts) for place in range(batch)])
+    there = steps_there(counts, padded_length)
+    to_padded, to_packed = places(there, data)
+    padded = rows_at(data, to_padded, to_packed).reshape(*there.shape, *data.shape[1:])
+    if padding_value:
+        ends = tensor(~there, device=data.device).reshape(*there.shape, *(1,) * (data.dim() - 1))
+        padded = padded.masked_fill(ends, padding_value)
+    lengths = tensor(there.sum(0))
     if sequence.unsorted_indices is not None:
         padded = padded.index_select(1, sequence.unsorted_indices)
         lengths = lengths[sequence.unsorted_indices.cpu()]
