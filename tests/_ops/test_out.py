@@ -60,6 +60,19 @@ def test_another_dtype_is_refused_in_the_same_words(name: str) -> None:
     check_error(lambda t, x: scenario(t, x, t.zeros(3, 3, dtype=t.float64)), FLOATS)
 
 
+@pytest.mark.parametrize("name", ["add", "cat", "stack", "hstack", "vstack", "dstack", "column_stack"])
+def test_a_dtype_that_cannot_hold_the_result_is_refused_in_the_same_words(name: str) -> None:
+    def scenario(t: Any, x: Any) -> Any:
+        operands = (x, x) if name == "add" else ([x, x],)
+        return getattr(t, name)(*operands, out=t.zeros(0, dtype=t.int64))
+
+    check_error(scenario, FLOATS)
+
+
+def test_a_new_tensor_of_another_dtype_than_out_is_refused_in_the_same_words() -> None:
+    check_error(lambda t, x: t.empty(2, dtype=t.int64, out=x), FLOATS)
+
+
 @pytest.mark.parametrize(
     "scenario",
     [

@@ -53,10 +53,12 @@ class Out:
         dtype: PyTorch's error for any dtype but the result's own, in which `{wanted}` and `{found}` name the two ("Float"),
             `{wanted_cpp}` and `{found_cpp}` as C++ does ("float"). Without it each is taken that the result can be cast to.
         apart: whether they may share no memory with an operand. For pointwise operations they may be one of them.
+        uncastable: PyTorch's TypeError for a dtype that the result cannot be cast to, where it has one of its own.
     """
 
     dtype: str | None = None
     apart: bool = False
+    uncastable: str | None = None
 
 
 ANY = Out()

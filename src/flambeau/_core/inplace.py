@@ -155,6 +155,8 @@ def _guard_rewritten(result: Tensor, target: Tensor) -> None:
 def _check_out_dtype(found: dtypes.dtype, wanted: dtypes.dtype, asked: Out) -> None:
     if asked.dtype is None:
         if not dtypes.can_cast(wanted, found):
+            if asked.uncastable is not None:
+                raise TypeError(asked.uncastable.format(found=found.scalar_type))
             raise RuntimeError(
                 f"result type {wanted.scalar_type} can't be cast to the desired output type {found.scalar_type}"
             )

@@ -168,6 +168,7 @@ def empty(
     """A tensor whose values are not to be relied on; here they are zeros."""
     shape = _shape_argument(size, named, "empty")
     if out is not None:
+        prepare_out(out, shape, out.dtype if dtype is None else as_dtype(dtype, "empty"), device)
         write_out(out, _constant("empty", shape, 0, out.dtype, out.device, False, None, layout), "empty")
         return out
     return _place(

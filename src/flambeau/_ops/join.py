@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import APART, RAW, Array, Arrays, canonical_dim
+from flambeau._core.declare import RAW, Array, Arrays, Out, canonical_dim
 from flambeau._core.dispatch import function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
@@ -71,8 +71,13 @@ def _joined(tensors: Sequence[Meta], dim: int) -> Meta:
     return meta_of((*first.shape[:at], total, *first.shape[at + 1 :]), _common_dtype(tensors), first.device)
 
 
+OUT_OF_CAT = Out(
+    apart=True, uncastable="torch.cat(): input types can't be cast to the desired output type {found}"
+)
+
+
 @op(
-    "cat", "concat", "concatenate", out=APART, promote=RAW, shape=_joined, node="CatBackward",
+    "cat", "concat", "concatenate", out=OUT_OF_CAT, promote=RAW, shape=_joined, node="CatBackward",
     pointwise=False,
 )  # fmt: skip
 def cat(xp: Any, tensors: Arrays, dim: int = 0) -> Array:
@@ -116,7 +121,7 @@ def _stacked(tensors: Sequence[Meta], dim: int) -> Meta:
     return meta_of(shape, _common_dtype(tensors), first.device)
 
 
-@op("stack", out=APART, promote=RAW, shape=_stacked, pointwise=False)
+@op("stack", out=OUT_OF_CAT, promote=RAW, shape=_stacked, pointwise=False)
 def stack(xp: Any, tensors: Arrays, dim: int = 0) -> Array:
     """The tensors, all of one shape, along a new dimension `dim`."""
     return xp.stack(_cast(tensors), dim)
@@ -144,26 +149,26 @@ def _list_of(tensors: Any, name: str) -> list[Tensor]:
     return list(tensors)
 
 
-@function("hstack", out=True)
+@function("hstack", out=OUT_OF_CAT)
 def hstack(tensors: Any) -> Tensor:
     """The tensors side by side: along dimension 1, vectors along dimension 0."""
     found = [atleast_1d(each) for each in _list_of(tensors, "hstack")]
     return cat(found, 0 if found[0].ndim == 1 else 1)  # type: ignore[no-any-return]
 
 
-@function("vstack", "row_stack", out=True)
+@function("vstack", "row_stack", out=OUT_OF_CAT)
 def vstack(tensors: Any) -> Tensor:
     """The tensors below one another; vectors are rows."""
     return cat([atleast_2d(each) for each in _list_of(tensors, "vstack")], 0)  # type: ignore[no-any-return]
 
 
-@function("dstack", out=True)
+@function("dstack", out=OUT_OF_CAT)
 def dstack(tensors: Any) -> Tensor:
     """The tensors behind one another, along dimension 2."""
     return cat([atleast_3d(each) for each in _list_of(tensors, "dstack")], 2)  # type: ignore[no-any-return]
 
 
-@function("column_stack", out=True)
+@function("column_stack", out=OUT_OF_CAT)
 def column_stack(tensors: Any) -> Tensor:
     """The tensors side by side; vectors are columns."""
     found = [
