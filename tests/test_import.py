@@ -22,3 +22,13 @@ def test_importing_flambeau_needs_no_torch():
 def test_importing_flambeau_changes_no_setting_of_jax():
     code = "before = dict(jax.config.values); import flambeau; print(before == dict(jax.config.values))"
     assert run(f"import jax; {code}") == "True\n"
+
+
+def test_importing_flambeau_leaves_the_garbage_collector_as_it_was():
+    assert run("import gc, flambeau; print(gc.isenabled())") == "True\n"
+    assert run("import gc; gc.disable(); import flambeau; print(gc.isenabled())") == "False\n"
+
+
+def test_importing_flambeau_leaves_alone_what_few_programs_use():
+    slow = ["multiprocessing.spawn", "jax.experimental.serialize_executable", "scipy.linalg", "torch"]
+    assert run(f"import sys, flambeau; print([m for m in {slow} if m in sys.modules])") == "[]\n"

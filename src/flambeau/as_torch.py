@@ -6,7 +6,6 @@ the same path. No module is copied: `sys.modules["torch.nn"] is sys.modules["fla
 
 import importlib
 import importlib.util
-import multiprocessing.spawn
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -189,6 +188,8 @@ def _tell_started_processes() -> None:
 
     multiprocessing sends it a dictionary first, ignores entries that it does not know, and offers no hook.
     """
+    import multiprocessing.spawn  # slow to import, and only needed here
+
     prepare = multiprocessing.spawn.get_preparation_data
 
     def get_preparation_data(name: str) -> dict[str, Any]:

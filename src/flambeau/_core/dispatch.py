@@ -19,6 +19,7 @@ from flambeau._core.declare import ANY, Op, Out, register, wanted_out
 from flambeau._core.fastpath import MISSING, lazy_function, plain_types
 from flambeau._core.inplace import check_writable, refuse_overlap, resize, write, write_out
 from flambeau._core.overrides import as_called, call_overriding, overriding
+from flambeau._core.signatures import LazySignature, parameter_names
 from flambeau._core.tape import run_call
 from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import CPU, Meta, meta_of
@@ -62,9 +63,9 @@ def function(*names: str, out: Out | bool = False) -> Callable[[F], F]:
         asked = wanted_out(out)
         if asked is not None:
             public = _with_out(body, names[0].rpartition(".")[2] if names else body.__name__, asked)
-        signature = inspect.signature(public)
-        if "dim" in signature.parameters and any(not name.startswith("nn.") for name in names):
-            public = accept_numpy_names(public, signature)
+        known = parameter_names(body)
+        if "dim" in known and any(not name.startswith("nn.") for name in names):
+            public = accept_numpy_names(public, known | {"out"} if asked is not None else known)
         _publish(names, public)
         return public
 
@@ -98,10 +99,11 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             refuse_overlap(input, args)
         return write(input, function(input, *args, **kwargs), name)
 
-    signature = inspect.signature(function)
-    inplace.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[p for p in signature.parameters.values() if p.name != "out"]
-    )
+    def signature() -> inspect.Signature:
+        whole = inspect.signature(function)
+        return whole.replace(parameters=[p for p in whole.parameters.values() if p.name != "out"])
+
+    inplace.__signature__ = LazySignature(signature)  # type: ignore[attr-defined]
     inplace.__name__ = inplace.__qualname__ = name
     return inplace
 
@@ -182,11 +184,15 @@ def _public_function(
     function = lazy_function(public_name, declared, params, fallback)
     function.__doc__ = declared.body.__doc__
     function.__module__ = declared.body.__module__
+    function.__signature__ = LazySignature(lambda: _signature(params))  # type: ignore[attr-defined]
+    return function
+
+
+def _signature(params: Sequence[tuple[str, Any, bool]]) -> inspect.Signature:
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    return inspect.Signature(
         [inspect.Parameter(n, kinds[keyword], default=default) for n, default, keyword in params]
     )
-    return function
 
 
 def positional_function(declared: Op) -> Callable[..., Any]:
@@ -218,27 +224,25 @@ def _with_renamed(
     return tuple(found)
 
 
-def _rename(kwargs: dict[str, Any], signature: inspect.Signature) -> dict[str, Any] | None:
+def _rename(kwargs: dict[str, Any], known: frozenset[str]) -> dict[str, Any] | None:
     """Keyword arguments with NumPy's names replaced by PyTorch's; None where nothing was replaced."""
     renamed = dict(kwargs)
     for own, others in _NUMPY_NAMES.items():
         for other in others:
-            if other in renamed and other not in signature.parameters and own in signature.parameters:
+            if other in renamed and other not in known and own in known:
                 renamed[own] = renamed.pop(other)
     return renamed if renamed != kwargs else None
 
 
-def accept_numpy_names(function: Callable[..., Any], signature: inspect.Signature) -> Callable[..., Any]:
-    """Lets `axis=`, `keepdims=`, `x=` stand for `dim=`, `keepdim=`, `input=`."""
-    known = frozenset(signature.parameters)
+def accept_numpy_names(function: Callable[..., Any], known: frozenset[str]) -> Callable[..., Any]:
+    """Lets `axis=`, `keepdims=`, `x=` stand for `dim=`, `keepdim=`, `input=`; `known` are the function's own names."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         if kwargs and not known.issuperset(kwargs):
-            kwargs = _rename(kwargs, signature) or kwargs
+            kwargs = _rename(kwargs, known) or kwargs
         return function(*args, **kwargs)
 
-    wrapped.__signature__ = signature  # type: ignore[attr-defined]
     return wrapped
 
 
@@ -259,12 +263,16 @@ def _with_out(function: Callable[..., Any], name: str, asked: Out) -> Callable[.
         operands = (*args, *kwargs.values()) if asked.apart else ()
         return result if out is None else _write_outs(out, result, name, operands, asked)
 
-    signature = inspect.signature(function)
-    if "out" not in signature.parameters:
+    def signature() -> inspect.Signature:
+        inner = inspect.signature(function)
+        if "out" in inner.parameters:
+            return inner
         extra = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)
-        variable = [p for p in signature.parameters.values() if p.kind is inspect.Parameter.VAR_KEYWORD]
-        others = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        wrapped.__signature__ = signature.replace(parameters=[*others, extra, *variable])  # type: ignore[attr-defined]
+        variable = [p for p in inner.parameters.values() if p.kind is inspect.Parameter.VAR_KEYWORD]
+        others = [p for p in inner.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        return inner.replace(parameters=[*others, extra, *variable])
+
+    wrapped.__signature__ = LazySignature(signature)  # type: ignore[attr-defined]
     return wrapped
 
 

@@ -16,13 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import jaxlib.version
-from jax.experimental import serialize_executable
 
 from flambeau._core import xla
 from flambeau._core.statistics import statistics
 
 # Beyond this many programs the oldest tenth goes.
 FILE_LIMIT = 4000
+
+
+def _serializing() -> Any:
+    """JAX's module for it, imported when the first program is stored or loaded."""
+    from jax.experimental import serialize_executable
+
+    return serialize_executable
 
 
 @functools.cache
@@ -85,7 +91,7 @@ def load(name: str | None) -> Any:
         return None
     try:
         with xla.x64():
-            return serialize_executable.deserialize_and_load(*pickle.loads(path.read_bytes()))
+            return _serializing().deserialize_and_load(*pickle.loads(path.read_bytes()))
     except (OSError, pickle.UnpicklingError, EOFError, ValueError, RuntimeError) as error:
         # A file of another build or a broken one: made anew, and told of in inspect.engine().
         statistics.problem(f"a stored program could not be loaded: {type(error).__name__}: {error}")
@@ -102,7 +108,7 @@ def save(name: str | None, program: Any) -> None:
         return
     try:
         with xla.x64():
-            data = pickle.dumps(serialize_executable.serialize(program))
+            data = pickle.dumps(_serializing().serialize(program))
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
             file.write(data)
         os.replace(file.name, path)

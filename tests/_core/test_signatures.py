@@ -1,0 +1,45 @@
+import copy
+import inspect
+import pickle
+
+import flambeau
+from flambeau._core.signatures import LazySignature
+
+
+def test_a_signature_is_made_when_asked_for_and_once():
+    made = []
+
+    def make():
+        made.append(1)
+        return inspect.signature(lambda a, *, b=2: None)
+
+    lazy = LazySignature(make)
+    assert not made
+    assert str(lazy) == "(a, *, b=2)"
+    assert lazy.bind(1).arguments == {"a": 1}
+    assert made == [1]
+
+
+def test_a_lazy_signature_is_like_another():
+    plain = inspect.signature(lambda a, *, b=2: None)
+    lazy = LazySignature(lambda: plain)
+    assert lazy == plain
+    assert hash(lazy) == hash(plain)
+    assert lazy.replace(parameters=[]) == plain.replace(parameters=[])
+    assert copy.copy(lazy) == pickle.loads(pickle.dumps(lazy)) == plain
+
+
+def test_functions_methods_and_in_place_forms_have_signatures():
+    assert str(inspect.signature(flambeau.add)) == "(input, other, *, alpha=1, out=None)"
+    assert str(inspect.signature(flambeau.Tensor.add)) == "(self, other, *, alpha=1)"
+    assert str(inspect.signature(flambeau.ones(1).add_)) == "(other, *, alpha=1)"
+    assert list(inspect.signature(flambeau.sum).parameters) == ["input", "dim", "keepdim", "dtype", "out"]
+
+
+def test_numpys_names_stand_for_pytorchs_in_every_kind_of_function():
+    x = flambeau.arange(6.0).reshape(2, 3)
+    assert flambeau.sum(x, axis=1, keepdims=True).tolist() == [[3.0], [12.0]]
+    assert flambeau.softmax(x, axis=0).shape == x.shape
+    assert x.max(axis=1).values.tolist() == [2.0, 5.0]
+    out = flambeau.empty(2)
+    assert flambeau.sum(x, axis=1, out=out) is out
