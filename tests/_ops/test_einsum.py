@@ -160,3 +160,10 @@ def test_addbmm_in_place_grows(shape: tuple[int, ...]) -> None:
 
 def test_addbmm_in_place_does_not_shrink() -> None:
     check_error(lambda t, x, a, b: x.addbmm_(a, b), normal(4, 7), normal(3, 5, 6), normal(3, 6, 7))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
+def test_tensordot_of_integers_keeps_their_dtype(dtype: Any) -> None:
+    a, b = np.full((1, 3), 100, dtype), np.full((2, 3), 3, dtype)
+    check(lambda t, x, y: t.tensordot(x, y, dims=([0], [0])), a, b)
+    check(lambda t, x, y: t.tensordot(x, y, dims=([1], [1])), a, b)

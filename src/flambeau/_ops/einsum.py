@@ -470,4 +470,5 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     for i, j in zip(left, right, strict=True):
         names[j] = i
     output = [i for i in range(a.ndim) if i not in left] + [name for name in names if name >= a.ndim]
-    return apply(contraction, ([a, b], [tuple(range(a.ndim)), tuple(names)], output))  # type: ignore[no-any-return]
+    found = apply(contraction, ([a, b], [tuple(range(a.ndim)), tuple(names)], output))
+    return found.to(a.dtype)  # type: ignore[no-any-return]  # unlike einsum, also where a size of one met another
