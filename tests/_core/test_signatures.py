@@ -43,3 +43,13 @@ def test_numpys_names_stand_for_pytorchs_in_every_kind_of_function():
     assert x.max(axis=1).values.tolist() == [2.0, 5.0]
     out = flambeau.empty(2)
     assert flambeau.sum(x, axis=1, out=out) is out
+
+
+def test_methods_call_their_first_parameter_self_and_have_no_out():
+    assert str(inspect.signature(flambeau.Tensor.sort)).startswith("(self: 'Tensor', dim: 'int' = -1")
+    named = [
+        name for name, each in vars(flambeau.Tensor).items() if inspect.isfunction(each) and name[0] != "_"
+    ]
+    for name in named:
+        assert "out" not in inspect.signature(getattr(flambeau.Tensor, name)).parameters, name
+    assert len(named) > 500

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -80,9 +81,34 @@ def _publish(
         public = method if where == "Tensor" and method is not None else function
         if last.endswith("_") and not last.endswith("__"):
             public = in_place(public, last)
-        register(name, public)
         if where == "Tensor":
+            if method is None:
+                public = _as_method(public)
             setattr(Tensor, last, public)
+        register(name, public)
+
+
+def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, which says of itself that its first parameter is `self` and that it has no `out`."""
+
+    def signature() -> inspect.Signature:
+        whole = inspect.signature(function)
+        own = [p for p in whole.parameters.values() if p.name != "out"]
+        if own and own[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            own[0] = own[0].replace(name="self")
+        return whole.replace(parameters=own)
+
+    method = types.FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    method.__kwdefaults__ = function.__kwdefaults__
+    functools.update_wrapper(method, function)
+    method.__signature__ = LazySignature(signature)  # type: ignore[attr-defined]
+    return method
 
 
 def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:

@@ -154,7 +154,7 @@ class TensorMethods:
         """`input + alpha * other`, with broadcasting and type promotion."""
     def add_(self, other: _Tensor | _Number, *, alpha: _Number = 1) -> Self:
         """`input + alpha * other`, with broadcasting and type promotion."""
-    def addbmm(self, batch1: _Tensor, batch2: _Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> _Tensor:
+    def addbmm(self, batch1: _Tensor, batch2: _Tensor, *, beta: Any = 1, alpha: Any = 1) -> _Tensor:
         """`beta * input + alpha * bmm(batch1, batch2).sum(0)`."""
     def addbmm_(self, batch1: _Tensor, batch2: _Tensor, *, beta: Any = 1, alpha: Any = 1) -> Self:
         """`addbmm` in place. Unlike others it gives the tensor the shape of the result, if that is larger."""
@@ -166,15 +166,15 @@ class TensorMethods:
         """`input + value * tensor1 * tensor2`."""
     def addcmul_(self, tensor1: _Tensor, tensor2: _Tensor, *, value: _Number = 1) -> Self:
         """`input + value * tensor1 * tensor2`."""
-    def addmm(self, mat1: _Tensor, mat2: _Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> _Tensor:
+    def addmm(self, mat1: _Tensor, mat2: _Tensor, *, beta: Any = 1, alpha: Any = 1) -> _Tensor:
         """`beta * input + alpha * (mat1 @ mat2)`."""
     def addmm_(self, mat1: _Tensor, mat2: _Tensor, *, beta: Any = 1, alpha: Any = 1) -> Self:
         """`beta * input + alpha * (mat1 @ mat2)`."""
-    def addmv(self, mat: _Tensor, vec: _Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> _Tensor:
+    def addmv(self, mat: _Tensor, vec: _Tensor, *, beta: Any = 1, alpha: Any = 1) -> _Tensor:
         """`beta * input + alpha * (mat @ vec)`."""
     def addmv_(self, mat: _Tensor, vec: _Tensor, *, beta: Any = 1, alpha: Any = 1) -> Self:
         """`beta * input + alpha * (mat @ vec)`."""
-    def addr(self, vec1: _Tensor, vec2: _Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> _Tensor:
+    def addr(self, vec1: _Tensor, vec2: _Tensor, *, beta: Any = 1, alpha: Any = 1) -> _Tensor:
         """`beta * input + alpha * outer(vec1, vec2)`."""
     def addr_(self, vec1: _Tensor, vec2: _Tensor, *, beta: Any = 1, alpha: Any = 1) -> Self:
         """`beta * input + alpha * outer(vec1, vec2)`."""
@@ -188,7 +188,7 @@ class TensorMethods:
         """The largest element over `dim`; ties share the gradient."""
     def amin(self, dim: _int | Sequence[_int] | None = ..., keepdim: _bool = False) -> _Tensor:
         """The smallest element over `dim`; ties share the gradient."""
-    def aminmax(self, *, dim: _int | None = None, keepdim: _bool = False, out: Any = None) -> _results.aminmax:
+    def aminmax(self, *, dim: _int | None = None, keepdim: _bool = False) -> _results.aminmax:
         """The smallest and the largest element, over `dim` or over everything."""
     def angle(self) -> _Tensor:
         """The angle of a complex number to the positive axis: between -pi and pi."""
@@ -236,7 +236,7 @@ class TensorMethods:
         """A view of the input's storage with any sizes and strides."""
     def as_strided_(self, *args: Any, **named: Any) -> Self:
         """`as_strided`, of this tensor itself."""
-    def as_strided_scatter(self, src: _Tensor, size: Any, stride: Any, storage_offset: _int | None = None, *, out: Any = None) -> _Tensor:
+    def as_strided_scatter(self, src: _Tensor, size: Any, stride: Any, storage_offset: _int | None = None) -> _Tensor:
         """A copy of the input with `src` at any strides."""
     def asin(self) -> _Tensor:
         """The angle with this sine."""
@@ -258,11 +258,11 @@ class TensorMethods:
         """The inverse of the hyperbolic tangent."""
     def atanh_(self) -> Self:
         """The inverse of the hyperbolic tangent."""
-    def baddbmm(self, batch1: _Tensor, batch2: _Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> _Tensor:
+    def baddbmm(self, batch1: _Tensor, batch2: _Tensor, *, beta: Any = 1, alpha: Any = 1) -> _Tensor:
         """`beta * input + alpha * bmm(batch1, batch2)`."""
     def baddbmm_(self, batch1: _Tensor, batch2: _Tensor, *, beta: Any = 1, alpha: Any = 1) -> Self:
         """`beta * input + alpha * bmm(batch1, batch2)`."""
-    def bernoulli(self, p: Any = None, *, generator: _Generator | None = None, out: _Tensor | None = None) -> _Tensor:
+    def bernoulli(self, p: Any = None, *, generator: _Generator | None = None) -> _Tensor:
         """Ones with the probabilities in `input`, and zeros else; `p` is one probability for all."""
     def bernoulli_(self, p: Any = 0.5, *, generator: _Generator | None = None) -> Self:
         """Fills with ones with probability `p`, a number or a tensor of them, and zeros else."""
@@ -270,11 +270,11 @@ class TensorMethods:
         """The tensor as torch.bfloat16; itself if it is that already."""
     def bincount(self, weights: _Tensor | None = None, minlength: _int = 0) -> _Tensor:
         """How often each of the numbers 0, 1, 2 ... comes, or the sum of the weights where it does."""
-    def bitwise_and(self, other: Any, *, out: Any = None) -> _Tensor:
+    def bitwise_and(self, other: Any) -> _Tensor:
         """Bits set in both operands."""
     def bitwise_and_(self, other: Any) -> Self:
         """Bits set in both operands."""
-    def bitwise_left_shift(self, other: Any, *, out: Any = None) -> _Tensor:
+    def bitwise_left_shift(self, other: Any) -> _Tensor:
         """`input * 2**other`, dropping what overflows."""
     def bitwise_left_shift_(self, other: Any) -> Self:
         """`input * 2**other`, dropping what overflows."""
@@ -282,15 +282,15 @@ class TensorMethods:
         """Every bit flipped; of bools, the opposite."""
     def bitwise_not_(self) -> Self:
         """Every bit flipped; of bools, the opposite."""
-    def bitwise_or(self, other: Any, *, out: Any = None) -> _Tensor:
+    def bitwise_or(self, other: Any) -> _Tensor:
         """Bits set in one operand or both."""
     def bitwise_or_(self, other: Any) -> Self:
         """Bits set in one operand or both."""
-    def bitwise_right_shift(self, other: Any, *, out: Any = None) -> _Tensor:
+    def bitwise_right_shift(self, other: Any) -> _Tensor:
         """`input / 2**other`, rounded down."""
     def bitwise_right_shift_(self, other: Any) -> Self:
         """`input / 2**other`, rounded down."""
-    def bitwise_xor(self, other: Any, *, out: Any = None) -> _Tensor:
+    def bitwise_xor(self, other: Any) -> _Tensor:
         """Bits set in just one operand."""
     def bitwise_xor_(self, other: Any) -> Self:
         """Bits set in just one operand."""
@@ -316,7 +316,7 @@ class TensorMethods:
         """The tensor as torch.complex32; itself if it is that already."""
     def char(self, memory_format: _memory_format | None = ...) -> _Tensor:
         """The tensor as torch.int8; itself if it is that already."""
-    def cholesky(self, upper: _bool = False, *, out: Any = None) -> _Tensor:
+    def cholesky(self, upper: _bool = False) -> _Tensor:
         """`linalg.cholesky` under its old name."""
     def cholesky_inverse(self, upper: _bool = False) -> _Tensor:
         """The inverse of A from Cholesky's factor of A."""
@@ -374,13 +374,13 @@ class TensorMethods:
         """The covariances of the variables in the rows, observed in the columns."""
     def cpu(self, memory_format: _memory_format | None = ...) -> _Tensor:
         """The tensor in host memory; itself if it is there already."""
-    def cross(self, other: _Tensor, dim: _int | None = None, *, out: Any = None) -> _Tensor:
+    def cross(self, other: _Tensor, dim: _int | None = None) -> _Tensor:
         """The cross product along `dim`, or along the first dimension of size 3."""
     def cuda(self, device: DeviceLike = None, non_blocking: _bool = False, memory_format: _memory_format | None = ...) -> _Tensor:
         """The tensor on a GPU (the first by default); itself if it is there already."""
-    def cummax(self, dim: _int, *, out: Any = None) -> _results.cummax:
+    def cummax(self, dim: _int) -> _results.cummax:
         """Running maxima along `dim`, and where they stand (the latest of equal ones)."""
-    def cummin(self, dim: _int, *, out: Any = None) -> _results.cummin:
+    def cummin(self, dim: _int) -> _results.cummin:
         """Running minima along `dim`, and where they stand (the latest of equal ones)."""
     def cumprod(self, dim: _int, *, dtype: _dtype | None = None) -> _Tensor:
         """Running products along `dim`."""
@@ -396,7 +396,7 @@ class TensorMethods:
         """Degrees as radians."""
     def det(self) -> _Tensor:
         """The determinant."""
-    def diag(self, diagonal: _int = 0, *, out: Any = None) -> _Tensor:
+    def diag(self, diagonal: _int = 0) -> _Tensor:
         """A vector as the diagonal of a matrix, or a copy of a matrix's diagonal."""
     def diag_embed(self, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> _Tensor:
         """The last dimension on a diagonal of two new ones, zeros elsewhere."""
@@ -404,9 +404,9 @@ class TensorMethods:
         """A matrix with all elements on a diagonal."""
     def diagonal(self, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> _Tensor:
         """A view of the diagonal of two dimensions, as the last one."""
-    def diagonal_scatter(self, src: _Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1, *, out: Any = None) -> _Tensor:
+    def diagonal_scatter(self, src: _Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> _Tensor:
         """A copy of the input with `src` on a diagonal."""
-    def diff(self, n: _int = 1, dim: _int = -1, prepend: _Tensor | None = None, append: _Tensor | None = None, *, out: Any = None) -> _Tensor:
+    def diff(self, n: _int = 1, dim: _int = -1, prepend: _Tensor | None = None, append: _Tensor | None = None) -> _Tensor:
         """Differences of neighbours along `dim`, taken `n` times, after joining `prepend` and `append` on."""
     def digamma(self) -> _Tensor:
         """The derivative of the logarithm of gamma."""
@@ -414,11 +414,11 @@ class TensorMethods:
         """The derivative of the logarithm of gamma."""
     def dist(self, other: _Tensor, p: _float = 2) -> _Tensor:
         """The norm of order `p` of `input - other`."""
-    def div(self, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> _Tensor:
+    def div(self, other: Any, *, rounding_mode: str | None = None) -> _Tensor:
         """`input / other`."""
     def div_(self, other: Any, *, rounding_mode: str | None = None) -> Self:
         """`input / other`."""
-    def divide(self, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> _Tensor:
+    def divide(self, other: Any, *, rounding_mode: str | None = None) -> _Tensor:
         """`input / other`."""
     def divide_(self, other: Any, *, rounding_mode: str | None = None) -> Self:
         """`input / other`."""
@@ -482,7 +482,7 @@ class TensorMethods:
         """A copy with the rows in reverse."""
     def float(self, memory_format: _memory_format | None = ...) -> _Tensor:
         """The tensor as torch.float32; itself if it is that already."""
-    def float_power(self, exponent: Any, *, out: _Tensor | None = None) -> _Tensor:
+    def float_power(self, exponent: Any) -> _Tensor:
         """`input ** exponent` in float64, or complex128 for complex operands."""
     def float_power_(self, exponent: Any) -> Self:
         """`float_power` in place, for tensors that are wide enough."""
@@ -490,7 +490,7 @@ class TensorMethods:
         """The next whole number below."""
     def floor_(self) -> Self:
         """The next whole number below."""
-    def floor_divide(self, other: Any, *, out: Any = None) -> _Tensor:
+    def floor_divide(self, other: Any) -> _Tensor:
         """`input / other`, rounded down; integers stay integers."""
     def floor_divide_(self, other: Any) -> Self:
         """`input / other`, rounded down; integers stay integers."""
@@ -506,7 +506,7 @@ class TensorMethods:
         """What `trunc` takes away."""
     def frac_(self) -> Self:
         """What `trunc` takes away."""
-    def frexp(self, *, out: Any = None) -> _results.frexp:
+    def frexp(self) -> _results.frexp:
         """(mantissa, exponent) with `input == mantissa * 2**exponent` and mantissas of size 0.5 to 1."""
     def gather(self, dim: _int, index: _Tensor, *, sparse_grad: _bool = False) -> _Tensor:
         """For each element of `index` the element of `input` that it names along `dim`; the other positions stay."""
@@ -520,7 +520,7 @@ class TensorMethods:
         """Whether elements are greater or equal."""
     def geometric_(self, p: _float, *, generator: _Generator | None = None) -> Self:
         """Fills with how many trials of chance `p` it takes to succeed."""
-    def geqrf(self, *, out: Any = None) -> _results.geqrf:
+    def geqrf(self) -> _results.geqrf:
         """QR in LAPACK's compact form: R above the diagonal, reflections below it and in tau."""
     def ger(self, vec2: _Tensor) -> _Tensor:
         """All products of an element of one vector with one of the other."""
@@ -546,9 +546,9 @@ class TensorMethods:
         """0 below zero, 1 above, `values` at zero."""
     def heaviside_(self, values: _Tensor) -> Self:
         """0 below zero, 1 above, `values` at zero."""
-    def histc(self, bins: _int = 100, min: Any = 0, max: Any = 0, *, out: Any = None) -> _Tensor:
+    def histc(self, bins: _int = 100, min: Any = 0, max: Any = 0) -> _Tensor:
         """How many elements fall into each of `bins` equal parts of the range from `min` to `max`."""
-    def histogram(self, bins: Any, *, range: Any = None, weight: _Tensor | None = None, density: _bool = False, out: Any = None) -> Any:
+    def histogram(self, bins: Any, *, range: Any = None, weight: _Tensor | None = None, density: _bool = False) -> Any:
         """Counts of the elements between edges, and the edges."""
     def histogramdd(self, bins: Any, range: Any = None, weight: _Tensor | None = None, density: _bool = False) -> Any:
         """Counts of points in boxes; the last dimension of `input` holds coordinates."""
@@ -594,11 +594,11 @@ class TensorMethods:
         """`input` with the slices of `source` reduced into those at the indices along `dim`."""
     def index_select(self, dim: _int, index: _Tensor) -> _Tensor:
         """The slices of `input` along `dim` that a vector of indices names, as a copy."""
-    def inner(self, other: _Tensor, *, out: Any = None) -> _Tensor:
+    def inner(self, other: _Tensor) -> _Tensor:
         """Products over the last dimension of both."""
     def int(self, memory_format: _memory_format | None = ...) -> _Tensor:
         """The tensor as torch.int32; itself if it is that already."""
-    def inverse(self, *, out: Any = None) -> _Tensor:
+    def inverse(self) -> _Tensor:
         """The inverse of a square matrix, or of each of a batch."""
     def ipu(self, device: DeviceLike = None, non_blocking: _bool = False, memory_format: _memory_format | None = ...) -> _Tensor:
         """The tensor on a device of type ipu."""
@@ -628,7 +628,7 @@ class TensorMethods:
         """The signal whose short-time transform this is (in the sense of least squares)."""
     def kron(self, other: _Tensor) -> _Tensor:
         """The Kronecker product: each element of `input` times the whole of `other`, side by side."""
-    def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> _results.kthvalue:
+    def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False) -> _results.kthvalue:
         """The `k`-th smallest element along `dim` (1 is the smallest), and its index."""
     def lcm(self, other: _Tensor) -> _Tensor:
         """The least common multiple."""
@@ -676,7 +676,7 @@ class TensorMethods:
         """The natural logarithm."""
     def log_normal_(self, mean: _float = 1, std: _float = 2, *, generator: _Generator | None = None) -> Self:
         """Fills with the exponential of normals with that mean and deviation."""
-    def log_softmax(self, dim: _int, dtype: _dtype | None = None, *, out: Any = None) -> _Tensor:
+    def log_softmax(self, dim: _int, dtype: _dtype | None = None) -> _Tensor:
         """The logarithm of `softmax`, exact where that is tiny."""
     def logaddexp(self, other: _Tensor) -> _Tensor:
         """`log(exp(input) + exp(other))` without overflow."""
@@ -714,9 +714,9 @@ class TensorMethods:
         """Whether elements are less."""
     def lt_(self, other: _Tensor | _Number) -> Self:
         """Whether elements are less."""
-    def lu(self, pivot: _bool = True, get_infos: _bool = False, *, out: Any = None) -> _results.linalg_lu:
+    def lu(self, pivot: _bool = True, get_infos: _bool = False) -> _results.linalg_lu:
         """`linalg.lu_factor_ex` under its old name."""
-    def lu_solve(self, LU_data: _Tensor, LU_pivots: _Tensor, *, out: Any = None) -> _Tensor:
+    def lu_solve(self, LU_data: _Tensor, LU_pivots: _Tensor) -> _Tensor:
         """`linalg.lu_solve` under its old name, arguments reversed."""
     @property
     def mH(self) -> _Tensor: ...
@@ -734,13 +734,13 @@ class TensorMethods:
         """`input` with the elements of `source`, in their order, where the mask holds."""
     def masked_scatter_(self, mask: _Tensor, source: _Tensor) -> Self:
         """`input` with the elements of `source`, in their order, where the mask holds."""
-    def masked_select(self, mask: _Tensor, *, out: Any = None) -> _Tensor:
+    def masked_select(self, mask: _Tensor) -> _Tensor:
         """The elements where the mask holds, as a vector; mask and input broadcast."""
     def matmul(self, other: _Tensor) -> _Tensor:
         """The product of vectors, matrices or batches of matrices, whose batch dimensions broadcast."""
     def matrix_exp(self) -> _Tensor:
         """The exponential of a square matrix: `sum of A**k / k!`."""
-    def matrix_power(self, n: _int, *, out: Any = None) -> _Tensor:
+    def matrix_power(self, n: _int) -> _Tensor:
         """A square matrix multiplied by itself `n` times; its inverse for negative `n`."""
     @overload
     def max(self) -> _Tensor:
@@ -753,7 +753,7 @@ class TensorMethods:
         """The largest element: of all, along `dim` with its indices, or of each pair of two tensors."""
     def maximum(self, other: _Tensor) -> _Tensor:
         """The larger element of each pair; nan if one is nan. Equal elements share the gradient."""
-    def mean(self, dim: Any = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> _Tensor:
+    def mean(self, dim: Any = None, keepdim: _bool = False, *, dtype: _dtype | None = None) -> _Tensor:
         """The mean over `dim`, or over everything."""
     @overload
     def median(self) -> _Tensor:
@@ -774,13 +774,13 @@ class TensorMethods:
         """The smaller element of each pair; nan if one is nan. Equal elements share the gradient."""
     def mm(self, mat2: _Tensor) -> _Tensor:
         """The product of two matrices, `(n, k)` and `(k, m)`."""
-    def mode(self, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> _results.mode:
+    def mode(self, dim: _int = -1, keepdim: _bool = False) -> _results.mode:
         """The element that comes most often along `dim`, and an index where it does."""
     def moveaxis(self, source: Any, destination: Any) -> _Tensor:
         """A view with the dimensions `source` moved to `destination`; the others keep their order."""
     def movedim(self, source: Any, destination: Any) -> _Tensor:
         """A view with the dimensions `source` moved to `destination`; the others keep their order."""
-    def msort(self, *, out: Any = None) -> _Tensor:
+    def msort(self) -> _Tensor:
         """The elements in order along the first dimension."""
     def mtia(self, device: DeviceLike = None, non_blocking: _bool = False, memory_format: _memory_format | None = ...) -> _Tensor:
         """The tensor on a device of type mtia."""
@@ -788,7 +788,7 @@ class TensorMethods:
         """`input * other`, with broadcasting and type promotion."""
     def mul_(self, other: _Tensor | _Number) -> Self:
         """`input * other`, with broadcasting and type promotion."""
-    def multinomial(self, num_samples: Any, replacement: _bool = False, *, generator: _Generator | None = None, out: _Tensor | None = None) -> _Tensor:
+    def multinomial(self, num_samples: Any, replacement: _bool = False, *, generator: _Generator | None = None) -> _Tensor:
         """Indices drawn in proportion to the weights in each row of `input`, `num_samples` for a row."""
     def multiply(self, other: _Tensor | _Number) -> _Tensor:
         """`input * other`, with broadcasting and type promotion."""
@@ -804,7 +804,7 @@ class TensorMethods:
         """nan becomes `nan` (0), infinities `posinf` and `neginf` (the dtype's largest and smallest number)."""
     def nan_to_num_(self, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Self:
         """nan becomes `nan` (0), infinities `posinf` and `neginf` (the dtype's largest and smallest number)."""
-    def nanmean(self, dim: Any = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> _Tensor:
+    def nanmean(self, dim: Any = None, keepdim: _bool = False, *, dtype: _dtype | None = None) -> _Tensor:
         """The mean of what is not nan."""
     @overload
     def nanmedian(self) -> _Tensor:
@@ -812,13 +812,13 @@ class TensorMethods:
     @overload
     def nanmedian(self, dim: _int, keepdim: _bool = False, *, out: Any = None) -> _results.nanmedian:
         """`median` of the elements that are not NaN."""
-    def nanquantile(self, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear', out: Any = None) -> _Tensor:
+    def nanquantile(self, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> _Tensor:
         """`quantile` of what is not nan."""
-    def nansum(self, dim: Any = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> _Tensor:
+    def nansum(self, dim: Any = None, keepdim: _bool = False, *, dtype: _dtype | None = None) -> _Tensor:
         """The sum in which nan counts as zero."""
     def narrow(self, dim: _int, start: Any, length: _int) -> _Tensor:
         """A view of `length` entries of a dimension from `start`."""
-    def narrow_copy(self, *args: Any, out: Any = None, **named: Any) -> Any:
+    def narrow_copy(self, *args: Any, **named: Any) -> Any:
         """`narrow` as a copy instead of a view."""
     def ne(self, other: _Tensor | _Number) -> _Tensor:
         """Whether elements differ."""
@@ -850,9 +850,9 @@ class TensorMethods:
         """The next number after `input` in the direction of `other`."""
     def nextafter_(self, other: _Tensor) -> Self:
         """The next number after `input` in the direction of `other`."""
-    def nonzero(self, *, as_tuple: _bool = False, out: Any = None) -> Any:
+    def nonzero(self, *, as_tuple: _bool = False) -> Any:
         """The positions of the elements that are not zero: a row for each, or a vector for each dimension."""
-    def nonzero_static(self, *, size: _int, fill_value: _int = -1, out: Any = None) -> _Tensor:
+    def nonzero_static(self, *, size: _int, fill_value: _int = -1) -> _Tensor:
         """`nonzero` with exactly `size` rows: cut off, or filled up with `fill_value`."""
     def norm(self, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: _dtype | None = None) -> _Tensor:
         """The norm of order `p` over `dim`, or of all elements; see `torch.norm`."""
@@ -864,7 +864,7 @@ class TensorMethods:
         """Whether elements differ."""
     def orgqr(self, tau: _Tensor) -> _Tensor:
         """The first columns of a product of reflections, such as Q from `geqrf`."""
-    def ormqr(self, tau: _Tensor, other: _Tensor, left: _bool = True, transpose: _bool = False, *, out: Any = None) -> _Tensor:
+    def ormqr(self, tau: _Tensor, other: _Tensor, left: _bool = True, transpose: _bool = False) -> _Tensor:
         """The square Q that `geqrf`'s reflections make, times `other` (from the left or the right)."""
     def outer(self, vec2: _Tensor) -> _Tensor:
         """All products of an element of one vector with one of the other."""
@@ -878,21 +878,21 @@ class TensorMethods:
         """The n-th derivative of digamma."""
     def positive(self) -> _Tensor:
         """The tensor itself."""
-    def pow(self, exponent: Any, *, out: Any = None) -> _Tensor:
+    def pow(self, exponent: Any) -> _Tensor:
         """`input ** exponent`; either may be a number."""
     def pow_(self, exponent: Any) -> Self:
         """`input ** exponent`; either may be a number."""
     def prelu(self, weight: _Tensor) -> _Tensor:
         """`input` above zero, `weight * input` below; `weight` has one entry, or one for each channel."""
-    def prod(self, dim: _int | None = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> _Tensor:
+    def prod(self, dim: _int | None = None, keepdim: _bool = False, *, dtype: _dtype | None = None) -> _Tensor:
         """The product over one dimension, or over everything; integers multiply in int64."""
     def put(self, index: _Tensor, source: _Tensor, accumulate: _bool = False) -> _Tensor:
         """`input` with the elements of `source` at positions of the flattened input; `accumulate` adds them."""
     def put_(self, index: _Tensor, source: _Tensor, accumulate: _bool = False) -> Self:
         """`input` with the elements of `source` at positions of the flattened input; `accumulate` adds them."""
-    def qr(self, some: _bool = True, *, out: Any = None) -> _results.qr:
+    def qr(self, some: _bool = True) -> _results.qr:
         """`linalg.qr` under its old name."""
-    def quantile(self, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear', out: Any = None) -> _Tensor:
+    def quantile(self, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> _Tensor:
         """The values below which fractions `q` of the elements lie, along `dim` or of everything."""
     def rad2deg(self) -> _Tensor:
         """Radians as degrees."""
@@ -912,7 +912,7 @@ class TensorMethods:
         """`max(input, 0)`; the gradient at 0 is 0."""
     def relu_(self) -> Self:
         """`max(input, 0)`; the gradient at 0 is 0."""
-    def remainder(self, other: Any, *, out: Any = None) -> _Tensor:
+    def remainder(self, other: Any) -> _Tensor:
         """The remainder of `input / other` with the sign of `other`, as Python's `%`."""
     def remainder_(self, other: Any) -> Self:
         """The remainder of `input / other` with the sign of `other`, as Python's `%`."""
@@ -948,7 +948,7 @@ class TensorMethods:
         """`1 / sqrt(input)`."""
     def rsqrt_(self) -> Self:
         """`1 / sqrt(input)`."""
-    def scatter(self, dim: _int, index: _Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None, out: Any = None) -> _Tensor:
+    def scatter(self, dim: _int, index: _Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> _Tensor:
         """`input` with elements of `src`, or one number, at the positions that `index` names along `dim`."""
     def scatter_(self, dim: _int, index: _Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Self:
         """`input` with elements of `src`, or one number, at the positions that `index` names along `dim`."""
@@ -962,7 +962,7 @@ class TensorMethods:
         """`input` with the elements of `src` reduced into the positions that `index` names along `dim`."""
     def select(self, dim: _int, index: _int) -> _Tensor:
         """A view of one entry of a dimension, which disappears."""
-    def select_scatter(self, src: _Tensor, dim: _int, index: _int, *, out: Any = None) -> _Tensor:
+    def select_scatter(self, src: _Tensor, dim: _int, index: _int) -> _Tensor:
         """A copy of the input with `src` as one entry of a dimension."""
     def set_(self, source: Any = None, storage_offset: _int = 0, size: Any = None, stride: Any = None) -> Self:
         """Makes this tensor look at the storage of another; without one, at an empty storage."""
@@ -994,13 +994,13 @@ class TensorMethods:
         """The hyperbolic sine."""
     def sinh_(self) -> Self:
         """The hyperbolic sine."""
-    def slice_scatter(self, src: _Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1, *, out: Any = None) -> _Tensor:
+    def slice_scatter(self, src: _Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1) -> _Tensor:
         """A copy of the input with `src` as `input[start:end:step]` along one dimension."""
     def slogdet(self) -> _results.slogdet:
         """`linalg.slogdet`."""
-    def softmax(self, dim: _int, dtype: _dtype | None = None, *, out: Any = None) -> _Tensor:
+    def softmax(self, dim: _int, dtype: _dtype | None = None) -> _Tensor:
         """Exponentials that sum to one along `dim`; `dtype` first converts."""
-    def sort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool | None = False, out: Any = None) -> _results.sort:
+    def sort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool | None = False) -> _results.sort:
         """The elements in order along `dim`, and where they came from. Equal elements keep their order."""
     def split(self, split_size_or_sections: Any, dim: _int = 0) -> tuple[_Tensor, ...]:
         """Views of consecutive parts of a dimension: of one size, or of a sequence of sizes."""
@@ -1018,7 +1018,7 @@ class TensorMethods:
         """A view without the dimensions of size 1: all of them, or those among `dim`."""
     def squeeze_(self, *args: Any, **named: Any) -> Self:
         """`squeeze`, of this tensor itself."""
-    def std(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = ..., out: Any = None) -> _Tensor:
+    def std(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = ...) -> _Tensor:
         """The standard deviation over `dim`, or of everything."""
     def stft(self, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: _Tensor | None = None, center: _bool = True, pad_mode: str = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: _bool | None = None) -> _Tensor:
         """The Fourier transforms of overlapping frames of a signal."""
@@ -1030,11 +1030,11 @@ class TensorMethods:
         """`input - alpha * other`, with broadcasting and type promotion."""
     def subtract_(self, other: _Tensor | _Number, *, alpha: _Number = 1) -> Self:
         """`input - alpha * other`, with broadcasting and type promotion."""
-    def sum(self, dim: Any = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> _Tensor:
+    def sum(self, dim: Any = None, keepdim: _bool = False, *, dtype: _dtype | None = None) -> _Tensor:
         """The sum over `dim`, or over everything; integers add up in int64."""
     def sum_to_size(self, *size: Any) -> _Tensor:
         """The sum over dimensions so that a shape is left that could be expanded to this tensor's."""
-    def svd(self, some: _bool = True, compute_uv: _bool = True, *, out: Any = None) -> _results.svd:
+    def svd(self, some: _bool = True, compute_uv: _bool = True) -> _results.svd:
         """`linalg.svd` under its old name: V instead of Vh, and reduced unless `some` is False."""
     def swapaxes(self, axis0: _int, axis1: _int) -> _Tensor:
         """A view with two dimensions exchanged."""
@@ -1050,7 +1050,7 @@ class TensorMethods:
         """`t`, of this tensor itself."""
     def take(self, index: _Tensor) -> _Tensor:
         """The elements of the flattened input at the given positions, in the shape of `index`."""
-    def take_along_dim(self, indices: _Tensor, dim: _int | None = None, *, out: Any = None) -> _Tensor:
+    def take_along_dim(self, indices: _Tensor, dim: _int | None = None) -> _Tensor:
         """`gather` with broadcasting; `dim=None` indexes the flat input. Negative indices count from the end."""
     def tan(self) -> _Tensor:
         """The tangent."""
@@ -1068,7 +1068,7 @@ class TensorMethods:
         """A copy of the tensor repeated along its last dimensions, or along more."""
     def to(self, *args: Any, **kwargs: Any) -> _Tensor:
         """The tensor in another dtype, on another device or both; itself where nothing changes and `copy` is false."""
-    def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True, *, out: Any = None) -> _results.topk:
+    def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> _results.topk:
         """The `k` largest elements along `dim` (the smallest with `largest=False`), in order, and their indices."""
     def trace(self) -> _Tensor:
         """The sum of a matrix's diagonal."""
@@ -1076,7 +1076,7 @@ class TensorMethods:
         """A view with two dimensions exchanged."""
     def transpose_(self, *args: Any, **named: Any) -> Self:
         """`transpose`, of this tensor itself."""
-    def triangular_solve(self, A: _Tensor, upper: _bool = True, transpose: _bool = False, unitriangular: _bool = False, *, out: Any = None) -> _results.triangular_solve:
+    def triangular_solve(self, A: _Tensor, upper: _bool = True, transpose: _bool = False, unitriangular: _bool = False) -> _results.triangular_solve:
         """The solution of a triangular system; `linalg.solve_triangular` under its old name, arguments reversed."""
     def tril(self, diagonal: _Number = 0) -> _Tensor:
         """The part of each matrix on one side of a diagonal, zeros elsewhere."""
@@ -1120,7 +1120,7 @@ class TensorMethods:
         """A view with a new dimension of size 1 at `dim`."""
     def unsqueeze_(self, *args: Any, **named: Any) -> Self:
         """`unsqueeze`, of this tensor itself."""
-    def var(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = ..., out: Any = None) -> _Tensor:
+    def var(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = ...) -> _Tensor:
         """The variance over `dim`, or of everything; see `std`."""
     def vdot(self, other: _Tensor) -> _Tensor:
         """The inner product of two vectors, the first one conjugated."""
@@ -1136,7 +1136,7 @@ class TensorMethods:
     @overload
     def where(self, condition: _Tensor | _Number, other: _Tensor | _Number) -> _Tensor:
         """This tensor's elements where `condition` is true, those of `other` elsewhere."""
-    def xlogy(self, other: Any, *, out: Any = None) -> _Tensor:
+    def xlogy(self, other: Any) -> _Tensor:
         """`input * log(other)`, 0 where `input` is 0."""
     def xlogy_(self, other: Any) -> Self:
         """`input * log(other)`, 0 where `input` is 0."""
