@@ -65,6 +65,18 @@ def test_integers_become_int64_where_a_label_is_summed_alone(equation: str, shap
     check(lambda t, *x: t.einsum(equation, *x), *arrays)
 
 
+@pytest.mark.parametrize(("equation", "shapes"), [("i,i->i", [(3,), (3,)]), ("ij,k->k", [(2, 3), (3,)])])
+def test_bools_are_multiplied_and_counted(equation: str, shapes: Any) -> None:
+    check(
+        lambda t, *x: t.einsum(equation, *x),
+        *(np.arange(np.prod(shape)).reshape(shape) > 0 for shape in shapes),
+    )
+
+
+def test_bools_do_not_meet_in_a_matrix_product() -> None:
+    check_error(lambda t, x: t.einsum("ij,jk->ik", x, x), np.ones((2, 2), bool))
+
+
 def test_einsum_on_xla(tier: int) -> None:
     check(
         lambda t, a, b, c: t.einsum("bij,bkj,kl->bil", a, b, c),

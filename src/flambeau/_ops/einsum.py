@@ -140,8 +140,19 @@ def _contract_shape(operands: Sequence[Meta], labels: Any, output: Labels) -> tu
     return tuple(sizes[name] for name in output)
 
 
-def _no_bool_bmm(name: str, operands: Sequence[Meta], *rest: Any) -> None:
-    if operands[0].dtype.name == "bool":
+def _meetings(operands: Sequence[Meta], labels: Sequence[Labels], kept: Labels) -> set[int]:
+    """In how many operands each label is that is summed over; a size of 1 does not count."""
+    counts = Counter(
+        name
+        for operand, names in zip(operands, labels, strict=True)
+        for name, size in zip(names, operand.shape, strict=True)
+        if size != 1 and name not in kept
+    )
+    return set(counts.values())
+
+
+def _no_bool_bmm(name: str, operands: Sequence[Meta], labels: Sequence[Labels], kept: Labels) -> None:
+    if operands[0].dtype.name == "bool" and max(_meetings(operands, labels, kept), default=0) > 1:
         raise NotImplementedError("\"bmm\" not implemented for 'Bool'")
 
 
@@ -150,13 +161,7 @@ def _contract_dtype(operands: Sequence[Meta], labels: Sequence[Labels], kept: La
     own = operands[0].dtype
     if own.is_floating_point or own.is_complex:
         return own
-    counts = Counter(
-        name
-        for operand, names in zip(operands, labels, strict=True)
-        for name, size in zip(names, operand.shape, strict=True)
-        if size != 1
-    )
-    return dtypes.int64 if any(n == 1 and name not in kept for name, n in counts.items()) else own
+    return dtypes.int64 if 1 in _meetings(operands, labels, kept) else own
 
 
 def _whole_numbers(operands: Sequence[Meta], labels: Sequence[Labels], kept: Labels) -> Any:
