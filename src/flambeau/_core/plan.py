@@ -42,7 +42,7 @@ class Step:
     inputs: tuple[int, ...]
     floats: int
     ints: int
-    free: tuple[int, ...] = ()  # slots nobody needs after this step
+    free: Sequence[int] = ()  # slots nobody needs after this step
 
 
 class Piece:
@@ -220,12 +220,13 @@ def _steps(calls: list[Call], key: Sequence[int], alive: tuple[int, ...]) -> lis
     needed, kept = set(alive), set(alive)
     useful: list[Step] = []
     for step in reversed(steps):
-        if any(output in needed for output in step.outputs):
-            # Last use in program order is first use in this direction.
-            step.free = tuple(i for i in {*step.inputs, *step.outputs} if i not in kept)
-            kept.update(step.free)
-            needed.update(step.inputs)
-            useful.append(step)
+        if needed.isdisjoint(step.outputs):
+            continue
+        # Last use in program order is first use in this direction.
+        step.free = [slot for slot in dict.fromkeys(step.inputs + step.outputs) if slot not in kept]
+        kept.update(step.free)
+        needed.update(step.inputs)
+        useful.append(step)
     return useful[::-1]
 
 

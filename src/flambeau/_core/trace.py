@@ -73,6 +73,9 @@ class Trace:
         return number
 
 
+_new = object.__new__
+
+
 class _Local(threading.local):
     def __init__(self) -> None:
         self.trace = Trace()
@@ -83,9 +86,8 @@ local = _Local()
 
 def record(call: Call, values: Sequence[Value], numbers: Sequence[float] = ()) -> list[Value]:
     """Appends `call` on `values` to this thread's trace; returns its results, pending."""
-    results = [Value(meta) for meta in call.results]
     if call.device is META:
-        return results
+        return [Value(meta) for meta in call.results]
     trace = local.trace
     if trace.device is not call.device:
         if trace.nodes:
@@ -95,17 +97,21 @@ def record(call: Call, values: Sequence[Value], numbers: Sequence[float] = ()) -
     for value in values:
         if value.trace is not trace and value.trace is not None:
             value.trace.flush("a value is used on another thread")
+    leaf_of, leaf = trace.leaf_of, trace.leaf
     key = trace.key
     key.append(call.id)
-    for value in values:
-        key.append(value.slot if value.trace is trace else trace.leaf(value))
+    key += [value.slot if value.trace is trace else leaf_of.get(id(value)) or leaf(value) for value in values]
     if numbers:
         call.pack(numbers, trace.floats, trace.ints)
     outputs = trace.outputs
-    for value in results:
-        value.trace = trace
-        value.slot = len(outputs)
-        outputs.append(value)
+    results = []
+    slot = len(outputs)
+    for meta in call.results:
+        value = _new(Value)
+        value.meta, value.trace, value.slot = meta, trace, slot
+        slot += 1
+        results.append(value)
+    outputs += results
     trace.nodes.append(call)
     trace.bytes += call.nbytes
     if len(trace.nodes) >= engine.limit or trace.bytes > BYTE_LIMIT:

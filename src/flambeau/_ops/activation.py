@@ -526,7 +526,11 @@ def gelu(xp: Any, input: Array, *, approximate: str = "none") -> Array:
     if approximate == "tanh":
         inner = _ROOT_2_OVER_PI * (input + _CUBIC * (input * input * input))
         return 0.5 * input * (1 + xp.tanh(inner))
-    return input * 0.5 * (1 + erf_values(xp, input * _ROOT_HALF))
+    found = erf_values(xp, input * _ROOT_HALF)
+    found += 1  # in place in NumPy: each array made costs as much as the arithmetic
+    found *= input
+    found *= 0.5
+    return found
 
 
 @gelu.gradient("input")

@@ -44,21 +44,23 @@ def _weights(xp: Any, scores: Array) -> Array:
         return scores
     peak = scores.max(-1, keepdims=True)
     peak = xp.where(xp.isfinite(peak), peak, 0)
-    # With nothing to see in a row, the sum is zero and any divisor will do.
-    found = xp.exp(scores - peak)
+    found = scores - peak
+    found = np.exp(found, out=found) if xp is np else xp.exp(found)
     total = found.sum(-1, keepdims=True)
-    return found / xp.where(total == 0, 1, total)
+    # With nothing to see in a row, the sum is zero and any divisor will do.
+    found /= xp.where(total == 0, 1, total)
+    return found
 
 
 def _masked(xp: Any, scores: Array, mask: Array | None, is_causal: bool) -> Array:
     if is_causal:
         rows, columns = scores.shape[-2:]
         seen = xp.arange(columns)[None, :] <= xp.arange(rows)[:, None]
-        scores = xp.where(seen, scores, -np.inf).astype(scores.dtype)
+        scores = xp.where(seen, scores, -math.inf)
     if mask is None:
         return scores
     if mask.dtype == np.bool_:
-        return xp.where(mask, scores, -np.inf).astype(scores.dtype)
+        return xp.where(mask, scores, -math.inf)
     return scores + mask.astype(scores.dtype)
 
 
@@ -185,7 +187,7 @@ def attention(
     groups = _groups(query.shape[-3] if query.ndim > 2 else 1, heads, enable_gqa)
     grouped_key, grouped_value = (_grouped(each, groups, heads) for each in (key, value))
     scores = _product(xp, _grouped(query, groups, heads), xp.swapaxes(grouped_key, -1, -2))
-    scores = scores * xp.asarray(scale).astype(scores.dtype)
+    scores *= xp.asarray(scale).astype(scores.dtype)
     if groups > 1:
         scores = scores.reshape(*scores.shape[:-4], heads * groups, *scores.shape[-2:])
     weights = _weights(xp, _masked(xp, scores, mask, is_causal))

@@ -98,9 +98,47 @@ def _erf_numpy(x: Any) -> Any:
     return np.where(np.isnan(wide), wide, result)
 
 
+# A fit of erf(x) / x by a rational function of x**2 up to where float32 rounds erf to 1, of relative error 2e-8;
+# coefficients from the lowest power up.
+_SINGLE = (
+    [1.12837914625, 0.190371945715, 0.0527448411334, 0.00376431603149, 0.000284885015747, 2.05077392704e-6],
+    [1.0, 0.502045487903, 0.114095461576, 0.0149665958440, 0.00116227817958, 3.80989285931e-5],
+)
+_ONE_FROM = np.float32(3.9192059)
+_BLOCK = 1 << 15  # elements at a time, so that all between stays in the processor's cache
+
+
+def _erf_single(x: Any) -> Any:
+    """The error function of float32, with an error of a few units in the last place."""
+    flat = np.ravel(x)
+    result = np.empty_like(flat)
+    for start in range(0, flat.size, _BLOCK):
+        part = flat[start : start + _BLOCK]
+        clipped = np.clip(part, -_ONE_FROM, _ONE_FROM)
+        square = clipped * clipped
+        top, bottom = (_polynomial(coefficients, square) for coefficients in _SINGLE)
+        top *= clipped
+        top /= bottom
+        block = result[start : start + _BLOCK]
+        block[...] = top
+        np.copyto(block, np.sign(part), where=np.abs(part) >= _ONE_FROM)
+    return result.reshape(np.shape(x))
+
+
+def _polynomial(coefficients: Any, x: Any) -> Any:
+    value = x * coefficients[-1]
+    for coefficient in coefficients[-2:0:-1]:
+        value += coefficient
+        value *= x
+    value += coefficients[0]
+    return value
+
+
 def erf_values(xp: Any, x: Any) -> Any:
     """The error function, elementwise, for floating arrays."""
     if xp is np:
+        if x.dtype == np.float32:
+            return _erf_single(x)
         return _erf_numpy(np.atleast_1d(x)).reshape(np.shape(x)).astype(x.dtype, copy=False)
     from jax import lax
 

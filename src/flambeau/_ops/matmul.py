@@ -294,7 +294,7 @@ def linear(xp: Any, input: Array, weight: Array, bias: Array | None = None) -> A
     flat = rows(input)
     found = product(xp, flat, weight.T)
     if bias is not None:
-        found = found + bias
+        found += bias
     return found.reshape(input.shape[:-1] + weight.shape[:-1])
 
 
