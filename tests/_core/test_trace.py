@@ -6,14 +6,19 @@ import contextlib
 import copy
 import gc
 import threading
+import time
 import weakref
 
 import numpy as np
 import pytest
 
 import flambeau
-from flambeau._core import flush, recompiling
-from flambeau._core.trace import engine, local
+from flambeau._core import flush, recompiling, xla
+from flambeau._core.call import Call
+from flambeau._core.plan import Plan
+from flambeau._core.run import Programs
+from flambeau._core.trace import engine, local, record
+from flambeau._core.trial import Trial
 from flambeau._core.value import Value
 
 
@@ -341,7 +346,7 @@ def test_a_place_that_keeps_recompiling_is_told_of_once(capfd):
     recompiling.reset()
     for n in range(1, 3 * recompiling.RECOMPILE_LIMIT):
         x = flambeau.ones(7, n)
-        for _ in range(2):
+        for _ in range(8):
             (x * 2).exp().softmax(1).cumsum(1).sum().item()
     text = capfd.readouterr().err
     lines = [line for line in text.splitlines() if "flambeau" in line]
@@ -357,3 +362,160 @@ def test_a_place_that_settles_is_not_told_of(capfd):
         for _ in range(10):
             (x * 2).exp().softmax(1).cumsum(1).sum().item()
     assert "flambeau" not in capfd.readouterr().err
+
+
+def finish_compiles():
+    for plan in list(flush._plans.values()):
+        if plan.future is not None:
+            plan.future.result()
+
+
+def test_where_shapes_keep_changing_structures_are_compiled_only_when_they_come_back_often(monkeypatch):
+    recompiling.reset()
+    flush._plans.clear()
+    compiled = []
+    monkeypatch.setattr(Plan, "at_hand", lambda self, dead: None)
+    monkeypatch.setattr(Plan, "compile", lambda self, dead: compiled.append(self))
+    for n in range(1, 60):
+        x = flambeau.ones(11, n)
+        for _ in range(3):
+            (x * 2).exp().softmax(1).cumsum(1).sum().item()
+    finish_compiles()
+    assert len(compiled) == 2 * recompiling.PROGRAMS_A_SIGHTING
+
+
+# -- which way is faster ---------------------------------------------------------------------------
+
+
+def trial(by_call, compiled, again):
+    """A trial fed with these seconds in turn."""
+    found = Trial()
+    for seconds in by_call:
+        found.note(False, seconds)
+    for seconds in compiled:
+        found.note(True, seconds)
+    for seconds in again:
+        assert found.calls_again
+        found.note(False, seconds)
+    return found
+
+
+def test_programs_that_are_faster_stay():
+    found = trial([3.0, 2.0], [9.0, 1.0, 1.0, 1.0], [])
+    assert found.settled
+    assert not found.went_back
+
+
+def test_programs_that_are_slower_are_given_up():
+    found = trial([2.0], [9.0, 3.0, 3.0, 3.0], [2.0, 1.5, 2.0])
+    assert found.settled
+    assert found.went_back
+
+
+def test_calls_that_were_fast_by_chance_do_not_end_the_programs():
+    found = trial([1.0], [9.0, 3.0, 3.0, 3.0], [4.0, 4.0, 4.0])
+    assert found.settled
+    assert not found.went_back
+
+
+def test_a_slower_program_goes_back_to_its_calls(monkeypatch):
+    real = Programs.results
+
+    def slow(self):
+        time.sleep(0.02)
+        return real(self)
+
+    monkeypatch.setattr(Programs, "results", slow)
+    x = flambeau.ones(13, 17)
+    expected = float((x * 2).exp().softmax(1).cumsum(1).sum())
+    finish_compiles()
+    for _ in range(20):
+        assert float((x * 2).exp().softmax(1).cumsum(1).sum()) == pytest.approx(expected)
+        finish_compiles()
+    plan = next(reversed(flush._plans.values()))
+    assert plan.trial.went_back
+    assert plan.programs is None
+
+
+# -- what goes wrong while it runs -----------------------------------------------------------------
+
+
+def broken(error):
+    """A call that raises when it runs."""
+    meta = flambeau.ones(2)._meta
+
+    def run(xp, arrays, numbers):
+        raise error
+
+    return Call("broken", run, (), (meta,), meta.device, dual=True)
+
+
+def test_an_error_while_running_is_told_again_when_the_value_is_asked_for():
+    flambeau.ones(1).item()
+    (value,) = record(broken(ZeroDivisionError("no")), ())
+    with pytest.raises(ZeroDivisionError):
+        value.array()
+    with pytest.raises(RuntimeError, match=r"computing it failed \(ZeroDivisionError: no\)"):
+        value.array()
+    assert float(flambeau.ones(3).sum()) == 3
+
+
+def test_an_interrupt_loses_nothing():
+    x = flambeau.ones(3)
+    y = x + 1
+    interrupts = [KeyboardInterrupt()]
+    meta = x._meta
+
+    def run(xp, arrays, numbers):
+        if interrupts:
+            raise interrupts.pop()
+        return (arrays[0] * 2,)
+
+    call = Call("interrupted", run, (meta,), (meta,), meta.device, dual=True)
+    (value,) = record(call, (y._read(),))
+    with pytest.raises(KeyboardInterrupt):
+        value.array()
+    assert value.numpy().tolist() == [4, 4, 4]
+    assert y.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interrupt_around_a_donating_program_loses_no_weight(monkeypatch, when):
+    previous, engine.tier = engine.tier, 2
+    try:
+        weight = flambeau.ones(40, 50)
+        for _ in range(3):
+            weight.mul_(2).add_(1)
+            weight.sum().item()
+        expected = (weight * 2 + 1).tolist()
+        real = xla.native
+
+        def interrupting(program):
+            monkeypatch.setattr(xla, "native", real)
+            if when == "before":
+                raise KeyboardInterrupt
+            return real(program)
+
+        class Interrupted(list):
+            """Keeps what it is given, then is interrupted."""
+
+            def extend(self, items):
+                super().extend(items)
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(xla, "native", interrupting)
+        weight.mul_(2).add_(1)
+        if when == "after":
+            begin = Programs.__init__
+
+            def started(self, *arguments):
+                begin(self, *arguments)
+                self._found = [Interrupted() for _ in self._found]
+
+            monkeypatch.setattr(Programs, "__init__", started)
+        with pytest.raises(KeyboardInterrupt):
+            weight.sum().item()
+        monkeypatch.undo()
+        assert weight.tolist() == expected
+    finally:
+        engine.tier = previous

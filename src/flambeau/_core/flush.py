@@ -14,17 +14,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
-
 from flambeau._core import xla
-from flambeau._core.call import Call
-from flambeau._core.plan import TINY_COST, Plan
-from flambeau._core.recompiling import note_compile
+from flambeau._core.plan import Plan
+from flambeau._core.run import Programs, run_calls
 from flambeau._core.statistics import statistics
 from flambeau._core.trace import Trace, engine, user_line
+from flambeau._core.value import Value
 
-# Up to this cost (elements touched) a call that has no executable yet runs in NumPy rather than wait for a compile.
-NUMPY_COST = 8_000_000
 # Structures remembered; the least recently used go first.
 PLAN_LIMIT = 1000
 
@@ -42,133 +38,138 @@ def pool() -> ThreadPoolExecutor:
 
 
 def run_trace(trace: Trace, reason: str) -> None:
-    """Runs `trace` and empties it. The flush lock is held."""
-    calls, key, leaves, outputs = trace.nodes, trace.key, trace.leaves, trace.outputs
-    floats, ints = trace.floats, trace.ints
-    trace.reset()
-    alive = tuple([slot for slot, count in enumerate(map(sys.getrefcount, outputs)) if count > _UNHELD])
-    metas = tuple([leaf.meta for leaf in leaves])
-    identity = (tuple(key), metas, alive)
-    plan = _plans.get(identity)
-    if plan is None:
-        plan = _plans[identity] = Plan(calls, key, metas, alive)
-        if len(_plans) > PLAN_LIMIT:
-            _plans.popitem(last=False)
-    else:
-        _plans.move_to_end(identity)
-    plan.seen += 1
-    # Leaves that nobody else holds: their memory may be given away.
-    dead = [
-        i
-        for i, count in enumerate(map(sys.getrefcount, leaves))
-        if count <= _UNHELD and not leaves[i].exposed
-    ]
-    arrays = [leaf.data for leaf in leaves]
-    del leaves
-    started = time.perf_counter()
-    tier, results = _run(plan, arrays, dead, floats, ints)
-    statistics.flushed(reason, len(calls), tier, time.perf_counter() - started, plan, position=user_line)
-    for slot, result in zip(alive, results, strict=True):
-        value = outputs[slot]
-        value.data = result
-        value.trace = None
+    """Runs `trace` and empties it. The flush lock is held.
+
+    An interrupt leaves the trace as it was, or comes when the values are there: nothing that was recorded is lost.
+    """
+    taken = trace.take()
+    run = None
+    interrupt: KeyboardInterrupt | None = None
+    while True:
+        try:
+            if run is None:
+                run = _Run(taken, reason)
+            run.finish()
+            break
+        except KeyboardInterrupt as error:
+            if run is None or not run.begun:
+                trace.put_back(taken)
+                raise
+            interrupt = error
+        except BaseException as error:
+            for value in taken.outputs:
+                value.fail(error)
+            raise
+    if interrupt is not None:
+        raise interrupt
 
 
 # The count of references to an object that only a list holds.
 _UNHELD = next(map(sys.getrefcount, [object()]))
 
 
-def _run(
-    plan: Plan, arrays: list[Any], dead: list[int], floats: list[float], ints: list[int]
-) -> tuple[int, list[Any]]:
-    on_cpu = plan.device.type == "cpu"
+class _Run:
+    """One run of what a trace held."""
+
+    def __init__(self, taken: Any, reason: str) -> None:
+        leaves: list[Value] = taken.leaves
+        self.outputs: list[Value] = taken.outputs
+        self.reason = reason
+        self.count = len(taken.nodes)
+        alive = tuple(
+            [slot for slot, count in enumerate(map(sys.getrefcount, self.outputs)) if count > _UNHELD]
+        )
+        metas = tuple([leaf.meta for leaf in leaves])
+        self.plan = plan = _plan(taken, metas, alive)
+        plan.seen += 1
+        # Leaves that nobody else holds: their memory may be given away.
+        dead = [
+            i
+            for i, count in enumerate(map(sys.getrefcount, leaves))
+            if count <= _UNHELD and not leaves[i].exposed
+        ]
+        arrays = [leaf.data for leaf in leaves]
+        self.tier = _tier(plan, dead)
+        self._calls = arrays, taken.floats, taken.ints
+        self._programs = Programs(plan, arrays, dead, taken.floats, taken.ints) if self.tier == 2 else None
+
+    @property
+    def begun(self) -> bool:
+        """Whether it can only be finished, not run anew."""
+        return self._programs is not None and self._programs.begun
+
+    def finish(self) -> None:
+        """Runs and fills in the values."""
+        started = time.perf_counter()
+        plan = self.plan
+        if self._programs is not None:
+            results = self._programs.results()
+        else:
+            on_cpu = plan.device.type == "cpu"
+            use_numpy = on_cpu and (engine.tier is None or engine.tier == 0)
+            results = run_calls(plan, *self._calls, use_numpy, pool())
+        if _is_timed(plan):
+            xla.wait_for(results)
+            plan.trial.note(self.tier == 2, time.perf_counter() - started)
+        statistics.flushed(
+            self.reason, self.count, self.tier, time.perf_counter() - started, plan, position=user_line
+        )
+        for slot, result in zip(plan.alive, results, strict=True):
+            value = self.outputs[slot]
+            value.data = result
+            value.trace = None
+
+
+def _plan(taken: Any, metas: tuple[Any, ...], alive: tuple[int, ...]) -> Plan:
+    """What is known of this structure."""
+    identity = (tuple(taken.key), metas, alive)
+    plan = _plans.get(identity)
+    if plan is None:
+        plan = _plans[identity] = Plan(taken.nodes, taken.key, metas, alive)
+        if len(_plans) > PLAN_LIMIT:
+            _plans.popitem(last=False)
+    else:
+        _plans.move_to_end(identity)
+    return plan
+
+
+def _tier(plan: Plan, dead: Sequence[int]) -> int:
+    """How the segment runs this time. Compiling in the background is begun here."""
     if engine.tier == 2:
         if plan.programs is None:
             plan.programs = plan.compile(dead)
-        return 2, _run_programs(plan, arrays, dead, floats, ints)
+        return 2
     if engine.tier is not None:
-        return engine.tier, _run_calls(plan, arrays, floats, ints, on_cpu and engine.tier == 0)
+        return engine.tier
     if engine.eager or not plan.worthwhile:
-        return 0, _run_calls(plan, arrays, floats, ints, on_cpu)
-    if plan.seen >= 2 and plan.programs is None:
-        if plan.future is None:
-            # Loading takes some milliseconds, once; in the background it would wait for Python's lock at every turn.
-            plan.programs = plan.at_hand(dead)
-        if plan.programs is None and plan.future is None:
-            plan.future = pool().submit(plan.compile, dead)
-            if not plan.noted:
-                plan.noted = True
-                note_compile(plan)
-        if plan.future is not None and (engine.deterministic or plan.future.done()):
-            plan.programs = plan.future.result()
-    if plan.programs is not None:
-        return 2, _run_programs(plan, arrays, dead, floats, ints)
-    return 1, _run_calls(plan, arrays, floats, ints, on_cpu)
+        return 0
+    if plan.programs is None and not plan.trial.went_back:
+        _look_for_programs(plan, dead)
+    if plan.programs is None or plan.trial.calls_again:
+        return 1
+    if plan.trial.went_back:
+        plan.programs = None
+        return 1
+    return 2
 
 
-def _run_programs(
-    plan: Plan, arrays: list[Any], dead: Sequence[int], floats: list[float], ints: list[int]
-) -> list[Any]:
-    """The segment's programs one after another."""
-    slots: dict[int, Any] = {-1 - i: array for i, array in enumerate(arrays)}
-    free_leaves = set(dead)
-    all_floats, all_ints = np.array(floats, np.float64), np.array(ints, np.int64)
-    assert plan.programs is not None
-    for piece, program in plan.programs:
-        given = [slots[slot] for slot in piece.inputs]
-        for number in piece.donate:
-            slot = piece.inputs[number]
-            if slot < 0 and -1 - slot not in free_leaves:
-                # Somebody holds this time what could be given away before: the program gets a copy.
-                given[number] = np.array(given[number], copy=True)
-        results = xla.call(program, [all_floats[slice(*piece.floats)], all_ints[slice(*piece.ints)], *given])
-        slots.update(zip(piece.outputs, results, strict=True))
-    return [slots[slot] for slot in plan.alive]
+def _look_for_programs(plan: Plan, dead: Sequence[int]) -> None:
+    if plan.future is None:
+        if plan.seen < 2 or plan.seen < plan.sightings():
+            return
+        # Loading takes some milliseconds, once; in the background it would wait for Python's lock at every turn.
+        plan.programs = plan.at_hand(dead)
+        if plan.programs is not None:
+            return
+        plan.future = pool().submit(plan.compile, dead)
+        plan.note_compile()
+    if engine.deterministic or plan.future.done():
+        plan.programs = plan.future.result()
 
 
-def _run_calls(
-    plan: Plan, arrays: list[Any], floats: list[float], ints: list[int], use_numpy: bool
-) -> list[Any]:
-    """Call by call: NumPy where that is quick and allowed, else each call's own executable."""
-    slots: dict[int, Any] = {-1 - i: array for i, array in enumerate(arrays)}
-    if not engine.eager:
-        _compile_ahead(plan, use_numpy)
-    with np.errstate(all="ignore"):
-        for step in plan.steps:
-            call = step.call
-            numbers = call.unpack(floats, ints, [step.floats, step.ints]) if call.numbers else ()
-            given = [slots[i] for i in step.inputs]
-            if use_numpy and call.dual and _prefers_numpy(call):
-                results: Any = call.run_numpy(given, numbers)
-            else:
-                results = _run_executable(call, given, numbers)
-            slots.update(zip(step.outputs, results, strict=True))
-            for slot in step.free:
-                del slots[slot]
-    return [slots[slot] for slot in plan.alive]
-
-
-def _run_executable(call: Call, given: list[Any], numbers: Sequence[Any]) -> Any:
-    packed = [n for k, n in zip(call.numbers, numbers, strict=True) if k == "f"]
-    integers = [n for k, n in zip(call.numbers, numbers, strict=True) if k == "i"]
-    return xla.call(call.program(), [np.array(packed, np.float64), np.array(integers, np.int64), *given])
-
-
-def _prefers_numpy(call: Call) -> bool:
-    if call.cost <= TINY_COST or engine.tier == 0:
-        return True
-    return call.executable is None and call.cost <= NUMPY_COST
-
-
-def _compile_ahead(plan: Plan, use_numpy: bool) -> None:
-    """Starts the compiles that the walk through the calls would wait for, side by side."""
-    missing = {}
-    for step in plan.steps:
-        call = step.call
-        if call.executable is None and not (use_numpy and call.dual and _prefers_numpy(call)):
-            missing[call.id] = call
-    if missing and not plan.noted:
-        plan.noted = True
-        note_compile(plan)
-    if len(missing) > 1:
-        list(pool().map(Call.program, missing.values()))
+def _is_timed(plan: Plan) -> bool:
+    """Whether this run belongs to the plan's trial: on a CPU, where the programs may be slower than their calls."""
+    return not (
+        plan.trial.settled or plan.seen < 2 or engine.deterministic or engine.eager or engine.tier is not None
+        or plan.device.type != "cpu"
+    )  # fmt: skip

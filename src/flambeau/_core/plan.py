@@ -17,10 +17,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from flambeau._core import store, xla
+from flambeau._core import recompiling, store, xla
 from flambeau._core.block import Block
 from flambeau._core.call import Call, number_specs
 from flambeau._core.statistics import statistics
+from flambeau._core.trace import user_line
+from flambeau._core.trial import Trial
 from flambeau._core.value import Meta
 
 # A program has at most this many calls: compile time grows faster than their number.
@@ -162,8 +164,25 @@ class Plan:
             call.cost > TINY_COST or not call.dual for call in needed
         )
         self.cost = sum(call.cost for call in needed)
-        # Seconds a run took, lowest seen: call by call, and compiled.
-        self.seconds_by_call = self.seconds_compiled = float("inf")
+        self.trial = Trial()
+        self._place: Any = None  # the user's line, with the operations; found when it is first asked for
+
+    def place(self) -> Any:
+        """Where in the user's program this runs, and what, for telling places that keep compiling; None if unknown."""
+        if self._place is None:
+            position = user_line()
+            self._place = position and (position, frozenset([step.call.name for step in self.steps]))
+        return self._place
+
+    def sightings(self) -> int:
+        """How often the structure has to come before it is compiled: more, where much was compiled already."""
+        return recompiling.sightings(self.place())
+
+    def note_compile(self) -> None:
+        """Called when something is compiled for this plan."""
+        if not self.noted:
+            self.noted = True
+            recompiling.note(self)
 
     def pieces(self, dead: Sequence[int]) -> list[Piece]:
         """The segment as programs; `dead` are the leaves nobody else holds."""

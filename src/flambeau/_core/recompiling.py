@@ -5,13 +5,18 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flambeau._core.plan import Plan
-from flambeau._core.trace import describe_line, user_line
+from flambeau._core.trace import describe_line
+
+if TYPE_CHECKING:
+    from flambeau._core.plan import Plan
 
 # So many programs of the same operations for one line of the user's are more than warming up.
 RECOMPILE_LIMIT = 8
+# For each so many programs of a place, its structures have to be seen once more before they are compiled: where shapes
+# keep changing, compiling would never end.
+PROGRAMS_A_SIGHTING = 4
 # Places remembered; a program that compiles at more of them has other worries.
 PLACE_LIMIT = 500
 
@@ -26,12 +31,19 @@ def reset() -> None:
         _places.clear()
 
 
-def note_compile(plan: Plan) -> None:
+def sightings(place: Any) -> int:
+    """How often a structure has to be seen at a place before it is compiled."""
+    with _lock:
+        known = _places.get(place)
+    return 2 + (0 if known is None else known[1] // PROGRAMS_A_SIGHTING)
+
+
+def note(plan: Plan) -> None:
     """Called when a plan is compiled for the first time; writes one line to stderr when its place does so too often."""
-    position = user_line()
-    if position is None:
+    place = plan.place()
+    if place is None:
         return
-    place = (position, frozenset([step.call.name for step in plan.steps]))
+    position = place[0]
     with _lock:
         previous, count = _places.get(place, (plan, 0))
         if len(_places) < PLACE_LIMIT or place in _places:

@@ -53,6 +53,20 @@ class Trace:
         self.ints: list[int] = []
         self.bytes = 0
 
+    def take(self) -> Trace:
+        """What waits, as a trace of its own; this one is empty afterwards."""
+        taken = object.__new__(Trace)
+        for name in Trace.__slots__:
+            setattr(taken, name, getattr(self, name))
+        self.reset()
+        return taken
+
+    def put_back(self, taken: Trace) -> None:
+        """Undoes `take`, if nothing was recorded since."""
+        if not self.nodes:
+            for name in Trace.__slots__:
+                setattr(self, name, getattr(taken, name))
+
     def flush(self, reason: str) -> None:
         """Runs everything recorded; afterwards each value that is still alive is concrete."""
         from flambeau._core.flush import run_trace

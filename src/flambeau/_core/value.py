@@ -83,6 +83,7 @@ class Value:
     slot = -1
     # Handed out as a JAX array: donating its memory would pull it from under the user's feet.
     exposed = False
+    failure: BaseException | None = None  # why there is no value
 
     def __init__(self, meta: Meta, data: Any = None) -> None:
         self.meta = meta
@@ -101,10 +102,19 @@ class Value:
         if self.trace is not None:
             self.trace.flush("a value is read")
         if self.data is None:
+            if self.failure is not None:
+                raise RuntimeError(
+                    f"This tensor has no value: computing it failed ({type(self.failure).__name__}: {self.failure})."
+                ) from self.failure
             raise RuntimeError(
                 "Tensor on device meta has no data: move it with `to_empty` or give it values first."
             )
         return self.data
+
+    def fail(self, error: BaseException) -> None:
+        """Says why this pending value will never be there."""
+        if self.data is None:
+            self.trace, self.failure = None, error
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values as a NumPy array that must not be written to."""

@@ -61,6 +61,23 @@ def call(program: Callable[..., Any], arguments: Sequence[Any]) -> Any:
         return program(*arguments)
 
 
+def native(program: Callable[..., Any]) -> Callable[..., Any]:
+    """The program as a function that runs no Python of its own, where JAX has made one at its first call."""
+    return getattr(program, "_call", None) or program
+
+
+def copy(array: Any) -> Any:
+    """The same values in other memory, on the same device."""
+    with x64():
+        return np.array(array) if type(array) is np.ndarray else jnp.array(array, copy=True)
+
+
+def wait_for(arrays: Sequence[Any]) -> None:
+    """Returns when all arrays are computed."""
+    with x64():
+        jax.block_until_ready(arrays)
+
+
 def to_device(array: Any, device: Device) -> Any:
     """Copies an array to a JAX device and waits, so that the source may be written to afterwards."""
     with x64():
