@@ -15,8 +15,10 @@ import pytest
 import flambeau
 from flambeau._core import flush, recompiling, xla
 from flambeau._core.call import Call
+from flambeau._core.modes import modes
 from flambeau._core.plan import Plan
 from flambeau._core.run import Programs
+from flambeau._core.statistics import statistics
 from flambeau._core.trace import engine, local, record
 from flambeau._core.trial import Trial
 from flambeau._core.value import Value
@@ -337,6 +339,25 @@ def test_inspect_tells_what_ran():
     assert report.flushes["a value is read"] > 0
     assert "flushes of" in str(report)
     assert any("test_trace.py" in line for _, line in report.lines)
+
+
+def test_inference_on_each_batch_is_a_program_of_its_own():
+    model = network()
+    x = flambeau.ones(3, 4)
+    before = statistics.flushes["the outermost module returns without grad"]
+    with flambeau.no_grad():
+        found = [model(x * n) for n in range(5)]
+    assert statistics.flushes["the outermost module returns without grad"] - before == 5
+    assert not local.trace.nodes
+    assert len(found) == 5
+
+
+def test_a_module_that_raises_without_grad_leaves_no_trace_of_it():
+    with flambeau.no_grad():
+        with pytest.raises(RuntimeError, match="cannot be multiplied"):
+            network()(flambeau.ones(3, 5))
+        assert network()(flambeau.ones(3, 4)).shape == (3, 2)
+    assert not modes.inside
 
 
 # -- warnings --------------------------------------------------------------------------------------

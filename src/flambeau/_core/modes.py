@@ -18,6 +18,7 @@ class Modes(threading.local):
     def __init__(self) -> None:
         self.grad = True
         self.inference = False
+        self.inside = False  # a call of a module without grad is under way
         self.anomaly = False
         self.anomaly_check_nan = True
         self.mutation_allowed = (

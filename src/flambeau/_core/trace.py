@@ -133,6 +133,11 @@ def record(call: Call, values: Sequence[Value], numbers: Sequence[float] = ()) -
     return results
 
 
+def run_recorded(reason: str) -> None:
+    """Runs what this thread has recorded so far."""
+    local.trace.flush(reason)
+
+
 class Engine:
     """How traces run; changed through `flambeau.inspect.set_engine`."""
 

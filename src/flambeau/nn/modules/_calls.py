@@ -9,7 +9,9 @@ import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
+from flambeau._core.trace import run_recorded
 from flambeau.nn.modules import _hooks
 from flambeau.nn.modules._backward_hooks import BackwardHook, attach_legacy_hooks
 from flambeau.nn.modules._hooks import Hook
@@ -35,6 +37,17 @@ def not_started(module: Module) -> AttributeError:
     error = AttributeError(f"'{type(module).__name__}' object has no attribute '_backward_hooks'")
     error.add_note(f"call super().__init__() first in {type(module).__name__}.__init__")
     return error
+
+
+def call_outermost(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call without grad, and from no other module: what it computes is a program of its own, the same for each batch."""
+    modes.inside = True
+    try:
+        result = module(*args, **kwargs)
+    finally:
+        modes.inside = False
+    run_recorded("the outermost module returns without grad")
+    return result
 
 
 @dataclass

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, overload
 
 from flambeau._core.handles import RemovableHandle
+from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
 from flambeau.nn.modules import (
     _backward_hooks,
@@ -169,6 +170,8 @@ class Module:
 
     def _wrapped_call_impl(self, *args: Any, **kwargs: Any) -> Any:
         # Runs for every layer of every step: without hooks it is a few lookups and the call of forward.
+        if not modes.grad and not modes.inside:
+            return _calls.call_outermost(self, args, kwargs)
         state = self.__dict__
         try:
             if not (
