@@ -27,6 +27,9 @@ def test_importing_flambeau_changes_no_setting_of_jax():
 def test_importing_flambeau_leaves_the_garbage_collector_as_it_was():
     assert run("import gc, flambeau; print(gc.isenabled())") == "True\n"
     assert run("import gc; gc.disable(); import flambeau; print(gc.isenabled())") == "False\n"
+    assert run("import gc, flambeau; print(gc.get_freeze_count())") == "0\n"
+    frozen = "import gc; gc.freeze(); before = gc.get_freeze_count(); import flambeau; "
+    assert run(frozen + "print(0 < gc.get_freeze_count() <= before)") == "True\n"
 
 
 def test_importing_flambeau_leaves_alone_what_few_programs_use():

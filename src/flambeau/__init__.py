@@ -6,7 +6,11 @@
 torch.Size([4, 2])
 """
 
-from flambeau import _ops, version
+from flambeau._collector import resting as _resting
+
+with _resting():
+    from flambeau import _ops, version
+
 from flambeau._core import device as _devices
 from flambeau._core import dtype as _dtypes
 from flambeau._core.declare import public as _public
@@ -55,24 +59,25 @@ globals().update(_public(""))
 
 from math import e, inf, nan, pi  # noqa: E402
 
-from flambeau import (  # noqa: E402
-    autograd,
-    backends,
-    cuda,
-    fft,
-    functional,
-    inspect,
-    linalg,
-    masked,
-    nn,
-    optim,
-    random,
-    return_types,
-    serialization,
-    signal,
-    special,
-    utils,
-)
+with _resting():
+    from flambeau import (
+        autograd,
+        backends,
+        cuda,
+        fft,
+        functional,
+        inspect,
+        linalg,
+        masked,
+        nn,
+        optim,
+        random,
+        return_types,
+        serialization,
+        signal,
+        special,
+        utils,
+    )
 from flambeau.as_torch import as_torch, install_as_torch  # noqa: E402
 from flambeau.random import (  # noqa: E402
     get_rng_state,
