@@ -62,7 +62,7 @@ class Call:
         self.numbers = numbers
         self.op = op
         # 16-bit and 8-bit floats are left to XLA: NumPy has no fast kernels for them.
-        self.dual = dual and all(m.np.kind != "V" and m.np != np.float16 for m in inputs + results)
+        self.dual = dual and not any(m.tracked and m.dtype.itemsize < 4 for m in inputs + results)
         self.nbytes = sum(m.nbytes for m in results)
         self.cost = cost if cost is not None else sum(m.numel for m in inputs) + sum(m.numel for m in results)
         self.executable: Any = None

@@ -235,7 +235,18 @@ class Source:
 
     def arguments(self, xp: Any, arrays: Any, numbers: Sequence[Any]) -> list[Any]:
         """The body's arguments. `arrays` maps an input's number to its array; missing ones (not saved) come as None."""
-        return [self.argument(entry, xp, arrays, numbers) for entry in self.entries]
+        values = []
+        for entry in self.entries:
+            kind, what = entry
+            if kind == "static":
+                values.append(what)
+            elif kind == "array":
+                value, cast = arrays[what], self.casts[what]
+                plain = value is None or cast is None or value.dtype == cast
+                values.append(value if plain else value.astype(cast))
+            else:
+                values.append(self.argument(entry, xp, arrays, numbers))
+        return values
 
     def argument(self, entry: tuple[str, Any], xp: Any, arrays: Any, numbers: Sequence[Any]) -> Any:
         """The argument that one of `entries` describes."""
@@ -412,8 +423,10 @@ class Op:
 
     def compute(self, xp: Any, arguments: Sequence[Any]) -> Any:
         """The body on its arguments, all in the order of the declaration."""
-        keywords = dict(zip(self._keywords, arguments[self._positional :], strict=True))
         first = (xp,) if self.dual else ()
+        if not self._keywords:
+            return self.body(*first, *arguments)
+        keywords = dict(zip(self._keywords, arguments[self._positional :], strict=True))
         return self.body(*first, *arguments[: self._positional], **keywords)
 
     def _compute_dtype(

@@ -73,7 +73,10 @@ def run_calls(
                 results: Any = call.run_numpy(given, numbers)
             else:
                 results = _run_executable(call, given, numbers)
-            slots.update(zip(step.outputs, results, strict=True))
+            if len(step.outputs) == 1:
+                slots[step.outputs[0]] = results[0]
+            else:
+                slots.update(zip(step.outputs, results, strict=True))
             for slot in step.free:
                 del slots[slot]
     return [slots[slot] for slot in plan.alive]
