@@ -108,7 +108,7 @@ def share(states: Sequence[State], name: str) -> bool:
         for tensor, value in zip(tensors, values, strict=True)
     ):
         return False
-    if any(value.data != first.data for value in values):
+    if any(value.numpy() != first.numpy() for value in values):
         return False
     for tensor in tensors:
         tensor._storage.value = first
