@@ -136,7 +136,7 @@ def test_growing_shapes_keep_plans_bounded():
     for n in range(1, 40):
         x = flambeau.ones(n, 3)
         (x * 2).softmax(1).sum().item()
-    assert len(flush._plans) <= flush.PLAN_LIMIT
+    assert len(flush._plans) <= flush._plans.limit
 
 
 @pytest.mark.slow

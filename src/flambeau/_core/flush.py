@@ -6,7 +6,6 @@ seen for the first time never waits for tier 2: that is compiled in the backgrou
 
 from __future__ import annotations
 
-import collections
 import sys
 import threading
 import time
@@ -16,16 +15,14 @@ from typing import Any
 
 from flambeau._core import xla
 from flambeau._core.plan import Plan
+from flambeau._core.remembered import Remembered
 from flambeau._core.run import Programs, run_calls
 from flambeau._core.statistics import statistics
 from flambeau._core.trace import Trace, engine, user_line
 from flambeau._core.value import Value
 
-# Structures remembered; the least recently used go first.
-PLAN_LIMIT = 1000
-
 _pool: ThreadPoolExecutor | None = None
-_plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
+_plans: Remembered[Plan] = Remembered(1000)
 
 
 def pool() -> ThreadPoolExecutor:
@@ -123,14 +120,7 @@ class _Run:
 def _plan(taken: Any, metas: tuple[Any, ...], alive: tuple[int, ...]) -> Plan:
     """What is known of this structure."""
     identity = (tuple(taken.key), metas, alive)
-    plan = _plans.get(identity)
-    if plan is None:
-        plan = _plans[identity] = Plan(taken.nodes, taken.key, metas, alive)
-        if len(_plans) > PLAN_LIMIT:
-            _plans.popitem(last=False)
-    else:
-        _plans.move_to_end(identity)
-    return plan
+    return _plans.find(identity, lambda: Plan(taken.nodes, taken.key, metas, alive))
 
 
 def _tier(plan: Plan, dead: Sequence[int]) -> int:

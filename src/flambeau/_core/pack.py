@@ -7,23 +7,20 @@ Writing to one of them takes it out again.
 
 from __future__ import annotations
 
-import collections
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flambeau._core.block import Block, BlockBuilder
 from flambeau._core.call import Call
 from flambeau._core.declare import Op
+from flambeau._core.remembered import Remembered
 from flambeau._core.rows import call_for, numbers_among
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import record
 from flambeau._core.value import Meta, Value, meta_of
-
-# Flat programs remembered; the least recently used go first.
-LIMIT = 100
 
 
 class Pack:
@@ -89,17 +86,16 @@ def unpack(tensors: Sequence[Tensor]) -> None:
 
 # -- calls -----------------------------------------------------------------------------------------
 
-_calls: dict[Any, Call] = {}
+_calls: Remembered[Call] = Remembered(5000)
 
 
-def _remembered(key: Any, make: Any) -> Call:
-    found = _calls.get(key)
-    if found is None:
-        if len(_calls) > 5000:
-            _calls.clear()
-        found = _calls[key] = make()
-        found.stable = repr(key[:1] + key[2:])  # the metas come with a call's name
-    return found
+def _remembered(key: Any, make: Callable[[], Call]) -> Call:
+    def named() -> Call:
+        call = make()
+        call.stable = repr(key[:1] + key[2:])  # the metas come with a call's name
+        return call
+
+    return _calls.find(key, named)
 
 
 def pack_call(metas: tuple[Meta, ...]) -> Call:
@@ -143,7 +139,7 @@ def member_call(flat: Meta, start: int, meta: Meta) -> Call:
 
 # -- updates ---------------------------------------------------------------------------------------
 
-_blocks: collections.OrderedDict[Any, Block] = collections.OrderedDict()
+_blocks: Remembered[Block] = Remembered(100)
 
 
 def run_flat(
@@ -161,13 +157,7 @@ def run_flat(
     state_metas = tuple([None if value is None else value.meta for value in state])
     numbers, kinds = numbers_among(op, 2 + len(state), arguments)
     key = (op, metas, state_metas, kinds)
-    block = _blocks.get(key)
-    if block is None:
-        block = _blocks[key] = _build(op, metas, state_metas, arguments, kinds)
-        if len(_blocks) > LIMIT:
-            _blocks.popitem(last=False)
-    else:
-        _blocks.move_to_end(key)
+    block = _blocks.find(key, lambda: _build(op, metas, state_metas, arguments, kinds))
     found = record(block, values, numbers)
     return found[: len(params)], found[len(params) :]
 

@@ -7,21 +7,18 @@ other graphs node by node.
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
 from flambeau._core.autograd import AccumulateGrad, Node, OpNode, add_call
 from flambeau._core.block import Block, BlockBuilder
+from flambeau._core.remembered import Remembered
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import record
 from flambeau._core.value import Meta, Value
 
-# Shapes of graphs remembered; the least recently used go first.
-LIMIT = 500
-
-_blocks: collections.OrderedDict[Any, tuple[Block, tuple[int, ...]]] = collections.OrderedDict()
+_blocks: Remembered[tuple[Block, tuple[int, ...]]] = Remembered(500)
 
 
 def run_plain(start: tuple[Node, int, Value], keep_graph: bool) -> bool:
@@ -48,14 +45,9 @@ def run_plain(start: tuple[Node, int, Value], keep_graph: bool) -> bool:
             if grad._meta is not leaf.variable._meta or grad._rg:
                 return False
             values.append(grad._read())
-    found_block = _blocks.get(signature)
-    if found_block is None:
-        found_block = _blocks[signature] = _build(nodes, leaves, index, [value.meta for value in values])
-        if len(_blocks) > LIMIT:
-            _blocks.popitem(last=False)
-    else:
-        _blocks.move_to_end(signature)
-    block, reached = found_block
+    block, reached = _blocks.find(
+        signature, lambda: _build(nodes, leaves, index, [value.meta for value in values])
+    )
     numbers: list[Any] = []
     for node in nodes:
         if node.numbers:

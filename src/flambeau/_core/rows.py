@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -10,17 +9,15 @@ from typing import Any
 from flambeau._core.block import Block, BlockBuilder
 from flambeau._core.call import Call
 from flambeau._core.declare import Op
+from flambeau._core.remembered import Remembered
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import record
 from flambeau._core.value import Meta, Value
 
-# Blocks remembered; the least recently used go first.
-LIMIT = 200
-
 Row = Sequence[Tensor | None]
 
 # With the number of results of each row.
-_blocks: collections.OrderedDict[Any, tuple[Block, tuple[int, ...]]] = collections.OrderedDict()
+_blocks: Remembered[tuple[Block, tuple[int, ...]]] = Remembered(200)
 
 
 def run_rows(
@@ -50,14 +47,7 @@ def run_rows(
         metas.append(value.meta)
     numbers, kinds = numbers_among(op, width, arguments)
     key = (op, width, tuple(metas), kinds, shared)
-    found = _blocks.get(key)
-    if found is None:
-        found = _blocks[key] = _build(op, width, metas, arguments, kinds, shared)
-        if len(_blocks) > LIMIT:
-            _blocks.popitem(last=False)
-    else:
-        _blocks.move_to_end(key)
-    block, counts = found
+    block, counts = _blocks.find(key, lambda: _build(op, width, metas, arguments, kinds, shared))
     results = iter(record(block, values, numbers))
     if not shared:
         return [list(itertools.islice(results, count)) for count in counts]
