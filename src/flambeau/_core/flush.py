@@ -54,6 +54,7 @@ def run_trace(trace: Trace, reason: str) -> None:
                 raise
             interrupt = error
         except BaseException as error:
+            trace.checks = []
             for value in taken.outputs:
                 value.fail(error)
             raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flambeau._core.value import META, Value
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # A trace this long is flushed even when nobody asks for a value, so that it cannot grow without bound.
 NODE_LIMIT = 4000
 BYTE_LIMIT = 2 << 30
+# So many checks of values on an accelerator wait for a value to be read.
+CHECK_LIMIT = 1000
 
 # Held while any trace runs. Re-entrant: running an operation may read another thread's pending value.
 flush_lock = threading.RLock()
@@ -34,9 +36,13 @@ class Trace:
     (a slot, or `-1 - i` for leaf `i`). Numbers wait in `floats` and `ints` in the order in which the calls take them.
     """
 
-    __slots__ = ("armed", "bytes", "device", "floats", "ints", "key", "leaf_of", "leaves", "nodes", "outputs")
+    __slots__ = (
+        "armed", "bytes", "checks", "device", "floats", "ints", "key", "leaf_of", "leaves", "nodes", "outputs",
+    )  # fmt: skip
 
     def __init__(self) -> None:
+        # What waits for the next value to be read: checks of values that an accelerator computes.
+        self.checks: list[Callable[[], None]] = []
         # Set by `backward`: the next operation recorded with grad mode on begins a new step.
         self.armed = False
         self.reset()
@@ -75,6 +81,18 @@ class Trace:
             self.armed = False
             if self.nodes:
                 run_trace(self, reason)
+
+    def check_later(self, check: Callable[[], None]) -> None:
+        """Has `check` run when the next value is read, at which the device is waited for anyway."""
+        self.checks.append(check)
+        if len(self.checks) >= CHECK_LIMIT:
+            self.run_checks()
+
+    def run_checks(self) -> None:
+        """Runs the checks that wait. Raises: what the first of them raises; the others are dropped."""
+        checks, self.checks = self.checks, []
+        for check in checks:
+            check()
 
     def leaf(self, value: Value) -> int:
         """The number of a concrete value among the leaves, as it stands in the key."""

@@ -100,7 +100,10 @@ class Value:
         Raises: RuntimeError on the meta device, where there are no values.
         """
         if self.trace is not None:
-            self.trace.flush("a value is read")
+            trace = self.trace
+            trace.flush("a value is read")
+            if trace.checks:
+                trace.run_checks()
         if self.data is None:
             if self.failure is not None:
                 raise RuntimeError(

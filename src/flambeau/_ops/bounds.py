@@ -1,4 +1,8 @@
-"""Index tensors that must lie within a dimension: checked when recorded, so the user's own line raises."""
+"""Index tensors that must lie within a dimension: checked when recorded, so the user's own line raises.
+
+On an accelerator an index that is still to be computed is checked when the next value is read: looking at it at once would
+stall the device.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,44 @@ from typing import Any
 
 import numpy as np
 
+from flambeau._core.trace import describe_line, local, user_line
 from flambeau._core.value import META, Value
+
+
+def when_known(value: Value, check: Callable[[], None]) -> None:
+    """Runs `check`, which looks at `value`: now, or when the next value is read if looking now would stall a device.
+
+    `check` must hold no other value, whose memory could then not be used again.
+    """
+    if value.trace is None or not _stalls(value):
+        check()
+        return
+    position = user_line()
+
+    def later() -> None:
+        try:
+            check()
+        except (IndexError, RuntimeError) as error:
+            error.add_note(f"The index was computed; it was used at {describe_line(position)}.")
+            raise
+
+    local.trace.check_later(later)
+
+
+def _stalls(value: Value) -> bool:
+    device = value.meta.device
+    return device is not META and device.type != "cpu"
 
 
 def index_range(value: Value) -> tuple[int, int] | None:
     """The least and the greatest of an index's values; None where there are none to look at.
 
-    Found once for each value, since the same index often serves again. A computed index is flushed for it on
-    the CPU; on an accelerator that would stall the device, so there operations fill in NaN for what is out of
-    range.
+    Found once for each value, since the same index often serves again.
     """
     found = value.__dict__.get("index_range", False)
     if found is not False:
         return found  # type: ignore[no-any-return]
-    device = value.meta.device
-    if device is META or (value.trace is not None and device.type != "cpu"):
+    if value.meta.device is META:
         return None
     if not value.meta.numel:
         result = None
@@ -36,6 +63,10 @@ def check_index(
     value: Value, size: int, low: int, message: Callable[[int], Exception], note: str = ""
 ) -> None:
     """Raises `message(index)` for the first of an index's values that is not in `range(low, size)`."""
+    when_known(value, lambda: _check_index(value, size, low, message, note))
+
+
+def _check_index(value: Value, size: int, low: int, message: Callable[[int], Exception], note: str) -> None:
     found = index_range(value)
     if found is None or (found[0] >= low and found[1] < size):
         return

@@ -14,7 +14,7 @@ from flambeau._core.declare import PROMOTE, Array, Index
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
-from flambeau._ops.bounds import index_range
+from flambeau._ops.bounds import index_range, when_known
 from flambeau._ops.reduction import chosen_reduction, loss_shape, reduced
 from flambeau._ops.supported import kind
 
@@ -96,6 +96,10 @@ def _check_sizes(input: Meta, target: Meta) -> None:
 
 def _check_classes(target: Value, classes: int, ignore_index: int) -> None:
     """Class indices must lie within the classes, `ignore_index` aside."""
+    when_known(target, lambda: _check_known_classes(target, classes, ignore_index))
+
+
+def _check_known_classes(target: Value, classes: int, ignore_index: int) -> None:
     found = index_range(target)
     if found is None or (found[0] >= 0 and found[1] < classes):
         return
@@ -503,7 +507,12 @@ def _multi_margin_shape(
 
 
 def _check_margin_target(input: Value, target: Value, *_: Any) -> None:
-    found, classes = index_range(target), _last(input.meta.shape)
+    classes = _last(input.meta.shape)
+    when_known(target, lambda: _check_known_margin_target(target, classes))
+
+
+def _check_known_margin_target(target: Value, classes: int) -> None:
+    found = index_range(target)
     if found is not None and (found[0] < 0 or found[1] >= classes):
         error = RuntimeError("target out of range")
         error.add_note(f"Targets go from {found[0]} to {found[1]}, and there are {classes} classes.")
@@ -581,8 +590,13 @@ def _multilabel_shape(input: Meta, target: Meta, reduction: str) -> tuple[int, .
 
 
 def _check_labels(input: Value, target: Value, *_: Any) -> None:
+    classes = _last(input.meta.shape)
+    when_known(target, lambda: _check_known_labels(target, classes))
+
+
+def _check_known_labels(target: Value, classes: int) -> None:
     found = index_range(target)
-    if found is not None and (found[0] < -1 or found[1] >= _last(input.meta.shape)):
+    if found is not None and (found[0] < -1 or found[1] >= classes):
         raise RuntimeError("argument #2 'target' is out of range")
 
 

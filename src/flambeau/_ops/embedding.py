@@ -30,20 +30,13 @@ def _check_indices(name: str, indices: Meta) -> None:
 
 
 def _check_rows(indices: Value, rows: int) -> None:
-    check_index(
-        indices, rows, 0, lambda found: IndexError("index out of range in self"),
-        f"The table has {rows} rows (num_embeddings={rows}), so indices go from 0 to {rows - 1}.",
-    )  # fmt: skip
+    def message(found: int) -> Exception:
+        error = IndexError("index out of range in self")
+        error.add_note(f"The index is {found}.")
+        return error
 
-
-def _noted_rows(indices: Value, rows: int) -> None:
-    try:
-        _check_rows(indices, rows)
-    except IndexError as error:
-        array = indices.numpy().reshape(-1)
-        wrong = array[(array < 0) | (array >= rows)]
-        error.add_note(f"The index is {int(wrong[0])}.")
-        raise
+    note = f"The table has {rows} rows (num_embeddings={rows}), so indices go from 0 to {rows - 1}."
+    check_index(indices, rows, 0, message, note)
 
 
 # -- embedding -------------------------------------------------------------------------------------
@@ -57,7 +50,7 @@ def _looked_up_shape(weight: Meta, indices: Meta, *_: Any) -> Meta:
 
 
 def _check_lookup(weight: Value, indices: Value, *_: Any) -> None:
-    _noted_rows(indices, weight.meta.shape[0])
+    _check_rows(indices, weight.meta.shape[0])
 
 
 @op(
@@ -107,7 +100,7 @@ def _renorm_rows(weight: Tensor, indices: Tensor, max_norm: float, norm_type: fl
         raise RuntimeError(
             "embedding: max_norm rescales the weight in place; give it a leaf, or weight.clone()."
         )
-    _noted_rows(indices._read(), weight._meta.shape[0])
+    _check_rows(indices._read(), weight._meta.shape[0])
     table = weight._host_array()
     rows = np.unique(indices._host_array())
     chosen = table[rows].astype(np.float64 if table.dtype == np.float64 else np.float32)
@@ -353,7 +346,7 @@ def embedding_bag(
         padding = padding_idx % rows
     if max_norm is not None:
         _renorm_rows(weight, input, max_norm, norm_type)
-    _noted_rows(input._read(), rows)
+    _check_rows(input._read(), rows)
     cuts = from_array(starts, meta_of(starts.shape, dtypes.int64, input._meta.device))
     return apply(bag, (weight, input, cuts, weights, mode, padding, scale_grad_by_freq))  # type: ignore[no-any-return]
 
