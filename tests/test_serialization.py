@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from layer_cases import LEARNED, make_input
 
 import flambeau
 from flambeau import serialization
@@ -146,6 +147,63 @@ def test_state_dicts_of_modules_and_optimizers_go_both_ways():
     torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU(), torch.nn.Linear(2, 1)).load_state_dict(
         ours["model"]
     )
+
+
+# Layers with state that `layer_cases.LEARNED` leaves to tests of their own.
+COMPOSED = [
+    "RNN(3, 4, num_layers=2, bidirectional=True)",
+    "GRU(3, 4, bias=False)",
+    "LSTM(3, 4, num_layers=2)",
+    "LSTM(3, 4, proj_size=2, bidirectional=True)",
+    "RNNCell(3, 4)",
+    "GRUCell(3, 4)",
+    "LSTMCell(3, 4, bias=False)",
+    "MultiheadAttention(8, 2)",
+    "MultiheadAttention(8, 2, bias=False, add_bias_kv=True, kdim=3, vdim=5)",
+    "TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2, norm=nn.LayerNorm(8))",
+    "TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 16, bias=False), 2)",
+    "Transformer(8, 2, 1, 1, 16)",
+    "CrossEntropyLoss(weight=torch.tensor([1.0, 2.0]))",
+    "BCEWithLogitsLoss(pos_weight=torch.tensor([2.0]))",
+    "ModuleDict({'a': nn.ModuleList([nn.Linear(2, 3)]), 'b': nn.BatchNorm1d(3)})",
+    "ParameterList([torch.ones(2), torch.zeros(3)])",
+    "ParameterDict({'scale': torch.ones(2)})",
+    "utils.parametrizations.weight_norm(nn.Linear(2, 3))",
+    "utils.parametrizations.spectral_norm(nn.Linear(2, 3))",
+    "utils.parametrizations.orthogonal(nn.Linear(3, 3))",
+]
+STATEFUL = [(text, spec) for text, spec in LEARNED if spec is not None or not text.startswith("Lazy")] + [
+    (text, None) for text in COMPOSED
+]
+
+
+def made(library, text, spec):
+    """The layer, after a call in training where inputs are given: lazy ones learn their sizes, statistics move."""
+    layer = eval(f"nn.{text}", {"nn": library.nn, "torch": library})
+    if spec is not None:
+        random = np.random.default_rng(0)
+        layer(*[library.from_numpy(make_input(each, random)) for each in spec])
+    return layer
+
+
+def values(state):
+    """Without strides: loading keeps those of the layer."""
+    return [(key, str(value.dtype), tuple(value.shape), bits(value)) for key, value in state.items()]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True:UserWarning")
+@pytest.mark.parametrize(("writer", "reader"), [(flambeau, torch), (torch, flambeau)], ids=["to", "from"])
+@pytest.mark.parametrize(("text", "spec"), STATEFUL, ids=[text for text, _ in STATEFUL])
+def test_the_state_of_every_layer_goes_both_ways(writer, reader, text, spec):
+    writer.manual_seed(1)
+    state = made(writer, text, spec).state_dict()
+    reader.manual_seed(2)
+    layer = made(reader, text, spec)
+    found = layer.load_state_dict(reader.load(saved(writer, state)), strict=True)
+    assert (found.missing_keys, found.unexpected_keys) == ([], [])
+    assert values(layer.state_dict()) == values(state)
+    assert layer.state_dict()._metadata == state._metadata
 
 
 def test_whole_modules_go_both_ways_for_those_who_trust_the_file():
