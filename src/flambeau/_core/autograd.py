@@ -32,17 +32,21 @@ FREED = (
 )
 
 
-def rewritten(meta: Meta, made_by: Edge, version: int, expected: int) -> str:
-    """The message for a saved tensor that was written to in place since."""
+def rewritten(meta: Meta, made_by: Edge, version: int, expected: int) -> RuntimeError:
+    """The error for a saved tensor that was written to in place since."""
     source = ""
     if made_by is not None and not isinstance(made_by[0], AccumulateGrad):
         source = f", which is output {made_by[1]} of {made_by[0].short_name()},"
-    return (
+    error = RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[torch.{meta.dtype.scalar_type}Tensor {list(meta.shape)}]{source} is at version {version}; expected version "
         f"{expected} instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, "
         "with torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
+    error.add_note(
+        "Something wrote to it after it was saved: leave out inplace=True, the trailing _ or the +=, or write to a `.clone()`."
+    )
+    return error
 
 
 class Node:
@@ -213,7 +217,7 @@ class OpNode(Node):
                 is_output = place >= 0
                 meta = self.results[place] if is_output else self.call.inputs[-1 - place]
                 made_by: Edge = (self, place) if is_output else self.edges[-1 - place]
-                raise RuntimeError(rewritten(meta, made_by, storage.version, version))
+                raise rewritten(meta, made_by, storage.version, version)
 
     # -- running ---------------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ class _Saved:
         if self.storage.version != self.version:
             meta = self.tensor._meta if self.tensor is not None else self.value.meta  # type: ignore[union-attr]
             made_by = (node, self.output) if self.output is not None else self.made_by
-            raise RuntimeError(rewritten(meta, made_by, self.storage.version, self.version))
+            raise rewritten(meta, made_by, self.storage.version, self.version)
         return self.tensor if self.tensor is not None else self._as_it_was(node)
 
     def _as_it_was(self, node: FunctionNode) -> Tensor:
