@@ -451,7 +451,7 @@ def _of_probabilities(
         error.add_note(
             f"A target of the input's own shape {list(input.shape)} holds probabilities. One-hot targets "
             "need `.float()`; "
-            "class indices have no dimension for the classes."
+            "class indices have no dimension for the classes: `target.argmax(1)` makes them of one-hot ones."
         )
         raise error
     if ignore_index >= 0:

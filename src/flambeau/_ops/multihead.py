@@ -169,7 +169,11 @@ def additive_mask(
         return None
     is_float = mask.is_floating_point()
     if not is_float and str(mask.dtype) != "torch.bool":
-        raise AssertionError(f"only bool and floating types of {name} are supported")
+        error = AssertionError(f"only bool and floating types of {name} are supported")
+        error.add_note(
+            f"It is of {mask.dtype}: `{name}.bool()` makes a mask of it that is True where not to look."
+        )
+        raise error
     if check_other and other is not None and other.dtype != mask.dtype:
         warnings.warn(
             f"Support for mismatched {name} and {other_name} is deprecated. Use same type for both instead.",

@@ -272,6 +272,44 @@ def _signature(match: re.Match[str], module: Module, inputs: list[Tensor]) -> st
     return f"its forward takes {inspect.signature(module.forward)}"
 
 
+def _recurrent_size(match: re.Match[str], module: Module, inputs: list[Tensor]) -> str | None:
+    expected, got = int(match[1]), int(match[2])
+    if inputs and inputs[0].dim() == 3 and inputs[0].shape[1] == expected:
+        return "features stand last, after steps and batch: x.transpose(1, 2) would fit"
+    return f"the last dimension holds the features: make the layer with input_size={got}, or check the input"
+
+
+def _recurrent_state(match: re.Match[str], module: Module, inputs: list[Tensor]) -> str | None:
+    steps_first = not getattr(module, "batch_first", True)
+    expected, got = (
+        [int(size) for size in sizes.split(",") if size.strip()] for sizes in (match[1], match[2])
+    )
+    if steps_first and inputs and inputs[0].dim() == 3 and len(got) == 3 and got[1] == inputs[0].shape[0]:
+        return (
+            f"the input's second dimension, {expected[1]}, is taken as the batch: make the layer with "
+            "batch_first=True if the batch stands first"
+        )
+    return "a state has the shape (num_layers * directions, batch, features)"
+
+
+def _kernel(match: re.Match[str], module: Module, inputs: list[Tensor]) -> str | None:
+    return (
+        "add padding, take a smaller kernel_size, or pool less before it: each layer makes the input smaller"
+    )
+
+
+def _running_statistics(match: re.Match[str], module: Module, inputs: list[Tensor]) -> str | None:
+    if getattr(module, "num_features", None) is None:
+        return None
+    return f"make the layer with num_features={match[1]}, the size of the input's dimension 1"
+
+
+def _target_size(match: re.Match[str], module: Module, inputs: list[Tensor]) -> str:
+    return (
+        "give both one shape: input.squeeze(-1) drops a last dimension of one, target.unsqueeze(-1) adds it"
+    )
+
+
 Advise = Callable[["re.Match[str]", "Module", list[Tensor]], "str | None"]
 REMEDIES: list[tuple[re.Pattern[str], Advise]] = [
     (re.compile(pattern), advise)
@@ -284,6 +322,11 @@ REMEDIES: list[tuple[re.Pattern[str], Advise]] = [
         (r"index out of range", _vocabulary),
         (r"to have one of the following scalar types: Long, Int", _integer_indices),
         (r'Module \[(\w+)\] is missing the required "forward" function', _no_forward),
+        (r"must be equal to input_size\. Expected (\d+), got (\d+)", _recurrent_size),
+        (r"Expected hidden(?:\[\d\])? size \(([\d, ]+)\), got \[([\d, ]+)\]", _recurrent_state),
+        (r"Kernel size can't be greater than actual input size", _kernel),
+        (r"running_mean should contain (\d+) elements", _running_statistics),
+        (r"Using a target size .* different to the input size", _target_size),
         (r"(\w+)\.forward\(\) (?:missing|takes|got an unexpected|got multiple)", _signature),
     )
 ]

@@ -619,7 +619,9 @@ class MultiheadAttention(Module):
         self.batch_first = batch_first
         self.head_dim = embed_dim // num_heads
         if self.head_dim * num_heads != embed_dim:
-            raise AssertionError("embed_dim must be divisible by num_heads")
+            error = AssertionError("embed_dim must be divisible by num_heads")
+            error.add_note(f"It was asked for embed_dim={embed_dim} and num_heads={num_heads}.")
+            raise error
 
         def parameter(*sizes: int) -> Parameter:
             return Parameter(empty(sizes, device=device, dtype=dtype))

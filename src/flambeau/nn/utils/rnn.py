@@ -178,11 +178,13 @@ def _check_lengths(steps: list[int], input: Tensor) -> None:
             "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
         )
     if any(before < after for before, after in pairwise(steps)):
-        raise RuntimeError(
+        error = RuntimeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
             "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this "
             "requirement if you do not need ONNX exportability."
         )
+        error.add_note(f"The lengths are {steps}.")
+        raise error
     if steps[0] > input.size(0):
         raise RuntimeError(
             f"Expected lengths of at most {input.size(0)}, the length that the sequences are padded to, "
