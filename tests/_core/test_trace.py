@@ -450,12 +450,14 @@ def test_a_slower_program_goes_back_to_its_calls(monkeypatch):
     x = flambeau.ones(13, 17)
     expected = float((x * 2).exp().softmax(1).cumsum(1).sum())
     finish_compiles()
+    before = flambeau.inspect.engine().went_back
     for _ in range(20):
         assert float((x * 2).exp().softmax(1).cumsum(1).sum()) == pytest.approx(expected)
         finish_compiles()
     plan = next(reversed(flush._plans.values()))
     assert plan.trial.went_back
     assert plan.programs is None
+    assert flambeau.inspect.engine().went_back == before + 1
 
 
 # -- what goes wrong while it runs -----------------------------------------------------------------

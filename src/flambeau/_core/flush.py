@@ -109,6 +109,7 @@ class _Run:
         if _is_timed(plan):
             xla.wait_for(results)
             plan.trial.note(self.tier == 2, time.perf_counter() - started)
+            statistics.went_back += plan.trial.went_back
         statistics.flushed(
             self.reason, self.count, self.tier, time.perf_counter() - started, plan, position=user_line
         )

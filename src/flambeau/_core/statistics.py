@@ -24,6 +24,7 @@ class Statistics:
         self.compile_seconds: collections.defaultdict[str, float] = collections.defaultdict(float)
         self.compiles: collections.Counter[str] = collections.Counter()
         self.from_store = 0
+        self.went_back = 0
         self.problems: list[str] = []
 
     def flushed(

@@ -21,6 +21,7 @@ class EngineReport:
         calls: recorded operations that were flushed.
         compiles, compile_seconds: programs compiled and what that took, by operation ("segment" for whole ones).
         from_store: programs that were loaded from disk instead.
+        went_back: structures whose programs were slower than their calls one by one, and were given up.
         problems: what went wrong and was got around.
     """
 
@@ -32,6 +33,7 @@ class EngineReport:
     compiles: dict[str, int]
     compile_seconds: dict[str, float]
     from_store: int
+    went_back: int = 0
     problems: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -48,6 +50,10 @@ class EngineReport:
             f"  {self.compile_seconds[name]:6.2f} s for {count} x {name}"
             for name, count in _most_first(self.compiles)[:8]
         ]
+        if self.went_back:
+            rows.append(
+                f"gave up the programs of {self.went_back} structures: slower than their calls one by one"
+            )
         if self.lines:
             rows.append("structures met first at")
             rows += [f"  {line}: {reason}" for reason, line in self.lines[-8:]]
@@ -76,6 +82,7 @@ def engine() -> EngineReport:
         compiles=dict(statistics.compiles),
         compile_seconds=dict(statistics.compile_seconds),
         from_store=statistics.from_store,
+        went_back=statistics.went_back,
         problems=list(statistics.problems),
     )
 
