@@ -25,7 +25,6 @@ from flambeau._core.tensor import Tensor as _Tensor
 _Number: TypeAlias = _bool | _int | _float | _complex
 
 
-from flambeau import version as version
 from flambeau._core.device import device as device
 from flambeau._core.device import get_default_device as get_default_device
 from flambeau._core.device import set_default_device as set_default_device
@@ -64,22 +63,6 @@ from math import e as e
 from math import inf as inf
 from math import nan as nan
 from math import pi as pi
-from flambeau import autograd as autograd
-from flambeau import backends as backends
-from flambeau import cuda as cuda
-from flambeau import fft as fft
-from flambeau import functional as functional
-from flambeau import inspect as inspect
-from flambeau import linalg as linalg
-from flambeau import masked as masked
-from flambeau import nn as nn
-from flambeau import optim as optim
-from flambeau import random as random
-from flambeau import return_types as return_types
-from flambeau import serialization as serialization
-from flambeau import signal as signal
-from flambeau import special as special
-from flambeau import utils as utils
 from flambeau.as_torch import as_torch as as_torch
 from flambeau.as_torch import install_as_torch as install_as_torch
 from flambeau.random import get_rng_state as get_rng_state

@@ -60,24 +60,26 @@ def index_range(value: Value) -> tuple[int, int] | None:
 
 
 def check_index(
-    value: Value, size: int, low: int, message: Callable[[int], Exception], note: str = ""
-) -> None:
-    """Raises `message(index)` for the first of an index's values that is not in `range(low, size)`."""
+    value: Value, size: int, low: int, message: Callable[[int], Exception],
+    note: str | Callable[[int], str] = "",
+) -> None:  # fmt: skip
+    """Raises `message(index)`, with `note(index)`, for the first of an index's values that is not in `range(low, size)`."""
     when_known(value, lambda: _check_index(value, size, low, message, note))
 
 
-def _check_index(value: Value, size: int, low: int, message: Callable[[int], Exception], note: str) -> None:
+def _check_index(value: Value, size: int, low: int, message: Callable[[int], Exception], note: Any) -> None:
     found = index_range(value)
     if found is None or (found[0] >= low and found[1] < size):
         return
     array = value.numpy()
     at = int(np.argmax(((array < low) | (array >= size)).reshape(-1)))
-    error = message(int(array.reshape(-1)[at]))
+    index = int(array.reshape(-1)[at])
+    error = message(index)
     where = tuple(int(i) for i in np.unravel_index(at, array.shape))
     if array.ndim:
         error.add_note(f"It stands at {list(where)} of the index tensor.")
     if note:
-        error.add_note(note)
+        error.add_note(note(index) if callable(note) else note)
     raise error
 
 

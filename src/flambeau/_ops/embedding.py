@@ -30,13 +30,11 @@ def _check_indices(name: str, indices: Meta) -> None:
 
 
 def _check_rows(indices: Value, rows: int) -> None:
-    def message(found: int) -> Exception:
-        error = IndexError("index out of range in self")
-        error.add_note(f"The index is {found}.")
-        return error
-
-    note = f"The table has {rows} rows (num_embeddings={rows}), so indices go from 0 to {rows - 1}."
-    check_index(indices, rows, 0, message, note)
+    check_index(
+        indices, rows, 0, lambda found: IndexError("index out of range in self"),
+        lambda found: f"The table has {rows} rows (num_embeddings={rows}), so indices go from 0 to {rows - 1}. "
+        f"The index is {found}.",
+    )  # fmt: skip
 
 
 # -- embedding -------------------------------------------------------------------------------------
