@@ -395,8 +395,8 @@ def test_where_shapes_keep_changing_structures_are_compiled_only_when_they_come_
     recompiling.reset()
     flush._plans.clear()
     compiled = []
-    monkeypatch.setattr(Plan, "at_hand", lambda self, dead: None)
-    monkeypatch.setattr(Plan, "compile", lambda self, dead: compiled.append(self))
+    monkeypatch.setattr(Plan, "at_hand", lambda self, pieces: None)
+    monkeypatch.setattr(Plan, "compile", lambda self, pieces: compiled.append(self))
     for n in range(1, 60):
         x = flambeau.ones(11, n)
         for _ in range(3):

@@ -236,6 +236,7 @@ class Source:
     def arguments(self, xp: Any, arrays: Any, numbers: Sequence[Any]) -> list[Any]:
         """The body's arguments. `arrays` maps an input's number to its array; missing ones (not saved) come as None."""
         values = []
+        # `argument` written out for the two usual kinds: in NumPy this runs once for each call of each step.
         for entry in self.entries:
             kind, what = entry
             if kind == "static":

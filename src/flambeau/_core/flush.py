@@ -129,7 +129,7 @@ def _tier(plan: Plan, dead: Sequence[int]) -> int:
     """How the segment runs this time. Compiling in the background is begun here."""
     if engine.tier == 2:
         if plan.programs is None:
-            plan.programs = plan.compile(dead)
+            plan.programs = plan.compile(plan.pieces(dead))
         return 2
     if engine.tier is not None:
         return engine.tier
@@ -149,11 +149,12 @@ def _look_for_programs(plan: Plan, dead: Sequence[int]) -> None:
     if plan.future is None:
         if plan.seen < 2 or plan.seen < plan.sightings():
             return
+        pieces = plan.pieces(dead)
         # Loading takes some milliseconds, once; in the background it would wait for Python's lock at every turn.
-        plan.programs = plan.at_hand(dead)
+        plan.programs = plan.at_hand(pieces)
         if plan.programs is not None:
             return
-        plan.future = pool().submit(plan.compile, dead)
+        plan.future = pool().submit(plan.compile, pieces)
         plan.note_compile()
     if engine.deterministic or plan.future.done():
         plan.programs = plan.future.result()

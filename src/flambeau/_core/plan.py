@@ -207,12 +207,11 @@ class Plan:
             pieces.append(Piece(self.steps[start:end], kept, donatable, metas.__getitem__))
         return pieces
 
-    def compile(self, dead: Sequence[int]) -> list[tuple[Piece, Any]]:
-        return [(piece, piece.executable()) for piece in self.pieces(dead)]
+    def compile(self, pieces: Sequence[Piece]) -> list[tuple[Piece, Any]]:
+        return [(piece, piece.executable()) for piece in pieces]
 
-    def at_hand(self, dead: Sequence[int]) -> list[tuple[Piece, Any]] | None:
+    def at_hand(self, pieces: Sequence[Piece]) -> list[tuple[Piece, Any]] | None:
         """What `compile` gives, if nothing has to be compiled for it."""
-        pieces = self.pieces(dead)
         if not all(piece.is_at_hand() for piece in pieces):
             return None
         found = [(piece, piece.executable(compiles=False)) for piece in pieces]
