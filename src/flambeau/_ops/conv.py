@@ -18,6 +18,7 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
 from flambeau._ops.conv_checks import check_tensors, check_weight, conv_shape, transposed_shape
+from flambeau._ops.sizes import per_dimension
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -224,17 +225,11 @@ def _(xp: Any, g: Array) -> Array:
 
 def _expanded(value: Any, count: int, name: str) -> tuple[int, ...]:
     """One number for each spatial dimension."""
-    if hasattr(value, "__index__"):
-        return (value.__index__(),) * count
-    items = tuple(item.__index__() for item in value)
-    if len(items) == 1:
-        return items * count
-    if len(items) != count:
-        raise RuntimeError(
-            f"expected {name} to be a single integer value or a list of {count} values to match the convolution "
-            f"dimensions, but got {name}={list(items)}"
-        )
-    return items
+    return per_dimension(
+        value, count,
+        lambda items: f"expected {name} to be a single integer value or a list of {count} values to match the convolution "
+        f"dimensions, but got {name}={list(items)}",
+    )  # fmt: skip
 
 
 def _pairs(padding: Any, stride: Any, dilation: Any, kernel: Any) -> Pairs:

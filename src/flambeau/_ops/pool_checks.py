@@ -10,6 +10,7 @@ from typing import Any
 
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
+from flambeau._ops.sizes import per_dimension
 from flambeau._ops.supported import kind
 
 Ints = tuple[int, ...]
@@ -21,14 +22,7 @@ _COUNTS = {1: "one", 2: "two", 3: "three"}
 
 def numbers(value: Any, count: int, name: str, what: str) -> Ints:
     """One number for each dimension."""
-    if hasattr(value, "__index__"):
-        return (value.__index__(),) * count
-    items = tuple(item.__index__() for item in value)
-    if len(items) == 1:
-        return items * count
-    if len(items) != count:
-        raise RuntimeError(_wrong_count(name, what, count, len(items)))
-    return items
+    return per_dimension(value, count, lambda items: _wrong_count(name, what, count, len(items)))
 
 
 def _wrong_count(name: str, what: str, count: int, found: int) -> str:

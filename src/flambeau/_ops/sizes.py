@@ -78,3 +78,18 @@ def spread(function: Callable[..., Any], argument: str) -> Callable[..., Any]:
     keywords = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in others]
     method.__signature__ = inspect.Signature([first, star, *keywords])  # type: ignore[attr-defined]
     return method
+
+
+def per_dimension(value: Any, count: int, wrong: Callable[[Sequence[int]], str]) -> tuple[int, ...]:
+    """One number for each of `count` dimensions, from one for all or one for each.
+
+    Raises: RuntimeError, with the text that `wrong` has for the numbers, for another count of them.
+    """
+    if hasattr(value, "__index__"):
+        return (value.__index__(),) * count
+    items = tuple(item.__index__() for item in value)
+    if len(items) == 1:
+        return items * count
+    if len(items) != count:
+        raise RuntimeError(wrong(items))
+    return items
