@@ -16,6 +16,7 @@ from flambeau._core.tensor import Tensor
 from flambeau._ops.factory import ones_like, zeros_like
 from flambeau._ops.random_new import rand, rand_like
 from flambeau.nn.modules.module import Module
+from flambeau.nn.utils._pre_hooks import take_out
 from flambeau.nn.utils.convert_parameters import parameters_to_vector
 
 
@@ -471,12 +472,11 @@ def remove(module: Module, name: str) -> Module:
 
     Raises: ValueError, if it is not pruned.
     """
-    for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
-            hook.remove(module)
-            del module._forward_pre_hooks[key]
-            return module
-    raise ValueError(f"Parameter '{name}' of module {module} has to be pruned before pruning can be removed")
+    if not take_out(module, BasePruningMethod, "_tensor_name", name):
+        raise ValueError(
+            f"Parameter '{name}' of module {module} has to be pruned before pruning can be removed"
+        )
+    return module
 
 
 def is_pruned(module: Module) -> bool:

@@ -10,6 +10,7 @@ from flambeau._core.tensor import Tensor
 from flambeau.nn.modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from flambeau.nn.modules.module import Module
 from flambeau.nn.parameter import Parameter, UninitializedParameter
+from flambeau.nn.utils._pre_hooks import take_out
 
 __all__ = [
     "SpectralNorm",
@@ -184,12 +185,7 @@ def remove_spectral_norm(module: M, name: str = "weight") -> M:
 
     Raises: ValueError, if there is nothing to undo.
     """
-    for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, SpectralNorm) and hook.name == name:
-            hook.remove(module)
-            del module._forward_pre_hooks[key]
-            break
-    else:
+    if not take_out(module, SpectralNorm, "name", name):
         raise ValueError(f"spectral_norm of '{name}' not found in {module}")
     tables: list[Any] = [module._state_dict_hooks, module._load_state_dict_pre_hooks]
     for table in tables:

@@ -10,6 +10,7 @@ from flambeau._ops.weight_norm import norm_except_dim
 from flambeau._ops.weight_norm import weight_norm as _weight_norm
 from flambeau.nn.modules.module import Module
 from flambeau.nn.parameter import Parameter, UninitializedParameter
+from flambeau.nn.utils._pre_hooks import take_out
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
 
@@ -87,9 +88,6 @@ def remove_weight_norm(module: M, name: str = "weight") -> M:
 
     Raises: ValueError, if there is nothing to undo.
     """
-    for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, WeightNorm) and hook.name == name:
-            hook.remove(module)
-            del module._forward_pre_hooks[key]
-            return module
-    raise ValueError(f"weight_norm of '{name}' not found in {module}")
+    if not take_out(module, WeightNorm, "name", name):
+        raise ValueError(f"weight_norm of '{name}' not found in {module}")
+    return module
