@@ -96,11 +96,7 @@ class Adadelta(Optimizer):
     def rule(self, group: Group) -> Rule:
         return Rule(
             adadelta_step,
-            (
-                "square_avg",
-                "acc_delta",
-                "step",
-            ),
+            ("square_avg", "acc_delta", "step"),
             (
                 group["lr"],
                 group["rho"],

@@ -114,10 +114,7 @@ class Adagrad(Optimizer):
     def rule(self, group: Group) -> Rule:
         return Rule(
             adagrad_step,
-            (
-                "sum",
-                "step",
-            ),
+            ("sum", "step"),
             (
                 group["lr"],
                 group["lr_decay"],

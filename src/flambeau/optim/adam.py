@@ -115,12 +115,7 @@ class Adam(Optimizer):
     def rule(self, group: Group) -> Rule:
         return Rule(
             adam_step,
-            (
-                "exp_avg",
-                "exp_avg_sq",
-                "max_exp_avg_sq" if group["amsgrad"] else None,
-                "step",
-            ),
+            ("exp_avg", "exp_avg_sq", "max_exp_avg_sq" if group["amsgrad"] else None, "step"),
             (
                 group["lr"],
                 *group["betas"],

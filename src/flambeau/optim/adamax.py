@@ -97,11 +97,7 @@ class Adamax(Optimizer):
     def rule(self, group: Group) -> Rule:
         return Rule(
             adamax_step,
-            (
-                "exp_avg",
-                "exp_inf",
-                "step",
-            ),
+            ("exp_avg", "exp_inf", "step"),
             (
                 group["lr"],
                 *group["betas"],

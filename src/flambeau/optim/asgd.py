@@ -98,12 +98,7 @@ class ASGD(Optimizer):
     def rule(self, group: Group) -> Rule:
         return Rule(
             asgd_step,
-            (
-                "ax",
-                "eta",
-                "mu",
-                "step",
-            ),
+            ("ax", "eta", "mu", "step"),
             (
                 group["lr"],
                 group["lambd"],

@@ -107,12 +107,7 @@ class NAdam(Optimizer):
     def rule(self, group: Group) -> Rule:
         return Rule(
             nadam_step,
-            (
-                "exp_avg",
-                "exp_avg_sq",
-                "mu_product",
-                "step",
-            ),
+            ("exp_avg", "exp_avg_sq", "mu_product", "step"),
             (
                 group["lr"],
                 *group["betas"],

@@ -87,6 +87,10 @@ class Rule:
     def names(self) -> list[str]:
         return [name for name in self.state if name is not None]
 
+    def entries(self, state: State) -> list[Any]:
+        """The entries of a parameter's state in the operation's order; None for what is not there."""
+        return [None if name is None else state.get(name) for name in self.state]
+
 
 class Optimizer:
     """Base class of all optimizers.
@@ -179,8 +183,7 @@ class Optimizer:
         rule = self.rule(group)
         if rule is None:
             raise NotImplementedError(_NOTHING_TO_DO.format(type(self).__name__))
-        given = [None if name is None else state.get(name) for name in rule.state]
-        param, *values = rule.operation.function(param, grad, *given, *rule.arguments)
+        param, *values = rule.operation.function(param, grad, *rule.entries(state), *rule.arguments)
         return param, dict(zip(rule.names, values, strict=True))
 
     @no_grad()
@@ -214,17 +217,17 @@ class Optimizer:
         if not params:
             return
         rows = [
-            (param, param._grad, *[None if name is None else state.get(name) for name in rule.state])
-            for param, state in zip(params, states, strict=True)
+            (param, param._grad, *rule.entries(state)) for param, state in zip(params, states, strict=True)
         ]
         shared = rule.state[-1:] == ("step",) and share(states, "step")
         found = run_rows(rule.operation, rows, rule.arguments, shared)
+        names = rule.names
         written: list[Tensor] = []
         values: list[Any] = []
         for param, state, results in zip(params, states, found, strict=True):
             written.append(param)
             values.append(results[0])
-            for name, value in zip(rule.names, results[1:], strict=True):
+            for name, value in zip(names, results[1:], strict=True):
                 tensor = state.get(name)
                 if tensor is None:
                     state[name] = Tensor._of(value)

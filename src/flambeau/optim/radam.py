@@ -102,11 +102,7 @@ class RAdam(Optimizer):
     def rule(self, group: Group) -> Rule:
         return Rule(
             radam_step,
-            (
-                "exp_avg",
-                "exp_avg_sq",
-                "step",
-            ),
+            ("exp_avg", "exp_avg_sq", "step"),
             (
                 group["lr"],
                 *group["betas"],

@@ -95,11 +95,7 @@ class Rprop(Optimizer):
     def rule(self, group: Group) -> Rule:
         return Rule(
             rprop_step,
-            (
-                "prev",
-                "step_size",
-                "step",
-            ),
+            ("prev", "step_size", "step"),
             (
                 *group["etas"],
                 *group["step_sizes"],
