@@ -830,3 +830,25 @@ def test_flags_are_bools(torch, log):
     log.first_line(lambda: setattr(x, "requires_grad", 1))
     log.first_line(lambda: torch.set_grad_enabled("a"))
     log(torch.is_grad_enabled())
+
+
+@compared
+def test_some_gradients_are_none(torch, log):
+    def leaf(*shape):
+        return torch.arange(1.0, 7.0)[: shape[0] * shape[1]].view(shape).requires_grad_()
+
+    for through in (
+        lambda x, y: x.norm(0),
+        lambda x, y: torch.nn.functional.pairwise_distance(x, y, 0.0).sum(),
+        lambda x, y: x.norm(0) * y.sum() + x[0].sum(),
+        lambda x, y: torch.linalg.householder_product(x[:, :0], y[0, :0]).sum(),
+    ):
+        for create_graph in (False, True):
+            for hooked in (False, True):
+                x, y = leaf(3, 2), leaf(3, 2)
+                x.grad = torch.ones(3, 2)
+                loss = through(x, y)
+                if hooked:
+                    loss.register_hook(lambda g: None)
+                loss.backward(create_graph=create_graph)
+                log(x.grad, y.grad, torch.autograd.grad(through(x, y), (x, y), allow_unused=True))

@@ -222,6 +222,8 @@ class OpNode(Node):
     # -- running ---------------------------------------------------------------------------------
 
     def pull(self, cotangents: list[Any], work: Any) -> Sequence[Any]:
+        if True not in self.kind.needs:
+            return [None] * len(self.edges)
         saved = self._unpacked()
         present = tuple([g is not None for g in cotangents])
         call = self.kind.backward(present)

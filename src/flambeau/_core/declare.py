@@ -341,16 +341,18 @@ class Op:
         return found
 
     def gradient(
-        self, *targets: str, dual: bool | None = None
+        self, *targets: str, dual: bool | None = None, unless: Callable[..., bool] | None = None
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declares the gradient of the inputs called `targets`; see `gradient.Rule` for what the rule may ask for.
 
-        A rule runs on NumPy, too, if the body does; `dual=False` says that it does not.
+        A rule runs on NumPy, too, if the body does; `dual=False` says that it does not. Calls of whose arguments `unless`
+        holds leave the gradient None.
         """
 
         def add(function: Callable[..., Any]) -> Callable[..., Any]:
             parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
-            self.rules.append(Rule(targets, function, parameters, self.dual if dual is None else dual))
+            runs_on_both = self.dual if dual is None else dual
+            self.rules.append(Rule(targets, function, parameters, runs_on_both, unless))
             return function
 
         return add
@@ -437,7 +439,7 @@ class Op:
         if self.promote is RAW:
             return None
         if callable(self.promote):
-            return self.promote(*self._shape_arguments(source, inputs))
+            return self.promote(*self.shape_arguments(source, inputs))
         if self.promote is KEEP:
             return next(
                 (meta.dtype for meta, is_promoted in zip(inputs, promoted, strict=True) if is_promoted), None
@@ -492,9 +494,9 @@ class Op:
         args: Any,
     ) -> tuple[Meta, ...]:
         if self.dtypes is not None:
-            self.dtypes(self.name, *self._shape_arguments(source, inputs))
+            self.dtypes(self.name, *self.shape_arguments(source, inputs))
         if self.shape is not None:
-            found = self.shape(*self._shape_arguments(source, inputs))
+            found = self.shape(*self.shape_arguments(source, inputs))
             many = isinstance(found, list)
             shapes = found if many else [found]
         else:
@@ -503,7 +505,7 @@ class Op:
             shapes = list(found) if many else [found]
         result = self.result
         if callable(result) and not isinstance(result, dtypes.dtype):
-            result = result(*self._shape_arguments(source, inputs))
+            result = result(*self.shape_arguments(source, inputs))
         metas = []
         for number, shape in enumerate(shapes):
             own = result[number] if isinstance(result, tuple) else result
@@ -529,7 +531,7 @@ class Op:
             return wanted
         return dtypes.from_numpy_dtype(found)
 
-    def _shape_arguments(self, source: Source, inputs: list[Meta]) -> list[Any]:
+    def shape_arguments(self, source: Source, inputs: list[Meta]) -> list[Any]:
         """The body's arguments with a `Meta` for each array and the type for each number."""
         values: list[Any] = []
         for kind, what in source.entries:

@@ -24,12 +24,14 @@ class Rule:
     what it needs, and thereby what is saved: `g` (cotangents), `output` or an output's name, an input's or static
     argument's name, `x_meta` (the `Meta` of input `x`, which saves nothing), `needs` (names whose gradient is wanted),
     `given` (names of the outputs that have a cotangent: what was saved for the gradient has one in second derivatives).
+    Where `unless`, of the call's arguments (a `Meta` for each tensor), holds, they have no gradient at all: it stays None.
     """
 
     targets: tuple[str, ...]
     function: Callable[..., Any]
     parameters: tuple[str, ...]
     dual: bool
+    unless: Callable[..., bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,22 @@ class Saving:
     outputs: tuple[int, ...]
     guarded_inputs: tuple[int, ...]
     numbers: bool = False
+
+
+def reaching(call: Call, needs: tuple[bool, ...]) -> tuple[bool, ...]:
+    """Which of the inputs marked in `needs` have a gradient; the others' stays None."""
+    if call.op is None or all(rule.unless is None for rule in call.op.rules):
+        return needs
+    arguments = call.op.shape_arguments(call.source, call.inputs)
+    without = {
+        target
+        for rule in call.op.rules
+        if rule.unless is not None and rule.unless(*arguments)
+        for target in rule.targets
+    }
+    return tuple(
+        [need and name not in without for name, need in zip(call.source.input_names, needs, strict=True)]
+    )
 
 
 def saving(call: Call, needs: tuple[bool, ...]) -> Saving:

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flambeau._core.gradient import Saving, backward_call, saving
+from flambeau._core.gradient import Saving, backward_call, reaching, saving
 
 if TYPE_CHECKING:
     from flambeau._core.call import Call
@@ -28,7 +28,7 @@ INFERENCE = (
 
 
 class NodeKind:
-    """A call and the inputs of it that want gradients.
+    """A call and the inputs of it that want gradients; `needs` are those that get one.
 
     `make(kind, tensors, values, results, numbers)` gives a new node; `results` are the storages of the call's outputs.
     """
@@ -37,9 +37,9 @@ class NodeKind:
 
     def __init__(self, call: Call, needs: tuple[bool, ...], node_class: type) -> None:
         self.call = call
-        self.needs = needs
+        self.needs = reaching(call, needs)
         self.node_class = node_class
-        self.saving = saving(call, needs)
+        self.saving = saving(call, self.needs)
         self.make = _maker(needs, self.saving)
         self._backwards: dict[tuple[bool, ...], Call] = {}
 

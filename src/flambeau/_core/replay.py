@@ -52,7 +52,8 @@ def run_plain(start: tuple[Node, int, Value], keep_graph: bool) -> bool:
     for node in nodes:
         if node.numbers:
             numbers += node.numbers
-    for number, gradient in zip(reached, record(block, values, numbers), strict=True):
+    gradients = record(block, values, numbers) if reached else []
+    for number, gradient in zip(reached, gradients, strict=True):
         variable = leaves[number].variable
         if variable._grad is None:
             variable._grad = Tensor._of(gradient)
@@ -125,12 +126,12 @@ def _build(
         free = saved.stop
         numbers_at = builder.add_numbers(node.call.numbers)
         given = [slot for slot in buffers[node] if slot is not None]
-        if not given:
+        if not given or True not in node.kind.needs:
             continue
         call = node.kind.backward(tuple([slot is not None for slot in buffers[node]]))
         gradients = iter(builder.call(call, [*given, *saved], numbers_at))
-        for edge in node.edges:
-            if edge is not None:
+        for edge, wanted in zip(node.edges, node.kind.needs, strict=True):
+            if edge is not None and wanted:
                 _accumulate(builder, buffers[edge[0]], edge[1], next(gradients))
     outputs, reached = [], []
     for number, leaf in enumerate(leaves):

@@ -47,7 +47,7 @@ def stride_of_view(call: Call, stride: tuple[int, ...] | None) -> tuple[int, ...
     if stride not in known:
         shape = call.inputs[0].shape
         actual = stride if stride is not None else stride_rules.contiguous_strides(shape)
-        _, *arguments = call.op._shape_arguments(call.source, list(call.inputs))
+        _, *arguments = call.op.shape_arguments(call.source, list(call.inputs))
         found = tuple(call.op.stride_rule(shape, actual, *arguments))
         known[stride] = None if found == stride_rules.contiguous_strides(call.results[0].shape) else found
     return known[stride]  # type: ignore[no-any-return]

@@ -509,7 +509,7 @@ def householder_product(xp: Any, A: Array, tau: Array) -> Array:
     return lapack.householder(xp, A, tau)
 
 
-@householder_product.gradient("A", "tau", dual=False)
+@householder_product.gradient("A", "tau", dual=False, unless=lambda A, tau: not (A.numel and tau.numel))
 def _(xp: Any, g: Array, A: Array, tau: Array) -> tuple[Array, Array]:
     # By NumPy's steps, which XLA differentiates where its own routine has no rule.
     def steps(a: Array, t: Array) -> Array:

@@ -148,7 +148,7 @@ def norm_op(xp: Any, input: Array, ord: float, dim: Dims | None, keepdim: bool, 
     return norm_values(xp, input, ord, canonical_dims(dim, input.ndim), keepdim)
 
 
-@norm_op.gradient("input")
+@norm_op.gradient("input", unless=lambda input, ord, *_: ord == 0)
 def _(xp: Any, g: Array, input: Array, output: Array, ord: float, dim: Any, keepdim: bool) -> Array:
     g, output = (restored(xp, array, dim, keepdim, input.ndim) for array in (g, output))
     return norm_gradient(xp, g, input, output, ord, canonical_dims(dim, input.ndim))
@@ -214,7 +214,7 @@ def dist(xp: Any, input: Array, other: Array, p: float = 2) -> Array:
     return norm_values(xp, input - other, p, None, False)
 
 
-@dist.gradient("input", "other")
+@dist.gradient("input", "other", unless=lambda input, other, p: p == 0)
 def _(xp: Any, g: Array, input: Array, other: Array, output: Array, p: float) -> tuple[Array, Array]:
     found = norm_gradient(xp, g, input - other, output, p, None)
     return found, -found
