@@ -93,7 +93,7 @@ def _jax_device(device: Any) -> Any:
 def synchronize(device: Any = None) -> None:
     """Waits until everything recorded so far has run."""
     _require()
-    _local.trace.flush("synchronize")
+    _local.trace.cut("synchronize")
     _xla.wait(_jax_device(device))
 
 

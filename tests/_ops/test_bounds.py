@@ -48,4 +48,4 @@ def test_on_an_accelerator_it_comes_with_the_next_value_that_is_read(accelerator
 
 def test_a_good_index_is_checked_and_forgotten(accelerator):
     assert USES["embedding"](computed(2)).tolist() == [[1, 1]]
-    assert not local.trace.checks
+    assert not local.trace.late_checks

@@ -24,7 +24,7 @@ def apply_slowly(op: Op, args: Sequence[Any]) -> Any:
     """Records `op` on its public arguments, whatever they are; returns its result, or a tuple of results."""
     trace = local.trace
     if trace.armed and modes.grad:
-        trace.flush("a new step begins after backward")
+        trace.cut("a new step begins after backward")
     key: list[Any] = []
     metas: list[Any] = []
     tensors: list[Tensor] = []

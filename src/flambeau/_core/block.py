@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax.numpy as jnp
+
 from flambeau._core.call import Call
 from flambeau._core.device import device as Device
 from flambeau._core.value import Meta
@@ -24,6 +26,21 @@ class BlockStep:
     outputs: tuple[int, ...]
     floats: int
     ints: int
+
+
+def run_steps(
+    steps: Sequence[BlockStep], results: Sequence[int], arrays: Sequence[Any], floats: Any, ints: Any
+) -> list[Any]:
+    """The slots `results` after the steps have run on `arrays`, the first slots: a function for JAX to trace."""
+    slots: dict[int, Any] = dict(enumerate(arrays))
+    for step in steps:
+        call = step.call
+        found = call.run(
+            jnp, [slots[i] for i in step.inputs], call.unpack(floats, ints, [step.floats, step.ints])
+        )
+        for slot, result, meta in zip(step.outputs, found, call.results, strict=True):
+            slots[slot] = jnp.asarray(result, meta.np)
+    return [slots[i] for i in results]
 
 
 class Block(Call):

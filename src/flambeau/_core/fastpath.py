@@ -125,7 +125,7 @@ def _usual_case(
             key.append(part)
     scope["_get"] = declared.calls.get
     branches = _Branches(declared, [p.name for p in params], key)
-    lines = ["_t = _local.trace", "if _t.armed and _modes.grad: _t.flush('a new step begins after backward')"]
+    lines = ["_t = _local.trace", "if _t.armed and _modes.grad: _t.cut('a new step begins after backward')"]
     lines += [_READ.format(first), *branches.write(varying, [first], [])]
     return "\n".join([f"    if {' and '.join(conditions)}:", *("        " + line for line in lines)]) + "\n"
 

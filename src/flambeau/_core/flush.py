@@ -54,7 +54,7 @@ def run_trace(trace: Trace, reason: str) -> None:
                 raise
             interrupt = error
         except BaseException as error:
-            trace.checks = []
+            trace.late_checks = []
             for value in taken.outputs:
                 value.fail(error)
             raise

@@ -52,7 +52,7 @@ class PackedStorage(Storage):
     part: Call | None
     seen: int
 
-    def read(self) -> Value:
+    def present(self) -> Value:
         pack = self.pack
         if self.seen != pack.epoch:
             self.value = pack.value if self.part is None else record(self.part, (pack.value,))[0]

@@ -15,10 +15,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
-
 from flambeau._core import recompiling, store, xla
-from flambeau._core.block import Block
+from flambeau._core.block import Block, BlockStep, run_steps
 from flambeau._core.call import Call, number_specs
 from flambeau._core.statistics import statistics
 from flambeau._core.trace import user_line
@@ -76,7 +74,7 @@ class Piece:
             for slot in step.outputs:
                 local[slot] = len(local)
         self._body = [
-            (
+            BlockStep(
                 step.call, tuple(local[i] for i in step.inputs), tuple(local[i] for i in step.outputs),
                 step.floats - first_float if "f" in step.call.numbers else 0,
                 step.ints - first_int if "i" in step.call.numbers else 0,
@@ -86,21 +84,14 @@ class Piece:
         self._results = tuple(local[slot] for slot in self.outputs)
         # Equal pieces of any segment have equal keys and share their executable.
         self.key = (
-            tuple((call.id, *rest) for call, *rest in self._body),
+            tuple((step.call.id, *_wiring(step)) for step in self._body),
             self.metas, self._results, self.donate,
         )  # fmt: skip
         self.device = steps[0].call.device
 
     def function(self, floats: Any, ints: Any, *arrays: Any) -> list[Any]:
         """The piece as one function of arrays, for JAX to trace."""
-        slots: dict[int, Any] = dict(enumerate(arrays))
-        for call, inputs, where, first_float, first_int in self._body:
-            results = call.run(
-                jnp, [slots[i] for i in inputs], call.unpack(floats, ints, [first_float, first_int])
-            )
-            for slot, result, meta in zip(where, results, call.results, strict=True):
-                slots[slot] = jnp.asarray(result, meta.np)
-        return [slots[i] for i in self._results]
+        return run_steps(self._body, self._results, arrays, floats, ints)
 
     def is_at_hand(self) -> bool:
         """Whether the executable is in memory or in the store."""
@@ -135,11 +126,15 @@ class Piece:
     @functools.cached_property
     def _stable_name(self) -> str | None:
         """The piece's structure in words that mean the same in another process; None if something has none."""
-        words = [call.stable_name() for call, *_ in self._body]
+        words = [step.call.stable_name() for step in self._body]
         if any(word is None for word in words):
             return None
-        wiring = [rest for _, *rest in self._body]
+        wiring = [[*_wiring(step)] for step in self._body]
         return repr((words, wiring, self.metas, self._results, self.donate, str(self.device)))
+
+
+def _wiring(step: BlockStep) -> tuple[Any, ...]:
+    return step.inputs, step.outputs, step.floats, step.ints
 
 
 _programs: dict[Any, Any] = {}
@@ -153,7 +148,7 @@ class Plan:
         self, calls: list[Call], key: Sequence[int], leaves: tuple[Meta, ...], alive: tuple[int, ...]
     ) -> None:
         self.leaves, self.alive = leaves, alive
-        self.steps = _steps(calls, key, alive)
+        self.steps = steps_of(calls, key, alive)
         self.seen = 0
         self.noted = False  # as compiled, for the warning about places that keep compiling
         self.future: Future[Any] | None = None
@@ -218,7 +213,7 @@ class Plan:
         return None if any(program is None for _, program in found) else found
 
 
-def _steps(calls: list[Call], key: Sequence[int], alive: tuple[int, ...]) -> list[Step]:
+def steps_of(calls: list[Call], key: Sequence[int], alive: tuple[int, ...]) -> list[Step]:
     """The calls whose results matter, in order, with what they read and what may be dropped after them."""
     steps: list[Step] = []
     floats = ints = slot = position = 0

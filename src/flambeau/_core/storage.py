@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from flambeau._core.trace import local
 from flambeau._core.value import Meta, Value
 
 
@@ -18,7 +19,9 @@ class Storage:
     somebody else may read and write at any time.
     """
 
-    direct = True  # `value` is the present value; otherwise `read` has to find it
+    # Whether `value` is the present value; otherwise `read` has to find it. False on the class while some thread records a
+    # function: then reads and writes come through `read` and `write`, and the thread's trace hears of them.
+    direct = True
     host: np.ndarray[Any, Any] | None = None
     meta: Meta | None = None  # of a host-backed storage
     epoch = 0
@@ -31,9 +34,15 @@ class Storage:
         self.value = value
         if host is not None:
             self.host, self.meta, self.direct = host, meta, False
+        if not Storage.direct:
+            local.trace.note_made(self)
 
     def read(self) -> Value:
-        """The current value of the whole storage."""
+        """The current value of the whole storage, as this thread's trace sees it."""
+        return self.present() if Storage.direct else local.trace.read_storage(self)
+
+    def present(self) -> Value:
+        """The value that the storage holds."""
         if self.host is None:
             return self.value  # type: ignore[return-value]
         return self._read_host()
@@ -43,18 +52,20 @@ class Storage:
         assert self.meta is not None
         # Two references are ours: the attribute and the argument of getrefcount. Without others nobody can write.
         if sys.getrefcount(self.host) == 2 and self.host.base is None:
-            self.value = Value(self.meta, self.host)
-            self.host, self.direct = None, True
+            self.value = _unmade(self.meta, self.host)
+            self.host = None
+            del self.direct
             return self.value
         self.epoch += 1  # whoever holds the array may have written to it: views must look again
-        return Value(self.meta, np.array(self.host, copy=True, order="C"))
+        return _unmade(self.meta, np.array(self.host, copy=True, order="C"))
 
     def write(self, value: Value) -> None:
         """Replaces the whole value; views notice by the epoch."""
-        if self.host is not None:
-            np.copyto(self.host, value.numpy())
-        else:
-            self.value = value
+        if Storage.direct or not local.trace.takes_write(self, value):
+            if self.host is not None:
+                np.copyto(self.host, value.numpy())
+            else:
+                self.value = value
         self.epoch += 1
 
     def share_with_numpy(self) -> np.ndarray[Any, Any]:
@@ -66,3 +77,10 @@ class Storage:
             self.value, self.direct = None, False
             self.epoch += 1
         return self.host
+
+
+def _unmade(meta: Meta, array: np.ndarray[Any, Any]) -> Value:
+    """A value that was in memory before: no recording takes it for one that the recorded function made."""
+    value = Value(meta)
+    value.data = array
+    return value

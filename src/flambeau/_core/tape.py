@@ -63,7 +63,7 @@ def run{count}(call, {given}, numbers, trace):
     nodes.append(call)
     trace.bytes += call.nbytes
     if len(nodes) >= engine.limit or trace.bytes > BYTE_LIMIT:
-        trace.flush(engine.full)
+        trace.cut(engine.full)
     if modes.grad:
         if {tracked}:
             {refresh}

@@ -21,8 +21,8 @@ from flambeau._core.modes import modes
 from flambeau._core.overrides import default_torch_function
 from flambeau._core.size import Size
 from flambeau._core.storage import Storage
-from flambeau._core.trace import record
-from flambeau._core.value import CPU, META, Meta, Value, meta_of
+from flambeau._core.trace import concrete, local, record
+from flambeau._core.value import META, Meta, Value, meta_of
 
 if TYPE_CHECKING:
     from flambeau._core.autograd import Node
@@ -132,11 +132,20 @@ class Tensor(TensorMethods):
         if not self._views:
             return storage.value if storage.direct else storage.read()  # type: ignore[return-value]
         value = storage.read()
-        if self._seen != storage.epoch or self._value is None:
+        if not Storage.direct:
+            return local.trace.read_view(self, value)
+        if self._seen == storage.epoch and self._value is not None:
+            return self._value
+        return self._derived(value)
+
+    def _derived(self, base: Value) -> Value:
+        """The value of a view of a storage that holds `base`."""
+        if self._seen != self._storage.epoch or self._value is None:
+            value = base
             for call, numbers in self._views:
                 (value,) = record(call, (value,), numbers)
-            self._value, self._seen = value, storage.epoch
-        return self._value  # type: ignore[return-value]
+            self._value, self._seen = value, self._storage.epoch
+        return self._value
 
     def _write(self, value: Value) -> None:
         """Replaces the values in place; the base and all other views of it see the change."""
@@ -766,9 +775,7 @@ def from_array(array: Any, meta: Meta) -> Tensor:
     """A tensor of these values, which nobody may write to afterwards."""
     if meta.device is META:
         return Tensor._of(Value(meta))
-    if meta.device is not CPU and meta.device.type != "cpu":
-        array = xla.to_device(array, meta.device)
-    return Tensor._of(Value(meta, array))
+    return Tensor._of(concrete(array, meta))
 
 
 def scatter_through(views: tuple[ViewStep, ...], base: Value, value: Value) -> Value:

@@ -11,13 +11,16 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flambeau._core.value import META, Value
+from flambeau._core import xla
+from flambeau._core.value import META, Meta, Value
 
 if TYPE_CHECKING:
     from types import CodeType
 
     from flambeau._core.call import Call
     from flambeau._core.device import device as Device
+    from flambeau._core.storage import Storage
+    from flambeau._core.tensor import Tensor
 
 # A trace this long is flushed even when nobody asks for a value, so that it cannot grow without bound.
 NODE_LIMIT = 4000
@@ -34,15 +37,28 @@ class Trace:
 
     `key` describes the structure as a flat list of integers: a call's id, then one integer for each array that it takes
     (a slot, or `-1 - i` for leaf `i`). Numbers wait in `floats` and `ints` in the order in which the calls take them.
+
+    `flush` is for those who need a value; `cut` for those who know a good place for a program to end. A `Recording`
+    (`capture.py`) is a trace that never runs, and answers the methods below in its own way.
     """
 
     __slots__ = (
-        "armed", "bytes", "checks", "device", "floats", "ints", "key", "leaf_of", "leaves", "nodes", "outputs",
+        "armed",
+        "bytes",
+        "device",
+        "floats",
+        "ints",
+        "key",
+        "late_checks",
+        "leaf_of",
+        "leaves",
+        "nodes",
+        "outputs",
     )  # fmt: skip
 
     def __init__(self) -> None:
         # What waits for the next value to be read: checks of values that an accelerator computes.
-        self.checks: list[Callable[[], None]] = []
+        self.late_checks: list[Callable[[], None]] = []
         # Set by `backward`: the next operation recorded with grad mode on begins a new step.
         self.armed = False
         self.reset()
@@ -82,15 +98,72 @@ class Trace:
             if self.nodes:
                 run_trace(self, reason)
 
+    def cut(self, reason: str) -> None:
+        """Runs everything recorded, for no value's sake: the program is long enough, or a new part of it begins."""
+        self.flush(reason)
+
+    def fill(self, value: Value) -> None:
+        """Makes a value that waits in this trace concrete, because somebody looks at it."""
+        self.flush("a value is read")
+        if self.late_checks:
+            self.run_checks()
+
+    def move_to(self, device: Device) -> None:
+        """Makes `device` the one that the next call runs on."""
+        if self.nodes:
+            self.flush("the device changes")
+        self.device = device
+
+    def admit(self, value: Value) -> None:
+        """Makes a value that waits elsewhere fit to be a leaf."""
+        assert value.trace is not None
+        value.trace.flush("a value is used on another thread")
+
+    # -- what a recording wants to know ----------------------------------------------------------
+
+    def read_storage(self, storage: Storage) -> Value:
+        """The present value of a storage. Called only while some thread records a function, as the next ones are."""
+        here, local.trace = local.trace, self
+        try:
+            return storage.present()
+        finally:
+            local.trace = here
+
+    def read_view(self, view: Tensor, base: Value) -> Value:
+        """The present value of a view of a storage that holds `base`."""
+        return view._derived(base)
+
+    def takes_write(self, storage: Storage, value: Value) -> bool:
+        """Whether a write is the trace's business; otherwise the storage is to hold the value."""
+        return False
+
+    def note_made(self, made: Value | Storage) -> None:
+        """Called for a new concrete value, and for a new storage."""
+
+    def note_looked_at(self, value: Value) -> None:
+        """Called when the host looks at a concrete value."""
+
+    def check(self, value: Value, check: Callable[[Value], None], stalls: bool) -> None:
+        """Runs `check(value)`: now, or with the next value that is read if looking now `stalls` a device."""
+        if not stalls:
+            check(value)
+            return
+        position = user_line()
+        self.check_later(lambda: run_check(value, check, position))
+
+    def draw(self, draw: Callable[[tuple[int, ...]], Any], meta: Meta) -> Value:
+        """Random numbers: `draw(batch)` makes those for a tensor like `meta` with these dimensions in front."""
+        return concrete(draw(()), meta)
+
     def check_later(self, check: Callable[[], None]) -> None:
         """Has `check` run when the next value is read, at which the device is waited for anyway."""
-        self.checks.append(check)
-        if len(self.checks) >= CHECK_LIMIT:
+        self.late_checks.append(check)
+        if len(self.late_checks) >= CHECK_LIMIT:
             self.run_checks()
 
     def run_checks(self) -> None:
         """Runs the checks that wait. Raises: what the first of them raises; the others are dropped."""
-        checks, self.checks = self.checks, []
+        checks, self.late_checks = self.late_checks, []
         for check in checks:
             check()
 
@@ -98,8 +171,8 @@ class Trace:
         """The number of a concrete value among the leaves, as it stands in the key."""
         number = self.leaf_of.get(id(value))
         if number is None:
-            if value.trace is not None:  # pending on another thread
-                value.trace.flush("a value is used on another thread")
+            if value.trace is not None:
+                self.admit(value)
             number = self.leaf_of[id(value)] = -1 - len(self.leaves)
             self.leaves.append(value)
         return number
@@ -122,13 +195,11 @@ def record(call: Call, values: Sequence[Value], numbers: Sequence[float] = ()) -
         return [Value(meta) for meta in call.results]
     trace = local.trace
     if trace.device is not call.device:
-        if trace.nodes:
-            trace.flush("the device changes")
-        trace.device = call.device
+        trace.move_to(call.device)
     # Leaves first: making one concrete may flush, and that empties this very trace.
     for value in values:
         if value.trace is not trace and value.trace is not None:
-            value.trace.flush("a value is used on another thread")
+            trace.admit(value)
     leaf_of, leaf = trace.leaf_of, trace.leaf
     key = trace.key
     key.append(call.id)
@@ -147,13 +218,29 @@ def record(call: Call, values: Sequence[Value], numbers: Sequence[float] = ()) -
     trace.nodes.append(call)
     trace.bytes += call.nbytes
     if len(trace.nodes) >= engine.limit or trace.bytes > BYTE_LIMIT:
-        trace.flush(engine.full)
+        trace.cut(engine.full)
     return results
 
 
-def run_recorded(reason: str) -> None:
-    """Runs what this thread has recorded so far."""
-    local.trace.flush(reason)
+def end_program(reason: str) -> None:
+    """Ends this thread's program here, so that what comes next is one of its own."""
+    local.trace.cut(reason)
+
+
+def concrete(array: Any, meta: Meta) -> Value:
+    """A value of these host values, which nobody may write to afterwards."""
+    if meta.device.type != "cpu":
+        array = xla.to_device(array, meta.device)
+    return Value(meta, array)
+
+
+def run_check(value: Value, check: Callable[[Value], None], position: tuple[CodeType, int] | None) -> None:
+    """Runs a check that had to wait. Raises: what it raises, with the line that it is about."""
+    try:
+        check(value)
+    except (IndexError, RuntimeError) as error:
+        error.add_note(f"The index was computed; it was used at {describe_line(position)}.")
+        raise
 
 
 class Engine:

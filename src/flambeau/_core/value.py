@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -74,6 +74,14 @@ def meta_of(shape: tuple[int, ...], dtype: DType, device: Device = CPU) -> Meta:
     return found
 
 
+class Watch(Protocol):
+    """Who is told of concrete values."""
+
+    def made(self, value: Value) -> None: ...
+
+    def looked_at(self, value: Value) -> None: ...
+
+
 class Value:
     """One immutable array of known `meta`: concrete (`data`), pending (`trace` and `slot`), or on meta (neither)."""
 
@@ -84,11 +92,15 @@ class Value:
     # Handed out as a JAX array: donating its memory would pull it from under the user's feet.
     exposed = False
     failure: BaseException | None = None  # why there is no value
+    # While some thread records a function: told of concrete values that are made, and that the host looks at.
+    watch: ClassVar[Watch | None] = None
 
     def __init__(self, meta: Meta, data: Any = None) -> None:
         self.meta = meta
         if data is not None:
             self.data = data
+            if Value.watch is not None:
+                Value.watch.made(self)
 
     def __repr__(self) -> str:
         state = "pending" if self.trace is not None else type(self.data).__name__
@@ -100,10 +112,9 @@ class Value:
         Raises: RuntimeError on the meta device, where there are no values.
         """
         if self.trace is not None:
-            trace = self.trace
-            trace.flush("a value is read")
-            if trace.checks:
-                trace.run_checks()
+            self.trace.fill(self)
+        elif Value.watch is not None:
+            Value.watch.looked_at(self)
         if self.data is None:
             if self.failure is not None:
                 raise RuntimeError(

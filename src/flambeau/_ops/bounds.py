@@ -11,33 +11,26 @@ from typing import Any
 
 import numpy as np
 
-from flambeau._core.trace import describe_line, local, user_line
+from flambeau._core.storage import Storage
+from flambeau._core.trace import local
 from flambeau._core.value import META, Value
 
 
-def when_known(value: Value, check: Callable[[], None]) -> None:
-    """Runs `check`, which looks at `value`: now, or when the next value is read if looking now would stall a device.
+def when_known(value: Value, check: Callable[[Value], None]) -> None:
+    """Runs `check(value)`: now, or when the next value is read if looking now would stall a device.
 
-    `check` must hold no other value, whose memory could then not be used again.
+    A function that is recorded leaves it to whoever runs it; then the value may have more dimensions in front. `check` must
+    hold no other value, whose memory could then not be used again.
     """
-    if value.trace is None or not _stalls(value):
-        check()
-        return
-    position = user_line()
-
-    def later() -> None:
-        try:
-            check()
-        except (IndexError, RuntimeError) as error:
-            error.add_note(f"The index was computed; it was used at {describe_line(position)}.")
-            raise
-
-    local.trace.check_later(later)
+    if value.trace is None and Storage.direct:
+        check(value)
+    elif value.meta.device is not META:
+        local.trace.check(value, check, value.trace is not None and _stalls(value))
 
 
 def _stalls(value: Value) -> bool:
     device = value.meta.device
-    return device is not META and device.type != "cpu"
+    return device.type != "cpu"
 
 
 def index_range(value: Value) -> tuple[int, int] | None:
@@ -64,7 +57,7 @@ def check_index(
     note: str | Callable[[int], str] = "",
 ) -> None:  # fmt: skip
     """Raises `message(index)`, with `note(index)`, for the first of an index's values that is not in `range(low, size)`."""
-    when_known(value, lambda: _check_index(value, size, low, message, note))
+    when_known(value, lambda known: _check_index(known, size, low, message, note))
 
 
 def _check_index(value: Value, size: int, low: int, message: Callable[[int], Exception], note: Any) -> None:

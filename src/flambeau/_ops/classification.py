@@ -96,7 +96,7 @@ def _check_sizes(input: Meta, target: Meta) -> None:
 
 def _check_classes(target: Value, classes: int, ignore_index: int) -> None:
     """Class indices must lie within the classes, `ignore_index` aside."""
-    when_known(target, lambda: _check_known_classes(target, classes, ignore_index))
+    when_known(target, lambda known: _check_known_classes(known, classes, ignore_index))
 
 
 def _check_known_classes(target: Value, classes: int, ignore_index: int) -> None:
@@ -508,7 +508,7 @@ def _multi_margin_shape(
 
 def _check_margin_target(input: Value, target: Value, *_: Any) -> None:
     classes = _last(input.meta.shape)
-    when_known(target, lambda: _check_known_margin_target(target, classes))
+    when_known(target, lambda known: _check_known_margin_target(known, classes))
 
 
 def _check_known_margin_target(target: Value, classes: int) -> None:
@@ -591,7 +591,7 @@ def _multilabel_shape(input: Meta, target: Meta, reduction: str) -> tuple[int, .
 
 def _check_labels(input: Value, target: Value, *_: Any) -> None:
     classes = _last(input.meta.shape)
-    when_known(target, lambda: _check_known_labels(target, classes))
+    when_known(target, lambda known: _check_known_labels(known, classes))
 
 
 def _check_known_labels(target: Value, classes: int) -> None:

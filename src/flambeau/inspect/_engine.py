@@ -95,5 +95,5 @@ def set_engine(mode: str) -> None:
     """
     if mode not in ("lazy", "eager"):
         raise ValueError(f"set_engine takes 'lazy' or 'eager', not {mode!r}")
-    local.trace.flush("the engine changes")
+    local.trace.cut("the engine changes")
     _engine.eager = mode == "eager"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
-from flambeau._core.trace import run_recorded
+from flambeau._core.trace import end_program
 from flambeau.nn.modules import _hooks
 from flambeau.nn.modules._backward_hooks import BackwardHook, attach_legacy_hooks
 from flambeau.nn.modules._hooks import Hook
@@ -46,7 +46,7 @@ def call_outermost(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]
         result = module(*args, **kwargs)
     finally:
         modes.inside = False
-    run_recorded("the outermost module returns without grad")
+    end_program("the outermost module returns without grad")
     return result
 
 
