@@ -64,6 +64,7 @@ with _resting():
         autograd,
         backends,
         cuda,
+        distributions,
         fft,
         functional,
         inspect,

@@ -226,6 +226,8 @@ def binary_cross_entropy_with_logits(*args: Any, **kwargs: Any) -> Any:
     """`binary_cross_entropy` of `sigmoid(input)`, exact for large scores; `pos_weight` scales positive targets."""
 def bincount(input: _Tensor, weights: _Tensor | None = None, minlength: _int = 0) -> _Tensor:
     """How often each of the numbers 0, 1, 2 ... comes, or the sum of the weights where it does."""
+def binomial(count: _Tensor, prob: _Tensor, generator: _Generator | None = None) -> _Tensor:
+    """How many of `count` trials succeed with probability `prob`, both floating and of shapes that broadcast."""
 def bitwise_and(input: Any, other: Any, *, out: Any = None) -> _Tensor:
     """Bits set in both operands."""
 def bitwise_left_shift(input: Any, other: Any, *, out: Any = None) -> _Tensor:

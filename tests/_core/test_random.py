@@ -218,6 +218,27 @@ def test_poisson(dtype):
     same_state(ours, theirs)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gamma(dtype):
+    ours, theirs = both()
+    shapes = torch.tensor([0, 1e-3, 0.3, 0.99, 1, 2.7, 40, 1e5] * 40, dtype=getattr(torch, dtype))
+    expected = torch._standard_gamma(shapes, generator=theirs)
+    found = ours.gamma(shapes.numpy()).astype(expected.numpy().dtype)
+    near(np.maximum(found, torch.finfo(expected.dtype).tiny), expected)
+    same_state(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_binomial(dtype):
+    ours, theirs = both()
+    counts = torch.tensor([0, 1, 7, 40, 100, 1000], dtype=getattr(torch, dtype)).repeat_interleave(9)
+    probs = torch.tensor([0, 0.01, 0.1, 0.3, 0.5, 0.6, 0.95, 0.999, 1], dtype=getattr(torch, dtype)).repeat(6)
+    expected = torch.binomial(counts, probs, generator=theirs)
+    kind = DTYPES[dtype].np
+    same(ours.binomial(counts.double().numpy().astype(kind), probs.double().numpy().astype(kind)), expected)
+    same_state(ours, theirs)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("function", [torch.dropout, lambda *a: torch.native_dropout(*a)[0]])
 def test_dropout_mask(dtype, function):

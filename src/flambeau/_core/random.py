@@ -13,7 +13,9 @@ import ml_dtypes
 import numpy as np
 
 from flambeau._core import dtype as dtypes
+from flambeau._core.binomial import binomial_counts
 from flambeau._core.fused import fused_multiply_add, normals_of_sixteen, sixteen_doubles
+from flambeau._core.gamma import gamma_values
 from flambeau._core.poisson import poisson_count
 from flambeau._core.stream import STATE_BYTES, Stream
 from flambeau._core.tensor import Tensor, from_array
@@ -400,14 +402,35 @@ class Generator(Stream):
         _check_known("poisson_cpu", rates.dtype, _DIGITS)
         if not bool((rates >= 0).all()):
             raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-        with self._lock:
-            counts = [
-                poisson_count(rate, self._unit_double) for rate in rates.astype(np.float64).ravel().tolist()
-            ]
+        with self.doubles_in_turn() as uniform:
+            counts = [poisson_count(rate, uniform) for rate in rates.astype(np.float64).ravel().tolist()]
         return np.array(counts, np.float64).astype(rates.dtype).reshape(rates.shape)
 
-    def _unit_double(self) -> float:
-        return float(self.unit_doubles(1)[0])
+    def binomial(self, counts: Array, probs: Array) -> Array:
+        """How many of `counts` trials succeed with the probabilities at the same places; `binomial`."""
+        _check_known("binomial_cpu", counts.dtype, ("float32", "float64"))
+        with self.doubles_in_turn() as uniform:
+            return binomial_counts(counts, probs, uniform).astype(counts.dtype)
+
+    def gamma(self, shapes: Array) -> Array:
+        """Gamma distributed numbers of rate one and of these shapes, float64.
+
+        How many raws an element takes depends on its values, so they are drawn one after the other.
+        """
+        _check_known("gamma_cpu", shapes.dtype, ("float32", "float64"))
+        with self.doubles_in_turn() as uniform:
+
+            def normal() -> float:
+                kept = self._cached_normal
+                if kept is not None:
+                    self._cached_normal = None
+                    return kept
+                turn, u = 2.0 * math.pi * uniform(), uniform()
+                radius = math.sqrt(-2.0 * math.log1p(-u))
+                self._cached_normal = radius * math.sin(turn)
+                return radius * math.cos(turn)
+
+            return gamma_values(shapes, uniform, normal)
 
 
 def _floating(shape: Shape, dtype: Any, law: str) -> tuple[tuple[int, ...], np.dtype[Any]]:

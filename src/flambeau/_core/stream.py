@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -164,6 +168,31 @@ class Stream:
     def unit_doubles(self, count: int) -> Array:
         """float64 in [0, 1) in steps of 2**-53, two raws each."""
         return (self.double_raws(count) & np.uint64(2**53 - 1)).astype(np.float64) * 2.0**-53
+
+    @contextmanager
+    def doubles_in_turn(self) -> Iterator[Callable[[], float]]:
+        """A function that gives the next unit double; for draws that take as many as their values ask for.
+
+        They are drawn in blocks ahead, and what is left over goes back at the end.
+        """
+        drawn, block = 0, iter(())
+
+        def blocks() -> Iterator[float]:
+            nonlocal drawn, block
+            for size in itertools.chain((16, 64, 256), itertools.repeat(1024)):
+                block = iter(self.unit_doubles(size).tolist())
+                drawn += size
+                yield from block
+
+        with self._lock:
+            before = self._bits.state
+            try:
+                yield blocks().__next__
+            finally:
+                used = drawn - operator.length_hint(block)
+                if used != drawn:
+                    self._bits.state = before
+                    self.double_raws(used)
 
 
 def _device_of(value: DeviceLike) -> device:

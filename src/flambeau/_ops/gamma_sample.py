@@ -1,0 +1,167 @@
+"""Samples of gamma and Dirichlet distributions, with gradients to their parameters, and binomial ones without.
+
+A sample moves with its parameter so that the share of samples below it stays: its gradient is minus the derivative of
+the cumulative distribution by the parameter, over the density. Source: Figurnov et al. 2018, arXiv:1805.08498.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.scipy.special import digamma
+
+from flambeau._core import dtype as dtypes
+from flambeau._core.declare import RAW, Array, Index, broadcast_shapes, same
+from flambeau._core.dispatch import function, op
+from flambeau._core.modes import modes
+from flambeau._core.random import Generator
+from flambeau._core.tensor import Tensor, from_array
+from flambeau._core.value import META, meta_of
+from flambeau._ops.construct import finish
+from flambeau._ops.random import generator_for, with_history
+
+# -- gamma -----------------------------------------------------------------------------------------
+
+
+@op("_standard_gamma_grad", shape=same)
+def _standard_gamma_grad(input: Array, output: Array) -> Array:
+    """How a gamma distributed sample `output` of rate one moves with its shape `input`."""
+    jnp = jax.numpy
+    # At zero, where samples of small shapes underflow, it does not move.
+    moving = jax.lax.random_gamma_grad(input, jnp.where(output > 0, output, 1))
+    return jnp.where(output > 0, moving, 0)
+
+
+@op(promote=RAW, shape=lambda input, values: values, node="StandardGammaBackward0")
+def drawn_gamma(xp: Any, input: Array, values: Index) -> Array:
+    """The numbers as samples that move with the shapes `input`."""
+    return values
+
+
+@drawn_gamma.gradient("input", dual=False)
+def _(xp: Any, g: Array, input: Array, output: Array) -> Array:
+    return g * _standard_gamma_grad.body(input, output)
+
+
+@function("_standard_gamma")
+def _standard_gamma(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """A gamma distributed number of rate one for each shape in `input`."""
+    meta = input._meta
+    source = generator_for(generator, meta.device, "_standard_gamma")
+    values = None
+    if meta.device is not META:
+        shapes = input._host_array()
+        values = np.maximum(source.gamma(shapes).astype(shapes.dtype), _smallest(shapes.dtype))
+    result = from_array(values, meta)
+    if modes.grad and input.requires_grad:
+        return drawn_gamma(input, result)  # type: ignore[no-any-return]
+    return finish(values, meta)
+
+
+def _smallest(dtype: Any) -> Any:
+    """The smallest normal number."""
+    return dtype.type(dtypes.finfo(dtypes.from_numpy_dtype(dtype)).tiny)
+
+
+# -- Dirichlet -------------------------------------------------------------------------------------
+
+
+@op("_dirichlet_grad", shape=same)
+def _dirichlet_grad(x: Array, alpha: Array, total: Array) -> Array:
+    """How a Dirichlet distributed `x` moves with its own concentration `alpha`, over `1 - x`.
+
+    One part of such a sample is beta distributed, with what is left of the concentrations' `total` against it.
+    """
+    jnp = jax.numpy
+    found_dtype, wide = x.dtype, jnp.float64
+    x, alpha, beta = x.astype(wide), alpha.astype(wide), (total - alpha).astype(wide)
+    inside = (x > 0) & (x < 1)
+    x = jnp.where(inside, x, 0.5)
+    moving = jnp.where(x <= 0.5, _moving_up(x, alpha, beta), _moving_down(x, alpha, beta))
+    return jnp.where(inside, moving * x, 0).astype(found_dtype)
+
+
+def _moving_up(x: Any, a: Any, b: Any) -> Any:
+    """The result over x, by the series of the cumulative distribution in powers of x."""
+    jnp = jax.numpy
+    total, by_a, _ = _series(x, a, b)
+    return -((jnp.log(x) - digamma(a + 1) + digamma(a + b)) * total + by_a) / a
+
+
+def _moving_down(x: Any, a: Any, b: Any) -> Any:
+    """The same by the series in powers of 1 - x, where the other part takes the place of this one."""
+    jnp = jax.numpy
+    total, _, by_b = _series(1 - x, b, a)
+    return ((jnp.log(x) - digamma(a) + digamma(a + b)) * total + by_b) / b
+
+
+def _series(x: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
+    """The sum of the hypergeometric series 2F1(a + b, 1, a + 1, x), and its derivatives by a and b at fixed x."""
+    jnp = jax.numpy
+
+    def unfinished(state: tuple[Any, ...]) -> Any:
+        n, term, _, _, total, *_ = state
+        return (n < _LONGEST) & jnp.any(term > 1e-17 * total)
+
+    def advance(state: tuple[Any, ...]) -> tuple[Any, ...]:
+        n, term, log_by_a, log_by_b, total, by_a, by_b = state
+        term = term * (a + b + n) / (a + 1 + n) * x
+        log_by_b = log_by_b + 1 / (a + b + n)
+        log_by_a = log_by_a + 1 / (a + b + n) - 1 / (a + 1 + n)
+        return n + 1, term, log_by_a, log_by_b, total + term, by_a + term * log_by_a, by_b + term * log_by_b
+
+    one, zero = jnp.ones_like(x), jnp.zeros_like(x)
+    state = (jnp.zeros(()), one, zero, zero, one, zero, zero)
+    *_, total, by_a, by_b = jax.lax.while_loop(unfinished, advance, state)
+    return total, by_a, by_b
+
+
+_LONGEST = 100_000
+
+
+@op(promote=RAW, shape=lambda input, values: values, node="_DirichletBackward")
+def drawn_dirichlet(xp: Any, input: Array, values: Index) -> Array:
+    """The numbers as samples that move with the concentrations `input`."""
+    return values
+
+
+@drawn_dirichlet.gradient("input", dual=False)
+def _(xp: Any, g: Array, input: Array, output: Array) -> Array:
+    total = xp.broadcast_to(input.sum(-1, keepdims=True), input.shape)
+    moving = _dirichlet_grad.body(output, input, total)
+    return moving * (g - (output * g).sum(-1, keepdims=True))
+
+
+@function("_sample_dirichlet")
+def _sample_dirichlet(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Numbers that sum to one along the last dimension, from a Dirichlet distribution with these concentrations."""
+    meta = input._meta
+    source = generator_for(generator, meta.device, "_sample_dirichlet")
+    values = None
+    if meta.device is not META:
+        weights = source.gamma(input._host_array().astype(np.float64))
+        values = (weights / weights.sum(-1, keepdims=True)).astype(meta.np)
+        one = values.dtype.type(1)
+        values = np.clip(values, _smallest(values.dtype), np.nextafter(one, values.dtype.type(0)))
+    result = from_array(values, meta)
+    if modes.grad and input.requires_grad:
+        return drawn_dirichlet(input, result)  # type: ignore[no-any-return]
+    return finish(values, meta)
+
+
+# -- binomial --------------------------------------------------------------------------------------
+
+
+@function("binomial")
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many of `count` trials succeed with probability `prob`, both floating and of shapes that broadcast."""
+    shape = broadcast_shapes(count._meta.shape, prob._meta.shape)
+    meta = meta_of(shape, count._meta.dtype, count._meta.device)
+    source = generator_for(generator, meta.device, "binomial")
+    values = None
+    if meta.device is not META:
+        counts, probs = np.broadcast_arrays(count._host_array(), prob._host_array())
+        values = source.binomial(counts, probs)
+    return with_history("BinomialBackward", count, values, meta)
