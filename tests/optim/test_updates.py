@@ -69,13 +69,12 @@ def options_for(library, options):
         "tensor": lambda: library.tensor(0.1),
         "tensors": lambda: (library.tensor(0.9), library.tensor(0.99)),
     }
-    return {name: tensors[value]() if isinstance(value, str) else value for name, value in options.items()}
+    return {name: tensors[value]() if value in tensors else value for name, value in options.items()}
 
 
-def train(library, name, options, dtype):
+def train(library, name, options, dtype, shapes=((4, 3), (3,), ())):
     """Three parameters after twenty steps of given gradients, and their state."""
     noise = np.random.default_rng(0)
-    shapes = [(4, 3), (3,), ()]
 
     def draw(shape):
         values = noise.standard_normal(shape)
@@ -93,12 +92,93 @@ def train(library, name, options, dtype):
     return params, optimizer.state_dict()["state"]
 
 
+WHOLE = [
+    *[
+        ("Adafactor", options)
+        for options in [
+            {},
+            dict(lr=0.1, weight_decay=0.1, maximize=True),
+            dict(lr="tensor", beta2_decay=-0.3, d=2.0),
+            dict(lr=0.1, eps=(1e-2, 0.5)),
+            dict(eps=(None, 1e-1)),
+        ]
+    ],
+    *[
+        ("Muon", options)
+        for options in [
+            {},
+            dict(lr=0.1, weight_decay=0.0, momentum=0.5, nesterov=False),
+            dict(lr="tensor", adjust_lr_fn="match_rms_adamw"),
+            dict(lr=0.1, ns_steps=3, ns_coefficients=(2.0, -1.5, 0.5), eps=0.5),
+        ]
+    ],
+]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)
 def test_twenty_steps(name, options, dtype):
-    ours, our_state = train(flambeau, name, options, dtype)
-    theirs, their_state = train(torch, name, options, dtype)
     tolerance = 1e-12 if dtype == "float64" and "tensor" not in str(options) else 2e-6
+    assert_agrees(train(flambeau, name, options, dtype), train(torch, name, options, dtype), tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("name", "options"), WHOLE, ids=str)
+def test_twenty_steps_of_whole_matrices(name, options, dtype):
+    shapes = [(4, 3), (3, 4), (1, 2)] if name == "Muon" else [(4, 3), (2, 3, 4), (3,), ()]
+    found = [train(library, name, options, dtype, shapes) for library in (flambeau, torch)]
+    # Muon works in bfloat16, and Adafactor takes norms as float32 numbers.
+    assert_agrees(*found, 2e-2 if name == "Muon" else 2e-6)
+
+
+def test_many_small_matrices_are_not_joined():
+    for name in ("Adafactor", "Muon"):
+        found = [train(library, name, {}, "float32", [(3, 2)] * 6) for library in (flambeau, torch)]
+        assert_agrees(*found, 2e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Adafactor", dict(lr=-1)),
+        ("Adafactor", dict(beta2_decay=1)),
+        ("Adafactor", dict(eps=(-1, 1))),
+        ("Adafactor", dict(eps=(1, -1))),
+        ("Adafactor", dict(d=0.5)),
+        ("Adafactor", dict(weight_decay=-1)),
+        ("Muon", dict(lr=-1)),
+        ("Muon", dict(momentum=-1)),
+        ("Muon", dict(weight_decay=-1)),
+        ("Muon", dict(adjust_lr_fn="other")),
+        ("Muon", dict(ns_steps=100)),
+        ("Muon", dict(ns_coefficients=(1.0, 2.0))),
+    ],
+    ids=str,
+)
+def test_options_out_of_range(name, options):
+    messages = []
+    for library in (flambeau, torch):
+        weight = library.ones(2, 2).requires_grad_()
+        weight.grad = library.ones(2, 2)
+        with pytest.raises(ValueError, match=r"\w") as error:
+            getattr(library.optim, name)([weight], **options).step()
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+
+
+def test_what_muon_and_adafactor_refuse():
+    with pytest.raises(ValueError, match=r"only supports 2D parameters .* with size: torch.Size\(\[3\]\)"):
+        flambeau.optim.Muon([flambeau.ones(3, requires_grad=True)])
+    for name in ("Adafactor", "Muon"):
+        weight = flambeau.ones(2, 2, dtype=flambeau.complex64).requires_grad_()
+        weight.grad = flambeau.ones_like(weight)
+        with pytest.raises(RuntimeError, match=f"{name} does not support complex parameters"):
+            getattr(flambeau.optim, name)([weight]).step()
+
+
+def assert_agrees(ours, theirs, tolerance):
+    ours, our_state = ours
+    theirs, their_state = theirs
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(
             mine.detach().numpy(), other.detach().numpy(), rtol=tolerance, atol=tolerance
@@ -126,7 +206,7 @@ def test_one_step_of_float32_is_equal_to_the_last_bits():
         np.testing.assert_allclose(*results, rtol=2e-7, atol=2e-7)
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad", "NAdam", "RAdam", "Rprop"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adafactor", "Adagrad", "NAdam", "RAdam", "Rprop"])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_16_bit_parameters_keep_their_dtype(name, dtype):
     results = []

@@ -58,13 +58,14 @@ def run_rows(
 
 def numbers_among(op: Op, width: int, arguments: Sequence[Any]) -> tuple[list[Any], tuple[Any, ...]]:
     """The numbers among the arguments, and what the arguments mean for the structure."""
-    numbers, kinds = [], []
+    numbers: list[Any] = []
+    kinds: list[Any] = []
     for param, argument in zip(op.params[width:], arguments, strict=True):
         if param.role == "operand":
             numbers.append(argument)
             kinds.append(type(argument))
         else:
-            kinds.append(param.convert(argument))
+            kinds.append(None if argument is None and param.optional else param.convert(argument))
     return numbers, tuple(kinds)
 
 

@@ -76,12 +76,13 @@ class Rule:
     """An update as one operation: of the parameter, its gradient, `state`, then `arguments`.
 
     `state` holds names of entries, and None in the place of one that there is not; the operation returns the new
-    parameter and the new entries in the same order.
+    parameter and the new entries in the same order. `elementwise`: small parameters may be updated joined to one array.
     """
 
     operation: Any
     state: tuple[str | None, ...]
     arguments: tuple[Any, ...]
+    elementwise: bool = True
 
     @property
     def names(self) -> list[str]:
@@ -213,7 +214,8 @@ class Optimizer:
         for param in params:
             self._refuse_sparse(param._grad)
         states = self._states(params, rule, group)
-        params, states = self._step_small(rule, group, params, states)
+        if rule.elementwise:
+            params, states = self._step_small(rule, group, params, states)
         if not params:
             return
         rows = [
