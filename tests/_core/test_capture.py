@@ -7,7 +7,8 @@ import pytest
 
 import flambeau
 from flambeau._core import xla
-from flambeau._core.capture import Recording, record_function
+from flambeau._core.block import run_steps
+from flambeau._core.capture import Recording, record_function, structure_of
 from flambeau._core.storage import Storage
 from flambeau._core.trace import engine, local
 from flambeau._core.value import CPU, Value, meta_of
@@ -225,3 +226,78 @@ def test_another_device_is_refused():
         with pytest.raises(RuntimeError, match="A change of device inside a box, from cpu to meta"):
             recording.move_to(flambeau.device("meta"))
     assert recording.device is CPU
+
+
+F = flambeau.nn.functional
+PLACE = meta_of((4, 3), flambeau.float32)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda x: flambeau.rand(3, 2),
+        lambda x: flambeau.randn_like(x.t()),
+        lambda x: flambeau.randint(0, 9, (2,)),
+        lambda x: flambeau.randperm(5),
+        lambda x: flambeau.empty(20).normal_(1, 2),
+        lambda x: flambeau.empty(3, 4).t().uniform_(),
+        lambda x: flambeau.normal(flambeau.zeros(2, 1), flambeau.ones(3)),
+        lambda x: flambeau.full((3, 2), 0.3).bernoulli(),
+        lambda x: flambeau.bernoulli(flambeau.zeros(5), 0.5),
+        lambda x: flambeau.poisson(flambeau.full((3, 2), 2.0)),
+        lambda x: flambeau.ones(2, 6).multinomial(3),
+        lambda x: flambeau.ones(6).multinomial(9, replacement=True),
+        lambda x: F.dropout(x, 0.5),
+        lambda x: F.dropout1d(x[None], 0.5),
+        lambda x: F.alpha_dropout(x, 0.5, training=True),
+        lambda x: F.rrelu(flambeau.tensor([-1.0, 2.0]), training=True),
+        lambda x: F.gumbel_softmax(x),
+        lambda x: F.scaled_dot_product_attention(x, x, x, dropout_p=0.5),
+        lambda x: F.fractional_max_pool2d(flambeau.ones(1, 8, 8), 2, output_size=4),
+    ],
+)
+def test_draws_can_be_made_again_and_for_a_batch(draw):
+    flambeau.manual_seed(3)
+    recorded = record_function(draw, [PLACE])
+    ((again, value),) = recorded.recording.draws
+    flambeau.manual_seed(3)
+    np.testing.assert_array_equal(again(()), value.array())
+    assert again((5, 2)).shape == (5, 2, *value.meta.shape)
+
+
+SQUARE = meta_of((2, 2), flambeau.float32)
+
+
+@pytest.mark.parametrize(
+    ("function", "good", "bad", "words"),
+    [
+        (flambeau.linalg.inv, [[1, 2], [3, 4]], [[1, 2], [1, 2]], "linalg.inv: The diagonal element 2 is zero"),
+        (flambeau.linalg.cholesky, [[2, 0], [0, 2]], [[1, 0], [0, -1]], "linalg.cholesky: .*not positive-definite"),
+        (flambeau.linalg.eigvals, [[2, 0], [0, 2]], [[np.nan, 0], [0, 1]], "input tensor should not contain infs"),
+        (lambda x: 3 % x.to(flambeau.int64), [[2, 1], [1, 2]], [[1, 0], [2, -1]], "ZeroDivisionError"),
+        (lambda x: F.binary_cross_entropy(x, x), [[1, 0], [0, 1]], [[1, 0], [0, 2]], "should be between 0 and 1"),
+    ],
+)  # fmt: skip
+def test_other_checks_wait_too(function, good, bad, words):
+    checks = record_function(function, [SQUARE]).recording.checks
+    assert checks
+
+    def check(values):
+        with pytest.raises(RuntimeError) as outside:
+            function(flambeau.tensor(bad, dtype=flambeau.float32))
+        assert outside.match(words)
+        x = flambeau.tensor(values, dtype=flambeau.float32)
+        with Recording("inside a box") as recording:
+            placeholder = flambeau.Tensor._of(recording.placeholder(SQUARE))
+            function(placeholder)
+        # What the checks look at, from the real input.
+        for item in recording.checks:
+            wanted = structure_of(recording, [item.value])
+            arrays = [x._read().array()] if wanted.leaves else []
+            with xla.x64():
+                (found,) = run_steps(wanted.block.steps, wanted.places, arrays, [], recording.ints)
+            item.check(Value(item.value.meta, np.asarray(found)))
+
+    check(good)
+    with pytest.raises(RuntimeError, match=words):
+        check(bad)

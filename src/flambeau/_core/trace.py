@@ -239,7 +239,7 @@ def run_check(value: Value, check: Callable[[Value], None], position: tuple[Code
     try:
         check(value)
     except (IndexError, RuntimeError) as error:
-        error.add_note(f"The index was computed; it was used at {describe_line(position)}.")
+        error.add_note(f"Its values were computed; it was used at {describe_line(position)}.")
         raise
 
 

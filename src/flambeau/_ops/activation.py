@@ -10,10 +10,11 @@ from flambeau._core import dtype as dtypes
 from flambeau._core.declare import EXACT_UNARY, KEEP, Array, Index, Op, Out, Scalar, canonical_dim, same
 from flambeau._core.dispatch import apply, function, in_place, op
 from flambeau._core.random import Generator, default_generator
-from flambeau._core.tensor import Tensor, from_array
-from flambeau._core.value import META, Meta
+from flambeau._core.tensor import Tensor
+from flambeau._core.value import Meta
 from flambeau._ops.elementary import sigmoid_values
 from flambeau._ops.error_function import erf_values
+from flambeau._ops.random import drawn, in_batch
 from flambeau._ops.supported import both, refuses, supports
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
@@ -704,11 +705,13 @@ def _rrelu(
     supports("hf", "rrelu_with_noise_out_cpu" if training else "leaky_relu_cpu")("rrelu", input._meta)
     if not training:
         return _leaky_relu(inplace, input, (lower + upper) / 2)
-    slopes = None
-    if input._meta.device is not META:  # there nothing is drawn
-        slopes = (generator or default_generator).rrelu_slopes(input._host_array(), lower, upper)
+    source = generator or default_generator
+
+    def draw(batch: tuple[int, ...]) -> Any:
+        return source.rrelu_slopes(in_batch(input._host_array(), batch), lower, upper)
+
     dtype = input._meta.dtype if input._meta.dtype is dtypes.float64 else dtypes.float32
-    return _with_slopes(inplace, input, from_array(slopes, input._meta.with_dtype(dtype)))
+    return _with_slopes(inplace, input, drawn(draw, input._meta.with_dtype(dtype)))
 
 
 _with_slopes = _either(with_slopes, "rrelu_")

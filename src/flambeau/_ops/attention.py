@@ -9,12 +9,13 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core.declare import RAW, Array, Index, Scalar, broadcast_shapes
-from flambeau._core.dispatch import apply, constant, function, op
+from flambeau._core.dispatch import apply, function, op
 from flambeau._core.random import default_generator
 from flambeau._core.settings import attention_kernels
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
 from flambeau._ops.products import dtypes_name
+from flambeau._ops.random import drawn
 
 # -- arrays ----------------------------------------------------------------------------------------
 
@@ -297,8 +298,8 @@ def scaled_dot_product_attention(
         value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)  # type: ignore[attr-defined]
     dropped = None
     if dropout_p > 0:
-        mask = default_generator.dropout_mask(dropout_p, shape)
-        dropped = constant(mask, dtypes.bool_, metas[0])
+        meta = meta_of(shape, dtypes.bool_, metas[0].device)
+        dropped = drawn(lambda batch: default_generator.dropout_mask(dropout_p, (*batch, *shape)), meta)
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
     keep = 1.0 - max(dropout_p, 0.0)

@@ -16,8 +16,8 @@ from flambeau._core.trace import local
 from flambeau._core.value import META, Value
 
 
-def when_known(value: Value, check: Callable[[Value], None]) -> None:
-    """Runs `check(value)`: now, or when the next value is read if looking now would stall a device.
+def when_known(value: Value, check: Callable[[Value], None], at_once: bool = False) -> None:
+    """Runs `check(value)`: now, or when the next value is read if looking now would stall a device and not `at_once`.
 
     A function that is recorded leaves it to whoever runs it; then the value may have more dimensions in front. `check` must
     hold no other value, whose memory could then not be used again.
@@ -25,7 +25,7 @@ def when_known(value: Value, check: Callable[[Value], None]) -> None:
     if value.trace is None and Storage.direct:
         check(value)
     elif value.meta.device is not META:
-        local.trace.check(value, check, value.trace is not None and _stalls(value))
+        local.trace.check(value, check, not at_once and value.trace is not None and _stalls(value))
 
 
 def _stalls(value: Value) -> bool:

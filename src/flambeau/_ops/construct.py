@@ -49,11 +49,15 @@ def finish(array: Any, meta: Meta, requires_grad: bool = False) -> Tensor:
 
     Raises: RuntimeError, if a dtype without gradients is to require one.
     """
-    result = from_array(array, meta)
+    return finished(from_array(array, meta), requires_grad)
+
+
+def finished(result: Tensor, requires_grad: bool = False) -> Tensor:
+    """A tensor that was just made, as a leaf."""
     if modes.inference:
         result._inference = True
     if requires_grad:
-        if not meta.tracked:
+        if not result._meta.tracked:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         result._rg = True
     return result

@@ -19,7 +19,17 @@ from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value, meta_of
 from flambeau._ops import lapack
-from flambeau._ops.lapack import adjoint, check_floating, check_matrix, check_square, diagonal, embedded, real
+from flambeau._ops.bounds import when_known
+from flambeau._ops.lapack import (
+    adjoint,
+    check_floating,
+    check_matrix,
+    check_square,
+    diagonal,
+    embedded,
+    raise_where,
+    real,
+)
 from flambeau._ops.linalg import _cubed, check_system, info_meta, real_meta, solve_triangular
 
 
@@ -278,7 +288,12 @@ def _eig_shape(A: Meta, name: str) -> list[Meta]:
 
 
 def _check_finite(A: Value, name: str) -> None:
-    if A.meta.device.type != "meta" and not np.isfinite(A.numpy()).all():
+    if A.meta.device.type != "meta":
+        when_known(A, _check_known_finite, at_once=True)
+
+
+def _check_known_finite(A: Value) -> None:
+    if not np.isfinite(A.numpy()).all():
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
 
 
@@ -356,19 +371,12 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
 
 
 def _check_pivots(info: Tensor, name: str) -> None:
-    if info.device.type == "meta":
-        return
-    found = np.atleast_1d(info.numpy()).reshape(-1)
-    failed = np.flatnonzero(found)
-    if failed.size:
-        batch = f"(Batch element {failed[0]}): " if info.ndim else ""
-        at = found[failed[0]]
-        raise RuntimeError(
-            f"{name}: {batch}U[{at},{at}] is zero and using it on lu_solve would result in a division by "
-            "zero. If you "
-            "still want to perform the factorization, consider calling linalg.lu(A, pivot) or "
-            "linalg.lu_factor_ex(A, pivot)"
-        )
+    raise_where(
+        info, name,
+        "U[{0},{0}] is zero and using it on lu_solve would result in a division by zero. If you still want to perform the "
+        "factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)",
+        RuntimeError,
+    )  # fmt: skip
 
 
 @function("linalg.lu_factor", out=EXACT)

@@ -17,10 +17,10 @@ from flambeau._core import dtype as dtypes
 from flambeau._core.declare import KEEP, RAW, Array, Index, Scalar, register, registry
 from flambeau._core.dispatch import check_writable, constant, function, op, write
 from flambeau._core.random import default_generator
-from flambeau._core.tensor import Tensor, from_array
-from flambeau._core.value import META, Meta, meta_of
+from flambeau._core.tensor import Tensor
+from flambeau._core.value import Meta, meta_of
 from flambeau._ops.factory import preserved_strides
-from flambeau._ops.random import draw_in_order
+from flambeau._ops.random import drawn_in_order
 
 # The limit of SELU far below zero is -scale * alpha of that function.
 _SELU_LIMIT = 1.7580993408473766
@@ -100,17 +100,13 @@ def _mask(input: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Tens
     A mask of the input's shape is drawn in the order of its memory, as PyTorch does.
     """
     meta = meta_of(input._meta.shape if shape is None else shape, dtypes.bool_, input._meta.device)
-    values = None
     stride = preserved_strides(input) if shape is None and input._stride is not None else None
-    if meta.device is not META:
-        values = draw_in_order(
-            lambda generator, sizes, dtype, contiguous: generator.dropout_mask(p, sizes),
-            default_generator,
-            meta.shape,
-            meta.np,
-            stride,
-        )
-    result = from_array(values, meta)
+    result = drawn_in_order(
+        lambda generator, sizes, dtype, contiguous: generator.dropout_mask(p, sizes),
+        default_generator,
+        meta,
+        stride,
+    )
     if stride is not None:
         result._stride = stride
     return result

@@ -7,8 +7,8 @@ from typing import Any
 
 from flambeau._core.dispatch import function
 from flambeau._core.random import default_generator
-from flambeau._core.tensor import Tensor, from_array
-from flambeau._core.value import META
+from flambeau._core.tensor import Tensor
+from flambeau._ops.random import drawn
 
 
 @function("nn.functional.gumbel_softmax")
@@ -28,9 +28,9 @@ def gumbel_softmax(
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", UserWarning, stacklevel=2)
     meta = logits._meta
-    values = None if meta.device is META else default_generator.gumbel(meta.shape, meta.np)
+    noise = drawn(lambda batch: default_generator.gumbel((*batch, *meta.shape), meta.np), meta)
     tensor: Any = logits
-    soft: Any = ((tensor + from_array(values, meta)) / tau).softmax(dim)
+    soft: Any = ((tensor + noise) / tau).softmax(dim)
     if not hard:
         return soft  # type: ignore[no-any-return]
     chosen = soft.argmax(dim, keepdim=True)

@@ -17,7 +17,8 @@ from jax import lax
 from flambeau._core.declare import Array
 from flambeau._core.errors import LinAlgError
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import Meta
+from flambeau._core.value import Meta, Value
+from flambeau._ops.bounds import when_known
 
 
 def lapack_routines(library: str, names: tuple[str, ...], arrays: tuple[Any, ...]) -> Any:
@@ -61,17 +62,19 @@ def check_floating(name: str, meta: Meta, kernel: str | None = None) -> None:
         raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {meta.dtype.scalar_type}")
 
 
-def raise_where(info: Tensor, name: str, text: str) -> None:
-    """Raises `LinAlgError` if a factorization failed; `text` may name the place as `{}`. Waits for the
-    values.
-    """
+def raise_where(info: Tensor, name: str, text: str, error: type[Exception] = LinAlgError) -> None:
+    """Raises `error` if a factorization failed; `text` may name the place as `{}`. Waits for the values."""
     if info.device.type == "meta":
         return
-    found = np.atleast_1d(info.numpy()).reshape(-1)
-    failed = np.flatnonzero(found)
-    if failed.size:
-        batch = f"(Batch element {failed[0]}): " if info.ndim else ""
-        raise LinAlgError(f"{name}: {batch}{text.format(found[failed[0]])}")
+
+    def check(known: Value) -> None:
+        found = np.atleast_1d(known.numpy()).reshape(-1)
+        failed = np.flatnonzero(found)
+        if failed.size:
+            batch = f"(Batch element {failed[0]}): " if known.meta.ndim else ""
+            raise error(f"{name}: {batch}{text.format(found[failed[0]])}")
+
+    when_known(info._read(), check, at_once=True)
 
 
 # -- matrices --------------------------------------------------------------------------------------

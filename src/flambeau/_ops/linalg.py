@@ -17,8 +17,9 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.errors import LinAlgError
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import Meta, meta_of
+from flambeau._core.value import Meta, Value, meta_of
 from flambeau._ops import lapack
+from flambeau._ops.bounds import when_known
 from flambeau._ops.lapack import (
     adjoint,
     check_floating,
@@ -281,18 +282,27 @@ def _(xp: Any, g: Any, L: Array) -> Array:
 
 _NOT_POSITIVE = (
     "The factorization could not be completed because the input is not positive-definite (the leading minor "
-    "of order {} "
+    "of {} "
     "is not positive-definite)."
 )
 
 
 def _check_positive(A: Tensor, info: Tensor, name: str) -> None:
-    if info.device.type == "meta" or not info.numpy().any():
+    if info.device.type == "meta":
         return
-    found = np.atleast_1d(lapack.failed_minors(A.detach().numpy())).reshape(-1)
-    failed = np.flatnonzero(found)
-    batch = f"(Batch element {failed[0]}): " if A.ndim > 2 else ""
-    raise LinAlgError(f"{name}: {batch}{_NOT_POSITIVE.format(found[failed[0]])}")
+    matrices, asked = A.detach()._read(), info._read()
+
+    def check(known: Value) -> None:
+        array = known.numpy()
+        if not array.any():
+            return
+        order, place = "unknown order", int(np.flatnonzero(array)[0])
+        if known is asked:  # otherwise these are others' values, and so are the matrices
+            order = f"order {np.atleast_1d(lapack.failed_minors(matrices.numpy())).reshape(-1)[place]}"
+        batch = f"(Batch element {place}): " if array.ndim else ""
+        raise LinAlgError(f"{name}: {batch}{_NOT_POSITIVE.format(order)}")
+
+    when_known(asked, check, at_once=True)
 
 
 def _cholesky(A: Tensor, upper: bool, name: str, check: bool = True) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ The frequent ones are one operation each, reduction included, with the gradient 
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.modes import no_grad
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
+from flambeau._ops.bounds import when_known
 from flambeau._ops.reduction import (
     checked_reduction,
     chosen_reduction,
@@ -217,16 +219,19 @@ def _check_probabilities(input: Value, target: Value, *_: Any) -> None:
     if input.meta.device.type != "cpu" or not input.meta.numel:
         return
     for name, value in (("input", input), ("target", target)):
-        array = value.numpy()
-        array = array if array.dtype.kind == "f" else array.astype(np.float32)
-        if not (array.min() >= 0 and array.max() <= 1):
-            error = RuntimeError(f"all elements of {name} should be between 0 and 1")
-            error.add_note(
-                f"They go from {array.min():g} to {array.max():g}. For raw scores use "
-                "binary_cross_entropy_with_logits "
-                "(nn.BCEWithLogitsLoss), or apply torch.sigmoid first."
-            )
-            raise error
+        when_known(value, functools.partial(_check_known_probabilities, name))
+
+
+def _check_known_probabilities(name: str, value: Value) -> None:
+    array = value.numpy()
+    array = array if array.dtype.kind == "f" else array.astype(np.float32)
+    if not (array.min() >= 0 and array.max() <= 1):
+        error = RuntimeError(f"all elements of {name} should be between 0 and 1")
+        error.add_note(
+            f"They go from {array.min():g} to {array.max():g}. For raw scores use binary_cross_entropy_with_logits "
+            "(nn.BCEWithLogitsLoss), or apply torch.sigmoid first."
+        )
+        raise error
 
 
 def _check_binary(name: str, input: Meta, target: Meta, weight: Meta | None, reduction: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import Meta, Value, meta_of
-from flambeau._ops.bounds import check_index
+from flambeau._ops.bounds import check_index, when_known
 from flambeau._ops.construct import finish
 from flambeau._ops.numbers import as_number
 from flambeau._ops.placing import combined, picked, placed
@@ -108,8 +109,16 @@ def _check_source(input: Value, mask: Value, source: Value) -> None:
     shape = broadcast_shapes(mask.meta.shape, input.meta.shape)
     if mask.meta.device.type != "cpu" and mask.trace is not None:
         return
-    if int(np.count_nonzero(np.broadcast_to(mask.numpy(), shape))) > source.meta.numel:
-        raise RuntimeError("Number of elements of source < number of ones in mask")
+    available = source.meta.numel
+
+    def check(known: Value) -> None:
+        where = known.numpy()
+        where = np.broadcast_to(where, np.broadcast_shapes(where.shape, shape))
+        wanted = where.reshape(-1, math.prod(shape)).sum(-1) if where.size else np.zeros(1)
+        if int(wanted.max()) > available:
+            raise RuntimeError("Number of elements of source < number of ones in mask")
+
+    when_known(mask, check, at_once=True)
 
 
 def _order(xp: Any, mask: Array, limit: int) -> Array:

@@ -11,6 +11,7 @@ from flambeau._core.declare import FLOATING, KEEP, PROMOTE, Array, Operand, Scal
 from flambeau._core.dispatch import apply, constant, function, op, write_out
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import META, Meta, Value
+from flambeau._ops.bounds import when_known
 from flambeau._ops.supported import kind, result_type, supports
 
 # -- sums ------------------------------------------------------------------------------------------
@@ -215,10 +216,14 @@ def _check_divisor(input: Any, other: Any, *_: Any) -> None:
         integral = kind(other.meta.dtype) in "bi" and (
             not isinstance(input, Value) or kind(input.meta.dtype) in "bi"
         )
-        is_zero = integral and other.meta.device is not META and not other.numpy().all()
-    else:
-        is_zero = type(other) in (int, bool) and not other and kind(input.meta.dtype) in "bi"
-    if is_zero:
+        if integral and other.meta.device is not META:
+            when_known(other, _check_no_zeros, at_once=True)
+    elif type(other) in (int, bool) and not other and kind(input.meta.dtype) in "bi":
+        raise RuntimeError("ZeroDivisionError")
+
+
+def _check_no_zeros(divisor: Value) -> None:
+    if not divisor.numpy().all():
         raise RuntimeError("ZeroDivisionError")
 
 

@@ -20,8 +20,9 @@ from flambeau._core.dispatch import op
 from flambeau._core.modes import modes
 from flambeau._core.random import Generator, default_generator
 from flambeau._core.strides import is_contiguous
-from flambeau._core.tensor import Tensor, from_array
-from flambeau._core.value import META, Meta
+from flambeau._core.tensor import Tensor
+from flambeau._core.trace import local
+from flambeau._core.value import META, Meta, Value
 from flambeau._ops.construct import as_dtype
 
 Values = np.ndarray[Any, np.dtype[Any]]
@@ -70,6 +71,30 @@ def draw_in_order(
     return np.ascontiguousarray(values.transpose(np.argsort(order)))
 
 
+def drawn(draw: Callable[[Shape], Values], meta: Meta) -> Tensor:
+    """Random numbers as a tensor: the door through which every draw goes.
+
+    `draw(batch)` makes them for a tensor like `meta` with the dimensions `batch` in front; a recorded function may be asked
+    for more of them than one, or for others later. On the meta device nothing is drawn.
+    """
+    return Tensor._of(Value(meta) if meta.device is META else local.trace.draw(draw, meta))
+
+
+def drawn_in_order(draw: Draw, generator: Generator, meta: Meta, stride: Shape | None = None) -> Tensor:
+    """The same for numbers that fill a tensor with these strides in the order of its memory."""
+
+    def again(batch: Shape) -> Values:
+        strides = stride and (*[(1 + max(stride)) * meta.numel] * len(batch), *stride)
+        return draw_in_order(draw, generator, (*batch, *meta.shape), meta.np, strides)
+
+    return drawn(again, meta)
+
+
+def in_batch(values: Values, batch: Shape) -> Values:
+    """Parameters of a draw, the same for everything in the batch."""
+    return np.broadcast_to(values, (*batch, *values.shape)) if batch else values
+
+
 @functools.cache
 def replacing(node: str) -> Any:
     """The operation that puts numbers in the place of a tensor; its node has PyTorch's name for the draw."""
@@ -85,9 +110,8 @@ def replacing(node: str) -> Any:
     return replaced
 
 
-def with_history(node: str, input: Tensor, values: Values | None, meta: Meta) -> Tensor:
-    """The numbers as a tensor that comes from `input`, to which no gradient flows back."""
-    result = from_array(values, meta)
+def with_history(node: str, input: Tensor, result: Tensor) -> Tensor:
+    """Drawn numbers as a tensor that comes from `input`, to which no gradient flows back."""
     if modes.grad and input.requires_grad:
         return replacing(node)(input, result)  # type: ignore[no-any-return]
     if modes.inference:

@@ -9,13 +9,12 @@ import numpy as np
 from flambeau._core.dispatch import function
 from flambeau._core.random import Generator
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import META
 from flambeau._ops.random import (
     Draw,
     Shape,
     Values,
     check_probabilities,
-    draw_in_order,
+    drawn_in_order,
     generator_for,
     is_float,
     memory_order,
@@ -29,11 +28,8 @@ from flambeau._ops.random import (
 def _fill(input: Tensor, generator: Any, name: str, node: str, draw: Draw) -> Tensor:
     """What an in-place draw writes into `input`. On the meta device nothing is drawn, nor checked."""
     meta = input._meta
-    values = None
     source = generator_for(generator, meta.device, name)
-    if meta.device is not META:
-        values = draw_in_order(draw, source, meta.shape, meta.np, input._stride)
-    return with_history(node, input, values, meta)
+    return with_history(node, input, drawn_in_order(draw, source, meta, input._stride))
 
 
 def _bounds(name: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[float, float]:
@@ -144,12 +140,13 @@ def _bernoulli_of_probabilities(input: Tensor, p: Tensor, generator: Any) -> Ten
     check_probabilities(p._meta.dtype, input._meta.dtype)
     expanded = p.detach().expand(shape)  # type: ignore[attr-defined]
 
-    def draw(generator: Generator, _: Shape, dtype: np.dtype[Any], contiguous: bool) -> Values:
+    def draw(generator: Generator, sizes: Shape, dtype: np.dtype[Any], contiguous: bool) -> Values:
         chances = expanded._host_array()
-        if contiguous:
-            return generator.bernoulli_probs(chances).astype(dtype)
-        order = memory_order(shape, input._stride or ())  # the target's memory has the say
-        return generator.bernoulli_probs(chances.transpose(order)).astype(dtype)
+        if not contiguous:
+            chances = chances.transpose(
+                memory_order(shape, input._stride or ())
+            )  # the target's memory has the say
+        return generator.bernoulli_probs(np.broadcast_to(chances, sizes)).astype(dtype)
 
     return _fill(input, generator, "bernoulli_", "BernoulliBackward1", draw)
 

@@ -11,10 +11,10 @@ from flambeau._core import dtype as dtypes
 from flambeau._core.dispatch import function, write_out
 from flambeau._core.random import Generator
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import META, meta_of
-from flambeau._ops.construct import as_device, as_dtype, finish
+from flambeau._core.value import meta_of
+from flambeau._ops.construct import as_device, as_dtype, finished
 from flambeau._ops.factory import empty_like
-from flambeau._ops.random import OPTIONS, Draw, Shape, Values, draw_in_order, generator_for, mismatch, of_out
+from flambeau._ops.random import OPTIONS, Draw, Shape, Values, drawn_in_order, generator_for, mismatch, of_out
 from flambeau._ops.sizes import integer, sizes_of
 
 
@@ -56,8 +56,7 @@ def new(
     wanted = as_dtype(dtype, name) if dtype is not None else usual or dtypes.get_default_dtype()
     meta = meta_of(shape, wanted, as_device(device, name))
     source = generator_for(generator, meta.device, name)
-    values = None if meta.device is META else draw_in_order(draw, source, shape, meta.np, stride)
-    result = finish(values, meta, requires_grad)
+    result = finished(drawn_in_order(draw, source, meta, stride), requires_grad)
     return result if out is None else write_out(out, result, name)
 
 
@@ -184,7 +183,7 @@ def randperm(
     return new(
         "randperm",
         (count,),
-        lambda g, shape, dtype, contiguous: g.randperm(count, dtype),
+        _permutations,
         generator,
         out,
         dtype,
@@ -193,6 +192,11 @@ def randperm(
         requires_grad,
         dtypes.int64,
     )
+
+
+def _permutations(generator: Generator, shape: Shape, dtype: np.dtype[Any], contiguous: bool) -> Values:
+    rows = [generator.randperm(shape[-1], dtype) for _ in range(math.prod(shape[:-1]))]
+    return np.reshape(rows, shape) if len(shape) > 1 else rows[0]
 
 
 def _like(
@@ -214,8 +218,7 @@ def _like(
     like = empty_like(input, dtype=dtype, layout=layout, device=device, memory_format=memory_format)
     meta = like._meta
     source = generator_for(generator, meta.device, name)
-    values = None if meta.device is META else draw_in_order(draw, source, meta.shape, meta.np, like._stride)
-    result = finish(values, meta, requires_grad)
+    result = finished(drawn_in_order(draw, source, meta, like._stride), requires_grad)
     if like._stride is not None:
         result._stride = like._stride
     return result

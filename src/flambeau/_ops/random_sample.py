@@ -11,14 +11,18 @@ from flambeau._core.declare import RAW, Array, Index, broadcast_shapes
 from flambeau._core.dispatch import function, op, write_out
 from flambeau._core.modes import modes
 from flambeau._core.random import Generator
-from flambeau._core.tensor import Tensor, from_array
-from flambeau._core.value import META, meta_of
-from flambeau._ops.construct import finish
+from flambeau._core.tensor import Tensor
+from flambeau._core.value import meta_of
+from flambeau._ops.construct import finished
 from flambeau._ops.random import (
     OPTIONS,
+    Shape,
+    Values,
     check_probabilities,
-    draw_in_order,
+    drawn,
+    drawn_in_order,
     generator_for,
+    in_batch,
     is_float,
     mismatch,
     number,
@@ -100,16 +104,23 @@ def _normal_of(mean: Any, std: Any, generator: Any, out: Tensor | None) -> Tenso
     dtype = like.dtype if out is None else of_out("normal", out, None, shape)[0]
     meta = meta_of(shape, dtype, like.device)
     source = generator_for(generator, meta.device, "normal")
-    values = None
-    if meta.device is not META:
-        centre, width = (each._host_array() if isinstance(each, Tensor) else each for each in (mean, std))
-        values = source.normal_of(centre, width, meta.np)
+
+    def draw(batch: Shape) -> Values:
+        given = (each._host_array() if isinstance(each, Tensor) else each for each in (mean, std))
+        # Each with all dimensions, so that those of the batch come in front.
+        centre, width = [
+            in_batch(np.broadcast_to(each, shape), batch) if batch and isinstance(each, np.ndarray) else each
+            for each in given
+        ]
+        return source.normal_of(centre, width, meta.np)
+
+    result = drawn(draw, meta)
     if out is not None:
-        return write_out(out, from_array(values, meta), "normal")
+        return write_out(out, result, "normal")
     if len(tensors) == 2 and modes.grad and (mean.requires_grad or std.requires_grad):
-        return replaced_both(mean, std, from_array(values, meta))  # type: ignore[no-any-return]
+        return replaced_both(mean, std, result)  # type: ignore[no-any-return]
     return with_history(
-        "NormalBackward1" if isinstance(mean, Tensor) else "NormalBackward2", tensors[0], values, meta
+        "NormalBackward1" if isinstance(mean, Tensor) else "NormalBackward2", tensors[0], result
     )
 
 
@@ -131,16 +142,17 @@ def bernoulli(
     chance = None if p is None else number(p, "bernoulli", "p", 2)
     if chance is None:
         check_probabilities(input._meta.dtype, target)
-    values = None
-    if meta.device is not META and chance is None:
-        values = source.bernoulli_probs(np.ascontiguousarray(input._host_array()).reshape(meta.shape)).astype(
-            meta.np
-        )
-    elif meta.device is not META and chance is not None:
-        values = draw_in_order(trials(chance), source, meta.shape, meta.np)
-    if out is not None:
-        return write_out(out, from_array(values, meta), "bernoulli")
-    return with_history("BernoulliBackward", input, values, meta)
+
+    def of_probabilities(batch: Shape) -> Values:
+        chances = np.ascontiguousarray(input._host_array()).reshape(meta.shape)
+        return source.bernoulli_probs(in_batch(chances, batch)).astype(meta.np)
+
+    result = drawn(of_probabilities, meta) if chance is None else drawn_in_order(trials(chance), source, meta)
+    return (
+        with_history("BernoulliBackward", input, result)
+        if out is None
+        else write_out(out, result, "bernoulli")
+    )
 
 
 @function("poisson")
@@ -154,8 +166,8 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
             f"poisson(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
     source = generator_for(generator, input._meta.device, "poisson")
-    values = None if input._meta.device is META else source.poisson(input._host_array())
-    return with_history("PoissonBackward", input, values, input._meta)
+    result = drawn(lambda batch: source.poisson(in_batch(input._host_array(), batch)), input._meta)
+    return with_history("PoissonBackward", input, result)
 
 
 @function("multinomial", "Tensor.multinomial")
@@ -185,10 +197,14 @@ def multinomial(
     meta = input._meta
     source = generator_for(generator, meta.device, "multinomial")
     result_meta = meta_of((*meta.shape[:-1], count), dtypes.int64, meta.device)
-    values = None
-    if meta.device is not META:
-        stride = input._stride
+
+    def draw(batch: Shape) -> Values:
+        weights, stride = input._host_array(), input._stride
         by_columns = len(meta.shape) == 2 and stride is not None and 0 < stride[0] < stride[1]
-        values = source.multinomial(input._host_array(), count, bool(replacement), by_columns)
-    result = finish(values, result_meta)
+        if not batch:
+            return source.multinomial(weights, count, bool(replacement), by_columns)
+        rows = in_batch(weights, batch).reshape(-1, meta.shape[-1])
+        return source.multinomial(rows, count, bool(replacement)).reshape(*batch, *result_meta.shape)
+
+    result = finished(drawn(draw, result_meta))
     return result if out is None else write_out(out, result, "multinomial")

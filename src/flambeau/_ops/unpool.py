@@ -9,11 +9,13 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core.declare import Array, Index
-from flambeau._core.dispatch import apply, constant, function, op
+from flambeau._core.dispatch import apply, function, op
 from flambeau._core.random import default_generator
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value, meta_of
+from flambeau._ops.bounds import when_known
 from flambeau._ops.pool import avg_pool1d, avg_pool2d, avg_pool3d
+from flambeau._ops.random import drawn
 
 # -- flat places -----------------------------------------------------------------------------------
 
@@ -73,11 +75,17 @@ def _unpool_shape(input: Meta, indices: Meta, sizes: Any, stride: Any, padding: 
 def _check_places(input: Value, indices: Value, sizes: Any, stride: Any, padding: Any) -> None:
     if indices.meta.device.type == "meta" or not indices.meta.numel:
         return
-    found = indices.numpy()
-    bad = found[(found < 0) | (found >= math.prod(sizes))]
-    if bad.size:
-        shown = f"{sizes[1]}x{sizes[0]}" if len(sizes) == 2 and sizes[1] == 1 else "x".join(map(str, sizes))
-        raise RuntimeError(f"Found an invalid max index: {bad[0]} (output volumes are of size {shown})")
+
+    def check(known: Value) -> None:
+        found = known.numpy()
+        bad = found[(found < 0) | (found >= math.prod(sizes))]
+        if bad.size:
+            shown = (
+                f"{sizes[1]}x{sizes[0]}" if len(sizes) == 2 and sizes[1] == 1 else "x".join(map(str, sizes))
+            )
+            raise RuntimeError(f"Found an invalid max index: {bad[0]} (output volumes are of size {shown})")
+
+    when_known(indices, check, at_once=True)
 
 
 @op(shape=_unpool_shape, check=_check_places, node=lambda inputs: f"MaxUnpool{inputs[0].ndim - 2}DBackward")
@@ -353,8 +361,8 @@ def _fractional(
             raise NotImplementedError(
                 f"\"check_uniform_bounds\" not implemented for '{input.dtype.scalar_type}'"
             )
-        drawn = default_generator.uniform((*lead, spatial), dtype=input.dtype.np)
-        samples = constant(drawn, input.dtype, input._meta)
+        meta = input._meta.with_shape((*lead, spatial))
+        samples = drawn(lambda batch: default_generator.uniform((*batch, *meta.shape), dtype=meta.np), meta)
     _check_fractional(input, kernel, wanted, spatial)
     _check_samples(samples, input, spatial)
     if samples.shape[0] != lead[0]:
