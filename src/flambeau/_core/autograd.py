@@ -183,7 +183,8 @@ class OpNode(Node):
             tensors.append(tensor)
         for i, value in zip(plan.outputs, saved[len(plan.inputs) :], strict=True):
             tensor = Tensor._of(value)
-            tensor._set_history(self, i)
+            if value.meta.tracked:
+                tensor._set_history(self, i)
             tensors.append(tensor)
         return tensors
 
