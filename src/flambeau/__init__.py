@@ -68,6 +68,7 @@ with _resting():
         fft,
         functional,
         inspect,
+        jax,
         linalg,
         masked,
         nn,

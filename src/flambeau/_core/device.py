@@ -266,6 +266,20 @@ def to_jax(device: device) -> Any:
     return found[index]
 
 
+def of_jax(jax_device: Any) -> device:
+    """The device that stands for one of JAX's.
+
+    Raises: RuntimeError for one that has no name here.
+    """
+    for type, platforms in _PLATFORMS.items():
+        if jax_device.platform in platforms or (type == "cuda" and jax_device.platform == "gpu"):
+            if type == "cpu":
+                return _CPU
+            found = _jax_devices(type)
+            return _device(type, found.index(jax_device) if jax_device in found else jax_device.id)
+    raise RuntimeError(f"JAX's device {jax_device} has no name here: tensors can be on {_available_text()}")
+
+
 def device_count(type: str) -> int:
     """How many devices of a type there are; only that backend of JAX is started."""
     return 1 if type == "meta" else len(_jax_devices(type))

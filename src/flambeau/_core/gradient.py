@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -63,11 +63,23 @@ def reaching(call: Call, needs: tuple[bool, ...]) -> tuple[bool, ...]:
     )
 
 
+class OwnGradient(Protocol):
+    """What a call that knows its own gradient has under "gradient" in its `values`."""
+
+    def saving(self, needs: tuple[bool, ...]) -> Saving:
+        """What to save when the inputs marked in `needs` want gradients."""
+
+    def backward(self, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Call:
+        """What `backward_call` gives."""
+
+
 def saving(call: Call, needs: tuple[bool, ...]) -> Saving:
     """What to save of `call` when the inputs marked in `needs` want gradients."""
     found = call.values.get(("saving", needs))
     if found is None:
-        found = call.values[("saving", needs)] = _saving(call, needs)
+        own = call.values.get("gradient")
+        found = _saving(call, needs) if own is None else own.saving(needs)
+        call.values[("saving", needs)] = found
     return found
 
 
@@ -114,7 +126,9 @@ def backward_call(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]
     key = ("backward", needs, present)
     found = call.values.get(key)
     if found is None:
-        found = call.values[key] = _build(call, needs, present)
+        own = call.values.get("gradient")
+        found = _build(call, needs, present) if own is None else own.backward(needs, present)
+        call.values[key] = found
     return found
 
 
@@ -147,7 +161,7 @@ def _build(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Ca
         if linear is not None:
             gradients = dict(enumerate(linear(xp, cotangents[0], numbers)))
         elif derived:
-            gradients = _derived(call, wanted, cotangents, inputs, numbers)
+            gradients = vjp_of_call(call, wanted, cotangents, inputs, numbers)
         else:
             for rule in bound:
                 gradients |= rule(xp, cotangents, inputs, outputs, numbers)
@@ -163,7 +177,7 @@ def _build(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Ca
     return found
 
 
-def _derived(
+def vjp_of_call(
     call: Call, wanted: list[int], cotangents: list[Any], inputs: list[Any], numbers: Sequence[Any]
 ) -> dict[int, Any]:
     """`jax.vjp` of the call; conjugated, because PyTorch's gradients of complex tensors are JAX's conjugates."""

@@ -610,7 +610,7 @@ class Tensor(TensorMethods):
         value = self._read()
         data = value.array()
         if type(data) is np.ndarray:
-            value.data = data = xla.to_device(data, self._meta.device)
+            value.data = data = xla.share(data, self._meta.device)
         value.exposed = True
         return data
 
@@ -664,6 +664,9 @@ class Tensor(TensorMethods):
         return object.__format__(self, spec)
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        held = self._storage.value
+        if held is not None and held.stands_for is not None:
+            return f"Tensor({held.stands_for[0]!r})"
         array = np.empty(0, np.float32) if self._meta.device is META else self._host_array()
         device = self._meta.device
         node = self.grad_fn

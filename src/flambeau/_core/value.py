@@ -94,6 +94,8 @@ class Value:
     failure: BaseException | None = None  # why there is no value
     # While some thread records a function: told of concrete values that are made, and that the host looks at.
     watch: ClassVar[Watch | None] = None
+    # Of the value of a tensor that JAX made while it transforms: what it put in the array's place.
+    stands_for: tuple[Any] | None = None
 
     def __init__(self, meta: Meta, data: Any = None) -> None:
         self.meta = meta
