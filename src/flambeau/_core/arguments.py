@@ -16,6 +16,7 @@ from flambeau._core.tensor import Tensor
 from flambeau._core.trace import local
 from flambeau._core.value import CPU, Value
 from flambeau._core.views import as_view
+from flambeau._core.wrong_type import wrong_type
 
 _NUMBERS = {bool: bool, int: int, float: float, complex: complex}
 
@@ -74,12 +75,12 @@ def apply_slowly(op: Op, args: Sequence[Any]) -> Any:
             key.append(tuple(items))
             metas.append(items)
         elif role in TENSOR_ROLES:
-            raise TypeError(_wrong_type(op, param, arg, "Tensor"))
+            raise wrong_type(op, param, arg, "Tensor")
         else:
             try:
                 static = param.convert(arg)
             except TypeError as error:
-                raise TypeError(_wrong_type(op, param, arg, str(error))) from None
+                raise wrong_type(op, param, arg, str(error)) from None
             key.append(typed(static) if role == "static" else static)
             metas.append(_Static(static))
     call = op.calls.get(tuple(key))
@@ -170,27 +171,18 @@ def _number_type(op: Op, param: Any, arg: Any) -> Any:
         return float
     if isinstance(arg, (np.complexfloating, complex)):
         return complex
-    raise TypeError(_wrong_type(op, param, arg, "Tensor" if param.role == "operand" else "Number"))
+    raise wrong_type(op, param, arg, "Tensor" if param.role == "operand" else "Number")
 
 
 def _tensor_list(op: Op, param: Any, arg: Any) -> Sequence[Any]:
     if isinstance(arg, Tensor) or not isinstance(arg, (tuple, list)):
-        raise TypeError(_wrong_type(op, param, arg, "tuple of Tensors"))
+        raise wrong_type(op, param, arg, "tuple of Tensors")
     for number, item in enumerate(arg):
         if not isinstance(item, Tensor) and not (item is None and param.role == "indices"):
             raise TypeError(
                 f"expected Tensor as element {number} in argument {op.params.index(param)}, but got {type(item).__name__}"
             )
     return arg
-
-
-def _wrong_type(op: Op, param: Any, arg: Any, wanted: str) -> str:
-    if wanted.startswith("must be"):
-        wanted = wanted.removeprefix("must be ").partition(",")[0]
-    return (
-        f"{op.name}(): argument '{param.name}' (position {op.params.index(param) + 1}) must be {wanted}, "
-        f"not {type(arg).__name__}"
-    )
 
 
 def _in_subclass(result: Any, tensors: Sequence[Tensor]) -> Any:

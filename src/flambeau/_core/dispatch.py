@@ -99,7 +99,9 @@ def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
         return whole.replace(parameters=own)
 
     method = types.FunctionType(
-        function.__code__,
+        function.__code__.replace(
+            co_qualname=f"Tensor.{function.__name__}"
+        ),  # a code of its own, for `wrong_type`
         function.__globals__,
         function.__name__,
         function.__defaults__,

@@ -70,6 +70,7 @@ def _declare(name: str, declared: Any, doc: str) -> Any:
         return apply(declared, (as_operand(input, other), other))  # type: ignore[no-any-return]
 
     public.__name__, public.__qualname__, public.__doc__ = name, name, doc
+    public.__code__ = public.__code__.replace(co_name=name)
     return function(name, f"Tensor.{name}", f"Tensor.{name}_", out=True)(public)
 
 

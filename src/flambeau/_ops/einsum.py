@@ -405,6 +405,10 @@ def einsum(*args: Any) -> Tensor:
                     f"expected Tensor as element {number} in argument 1, but got {type(operand).__name__}"
                 )
         labels, output = _parse(args[0], len(operands))
+    elif not isinstance(args[0], Tensor):
+        raise TypeError(
+            f"einsum(): argument 'equation' (position 1) must be str, not {type(args[0]).__name__}"
+        )
     else:
         output = _from_list(args[-1]) if len(args) % 2 else None
         operands = list(args[: len(args) // 2 * 2 : 2])

@@ -16,6 +16,7 @@ from flambeau._core.dispatch import apply, constant, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
 from flambeau._ops.construct import finish
+from flambeau._ops.shape import check_tensor
 
 
 def _result(array: np.ndarray[Any, Any], dtype: dtypes.dtype, like: Tensor) -> Tensor:
@@ -382,7 +383,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     >>> flambeau.bincount(flambeau.tensor([0, 2, 2]))
     tensor([1, 0, 2])
     """
-    meta = input._meta
+    meta = check_tensor(input, "bincount")._meta
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
     if meta.ndim == 1 and not meta.numel:

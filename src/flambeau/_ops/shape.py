@@ -335,7 +335,8 @@ def reshape_as(self: Tensor, other: Tensor) -> Tensor:
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dimensions from `start_dim` to `end_dim` as one."""
     shape = check_tensor(input, "flatten")._meta.shape
-    first, last = canonical_dim(start_dim, len(shape)), canonical_dim(end_dim, len(shape))
+    first = canonical_dim(integer(start_dim, "flatten", "start_dim", 2), len(shape))
+    last = canonical_dim(integer(end_dim, "flatten", "end_dim", 3), len(shape))
     if first > last:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     if not shape:

@@ -1,0 +1,55 @@
+"""TypeErrors for arguments of the wrong type, beside PyTorch's."""
+
+import pytest
+import torch
+
+import flambeau
+
+# Both libraries' first lines are the same.
+SAME = """
+T.add(x, 'a')
+T.div(x, 'a')
+x.add('a')
+x.softmax('a')
+T.softmax(x, 'a')
+x.argmax('a')
+x.cumsum('a')
+x.matmul(3)
+x.gather('a', x)
+x.index_select(0, 3)
+T.flatten(x, 'a')
+T.einsum(3, x)
+T.bincount('a')
+T.allclose(x, 3)
+T.add(x, 1, alpha='a')
+T.nn.functional.gelu(x, approximate=3)
+"""
+# PyTorch lists the overloads instead; the function's name is the one that was called.
+NAMED = """
+x.pow('a')
+T.pow(x, 'a')
+T.remainder(x, 'a')
+x.masked_fill('a', 1)
+T.where(x > 0, 'a', x)
+x.sort('a')
+T.bitwise_and(x, 'a')
+x.bitwise_xor('a')
+"""
+
+
+def message(library, expression):
+    x = library.arange(6.0).reshape(2, 3)
+    with pytest.raises(TypeError, match=r"\w") as found:
+        eval(expression, {"T": library, "x": x})
+    return str(found.value).split("\n")[0]
+
+
+@pytest.mark.parametrize("expression", SAME.strip().splitlines())
+def test_an_argument_of_the_wrong_type(expression):
+    assert message(flambeau, expression) == message(torch, expression)
+
+
+@pytest.mark.parametrize("expression", NAMED.strip().splitlines())
+def test_the_name_is_the_one_that_was_called(expression):
+    name = message(torch, expression).partition("(")[0]
+    assert message(flambeau, expression).startswith(f"{name}(): argument '")
