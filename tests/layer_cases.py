@@ -37,6 +37,18 @@ def make_input(spec: Input, random: np.random.Generator) -> np.ndarray[Any, Any]
             return random.standard_normal(spec).astype(np.float32)
 
 
+def make_inputs(library: Any, specs: list[Input]) -> list[Any]:
+    """A case's inputs; those of floats ask for gradients, but targets that lie between bounds do not."""
+    random = np.random.default_rng(0)
+    made = []
+    for place, spec in enumerate(specs):
+        value = library.from_numpy(make_input(spec, random))
+        if value.is_floating_point() and (place == 0 or spec[0] not in ("signs", "shares")):
+            value.requires_grad_()
+        made.append(value)
+    return made
+
+
 LEARNED: list[tuple[str, list[Input]]] = [
     ("Linear(3, 4)", [(2, 3)]),
     ("Linear(3, 4, bias=False)", [(5, 2, 3)]),

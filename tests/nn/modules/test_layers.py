@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from layer_cases import LEARNED, PLAIN, REFUSED, make_input
+from layer_cases import LEARNED, PLAIN, REFUSED, make_inputs
 from side_by_side import assert_same
 
 import flambeau
@@ -21,18 +21,6 @@ CASES = LEARNED + PLAIN
 def build(library, text):
     library.manual_seed(3)
     return eval("torch.nn." + text, {"torch": library})
-
-
-def inputs(library, specs):
-    """The case's inputs; those of floats ask for gradients, but targets that lie between bounds do not."""
-    random = np.random.default_rng(0)
-    made = []
-    for place, spec in enumerate(specs):
-        value = library.from_numpy(make_input(spec, random))
-        if value.is_floating_point() and (place == 0 or spec[0] not in ("signs", "shares")):
-            value.requires_grad_()
-        made.append(value)
-    return made
 
 
 def tensors_of(output):
@@ -74,7 +62,7 @@ def test_forward_and_gradients(text, specs, training):
     for library in LIBRARIES:
         layer = build(library, text)
         layer.train(training)
-        arguments = inputs(library, specs)
+        arguments = make_inputs(library, specs)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             outputs = tensors_of(layer(*arguments))
