@@ -313,6 +313,20 @@ def test_tiers_give_the_same(tier):
     assert np.allclose(got, expected, rtol=1e-5)
 
 
+def test_programs_copy_what_numpy_made_once():
+    large, small = flambeau.tensor(np.arange(50_000.0)), flambeau.tensor([2.0], dtype=flambeau.float64)
+    values = [each._read() for each in (large, small)]
+    with mode(tier=2):
+        first = (large * small + 1).sum().item()
+        held = values[0].data
+        second = (large * small + 1).sum().item()
+    assert first == second == float((np.arange(50_000.0) * 2 + 1).sum())
+    assert type(held) is not np.ndarray
+    assert values[0].data is held
+    assert type(values[1].data) is np.ndarray
+    assert np.array_equal(large.numpy(), np.arange(50_000.0))
+
+
 def test_deterministic_runs_are_equal_to_the_bit():
     with mode(deterministic=True):
         flush._plans.clear()

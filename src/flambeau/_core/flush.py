@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+
 from flambeau._core import xla
 from flambeau._core.plan import Plan
 from flambeau._core.remembered import Remembered
@@ -62,6 +64,17 @@ def run_trace(trace: Trace, reason: str) -> None:
         raise interrupt
 
 
+# From this size on an array that NumPy made is moved to JAX once, rather than copied by each call of a program.
+LARGE_BYTES = 1 << 16
+
+
+def _settle(leaves: Sequence[Value]) -> None:
+    """Hands large leaves of NumPy's (weights as they were drawn or loaded, say) over to JAX, for this run and all others."""
+    for leaf in leaves:
+        if type(leaf.data) is np.ndarray and leaf.data.nbytes >= LARGE_BYTES:
+            leaf.data = xla.to_device(leaf.data, leaf.meta.device)
+
+
 # The count of references to an object that only a list holds.
 _UNHELD = next(map(sys.getrefcount, [object()]))
 
@@ -86,8 +99,10 @@ class _Run:
             for i, count in enumerate(map(sys.getrefcount, leaves))
             if count <= _UNHELD and not leaves[i].exposed
         ]
-        arrays = [leaf.data for leaf in leaves]
         self.tier = _tier(plan, dead)
+        if self.tier == 2 or plan.trial.went_back:
+            _settle(leaves)
+        arrays = [leaf.data for leaf in leaves]
         self._calls = arrays, taken.floats, taken.ints
         self._programs = Programs(plan, arrays, dead, taken.floats, taken.ints) if self.tier == 2 else None
 
