@@ -139,6 +139,18 @@ def test_growing_shapes_keep_plans_bounded():
     assert len(flush._plans) <= flush._plans.limit
 
 
+def test_a_structure_that_came_once_keeps_little():
+    flush._plans.clear()
+    x = flambeau.ones(7, 3)
+    for width in range(40, 45):
+        (x @ flambeau.ones(3, width) + 1).sum().item()
+    plans = [plan for plan in flush._plans.values() if plan.seen == 1]
+    assert len(plans) >= 5
+    assert not any(plan.steps for plan in plans)
+    (x @ flambeau.ones(3, 40) + 1).sum().item()  # and comes back
+    assert sum(plan.seen == 2 and bool(plan.steps) for plan in flush._plans.values()) >= 1
+
+
 @pytest.mark.slow
 def test_many_steps_do_not_grow_the_process():
     def resident():

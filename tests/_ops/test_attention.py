@@ -41,6 +41,9 @@ CASES = {
     "dropout": (FOUR, {"dropout_p": 0.4}),
     "groups": ([(2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 6)], {"enable_gqa": True}),
     "broadcast": ([(2, 2, 3, 4), (1, 2, 5, 4), (1, 1, 5, 4)], {}),
+    "causal, long": ([(1, 2, 150, 4)] * 3, {"is_causal": True}),
+    "causal, more queries": ([(2, 150, 4), (2, 70, 4), (2, 70, 6)], {"is_causal": True}),
+    "causal, more keys": ([(2, 70, 4), (2, 150, 4), (2, 150, 6)], {"is_causal": True}),
     "no keys": ([(2, 3, 4), (2, 0, 4), (2, 0, 6)], {}),
 }
 

@@ -132,12 +132,17 @@ class _Run:
             value = self.outputs[slot]
             value.data = result
             value.trace = None
+        if plan.seen == 1:
+            plan.forget_steps()
 
 
 def _plan(taken: Any, metas: tuple[Any, ...], alive: tuple[int, ...]) -> Plan:
     """What is known of this structure."""
     identity = (tuple(taken.key), metas, alive)
-    return _plans.find(identity, lambda: Plan(taken.nodes, taken.key, metas, alive))
+    plan = _plans.find(identity, lambda: Plan(taken.nodes, taken.key, metas, alive))
+    if not plan.steps:
+        plan.restore(taken.nodes, taken.key)
+    return plan
 
 
 def _tier(plan: Plan, dead: Sequence[int]) -> int:

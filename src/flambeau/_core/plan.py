@@ -42,7 +42,7 @@ class Step:
     inputs: tuple[int, ...]
     floats: int
     ints: int
-    free: Sequence[int] = ()  # slots nobody needs after this step
+    free: list[int] | tuple[()] = ()  # slots nobody needs after this step
 
 
 class Piece:
@@ -148,7 +148,7 @@ class Plan:
         self, calls: list[Call], key: Sequence[int], leaves: tuple[Meta, ...], alive: tuple[int, ...]
     ) -> None:
         self.leaves, self.alive = leaves, alive
-        self.steps = steps_of(calls, key, alive)
+        self.restore(calls, key)
         self.seen = 0
         self.noted = False  # as compiled, for the warning about places that keep compiling
         self.future: Future[Any] | None = None
@@ -161,6 +161,18 @@ class Plan:
         self.cost = sum(call.cost for call in needed)
         self.trial = Trial()
         self._place: Any = None  # the user's line, with the operations; found when it is first asked for
+
+    def restore(self, calls: list[Call], key: Sequence[int]) -> None:
+        """Works out the steps, from the calls and the key of any trace of this structure."""
+        self.steps = steps_of(calls, key, self.alive)
+
+    def forget_steps(self) -> None:
+        """Called after the first run. Most structures of a program whose shapes keep changing never come again.
+
+        What they would keep is much for the memory and for Python's garbage collector.
+        """
+        if self.future is None and self.programs is None and not self.noted:
+            self.steps = []
 
     def place(self) -> Any:
         """Where in the user's program this runs, and what, for telling places that keep compiling; None if unknown."""
@@ -219,8 +231,9 @@ def steps_of(calls: list[Call], key: Sequence[int], alive: tuple[int, ...]) -> l
     floats = ints = slot = position = 0
     hidden = itertools.count(sum(len(call.results) for call in calls))  # slots for what stays inside a block
     for call in calls:
-        inputs = tuple(key[position + 1 : position + 1 + len(call.inputs)])
-        position += 1 + len(call.inputs)
+        start = position + 1
+        position = start + len(call.inputs)
+        inputs = tuple(key[start:position])
         outputs = tuple(range(slot, slot + len(call.results)))
         slot += len(call.results)
         if isinstance(call, Block):
@@ -230,15 +243,17 @@ def steps_of(calls: list[Call], key: Sequence[int], alive: tuple[int, ...]) -> l
         if call.numbers:
             floats += call.numbers.count("f")
             ints += call.numbers.count("i")
-    needed, kept = set(alive), set(alive)
+    kept = set(alive)
     useful: list[Step] = []
     for step in reversed(steps):
-        if needed.isdisjoint(step.outputs):
+        if kept.isdisjoint(step.outputs):
             continue
         # Last use in program order is first use in this direction.
-        step.free = [slot for slot in dict.fromkeys(step.inputs + step.outputs) if slot not in kept]
-        kept.update(step.free)
-        needed.update(step.inputs)
+        step.free = free = []
+        for slot in step.inputs + step.outputs:
+            if slot not in kept:
+                kept.add(slot)
+                free.append(slot)
         useful.append(step)
     return useful[::-1]
 

@@ -17,7 +17,9 @@ class Statistics:
 
     def reset(self) -> None:
         self.flushes: collections.Counter[str] = collections.Counter()
-        self.lines: dict[Any, tuple[str, Any]] = {}
+        self.lines: dict[
+            tuple[str, Any], None
+        ] = {}  # reasons and positions, in the order of their first flush
         self.tiers: collections.Counter[int] = collections.Counter()
         self.calls = 0
         self.run_seconds = 0.0
@@ -35,7 +37,7 @@ class Statistics:
         self.calls += calls
         self.run_seconds += seconds
         if plan.seen == 1:
-            self.lines[id(plan)] = (reason, position())
+            self.lines[reason, position()] = None
 
     def compiled(self, name: str, seconds: float, calls: int) -> None:
         with self._lock:

@@ -17,6 +17,9 @@ from flambeau._core.value import Meta, meta_of
 from flambeau._ops.products import dtypes_name
 from flambeau._ops.random import drawn
 
+# Queries at a time where NumPy computes causal attention.
+_ROWS = 64
+
 # -- arrays ----------------------------------------------------------------------------------------
 
 
@@ -45,8 +48,8 @@ def _weights(xp: Any, scores: Array) -> Array:
         return scores
     peak = scores.max(-1, keepdims=True)
     peak = xp.where(xp.isfinite(peak), peak, 0)
-    found = scores - peak
-    found = np.exp(found, out=found) if xp is np else xp.exp(found)
+    scores -= peak  # in place in NumPy
+    found = np.exp(scores, out=scores) if xp is np else xp.exp(scores)
     total = found.sum(-1, keepdims=True)
     # With nothing to see in a row, the sum is zero and any divisor will do.
     found /= xp.where(total == 0, 1, total)
@@ -187,6 +190,8 @@ def attention(
     heads = key.shape[-3] if key.ndim > 2 else 1
     groups = _groups(query.shape[-3] if query.ndim > 2 else 1, heads, enable_gqa)
     grouped_key, grouped_value = (_grouped(each, groups, heads) for each in (key, value))
+    if xp is np and is_causal and mask is None and dropped is None and groups == 1:
+        return _causal_blocks(query, key, value, scale)
     scores = _product(xp, _grouped(query, groups, heads), xp.swapaxes(grouped_key, -1, -2))
     scores *= xp.asarray(scale).astype(scores.dtype)
     if groups > 1:
@@ -197,6 +202,25 @@ def attention(
     if groups > 1:
         found = found.reshape(*found.shape[:-4], heads * groups, *found.shape[-2:])
     return found.astype(query.dtype), weights
+
+
+def _causal_blocks(query: Array, key: Array, value: Array, scale: Any) -> tuple[Array, Array]:
+    """Causal attention in NumPy: some rows of queries at a time, which look at no key beyond their last own."""
+    rows, columns = query.shape[-2], key.shape[-2]
+    lead = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+    weights = np.zeros((*lead, rows, columns), query.dtype)
+    found = np.empty((*np.broadcast_shapes(lead, value.shape[:-2]), rows, value.shape[-1]), query.dtype)
+    scaled = query * np.asarray(scale).astype(query.dtype)
+    keys = np.swapaxes(key, -1, -2)
+    for start in range(0, rows, _ROWS):
+        stop = min(start + _ROWS, rows)
+        seen = min(stop, columns)
+        scores = np.matmul(scaled[..., start:stop, :], keys[..., :seen])
+        later = np.arange(seen)[None, :] > np.arange(start, stop)[:, None]
+        np.copyto(scores, -math.inf, where=later)
+        part = weights[..., start:stop, :seen] = _weights(np, scores)
+        np.matmul(part, value[..., :seen, :], out=found[..., start:stop, :])
+    return found, weights
 
 
 @attention.gradient("query", "key", "value", "mask")

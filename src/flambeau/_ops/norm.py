@@ -321,12 +321,15 @@ def layer_norm_op(
 ) -> tuple[Array, Array, Array]:
     """Normalises the trailing dimensions; also their mean and 1 / sqrt(var + eps)."""
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
-    mean, _, rstd = _moments(xp, input, axes, eps)
-    result = (input - mean) * rstd
+    count = math.prod(normalized_shape)
+    mean = input.sum(axes, keepdims=True) / max(count, 1)
+    result = input - mean
+    rstd = 1 / xp.sqrt((result * result).sum(axes, keepdims=True) / max(count, 1) + eps)
+    result *= rstd  # in place in NumPy, where an array made costs as much as the arithmetic
     if weight is not None:
-        result = result * weight
+        result *= weight
     if bias is not None:
-        result = result + bias
+        result += bias
     return result, mean, rstd
 
 

@@ -75,7 +75,7 @@ def engine() -> EngineReport:
     """
     return EngineReport(
         flushes=dict(statistics.flushes),
-        lines=[(reason, describe_line(position)) for reason, position in list(statistics.lines.values())],
+        lines=[(reason, describe_line(position)) for reason, position in list(statistics.lines)],
         tiers=dict(statistics.tiers),
         calls=statistics.calls,
         run_seconds=statistics.run_seconds,
