@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import flambeau
-from flambeau._core import flush, recompiling, xla
+from flambeau._core import flush, recompiling, run, xla
 from flambeau._core.call import Call
 from flambeau._core.modes import modes
 from flambeau._core.plan import Plan
-from flambeau._core.run import Programs
+from flambeau._core.run import Calls, Programs
 from flambeau._core.statistics import statistics
 from flambeau._core.trace import engine, local, record
 from flambeau._core.trial import Trial
@@ -167,6 +167,34 @@ def test_many_steps_do_not_grow_the_process():
 
 
 # -- donated memory --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tier", [1, 2])
+def test_a_value_that_is_overwritten_gives_its_memory_away(monkeypatch, tier):
+    monkeypatch.setattr(run, "DONATED_BYTES", 1000)
+    with mode(tier=tier):
+        weight = flambeau.ones(40, 50)
+        expected = np.ones((40, 50))
+        for number in range(4):
+            weight.mul_(2).add_(1)
+            weight.sum().item()
+            expected = expected * 2 + 1
+            held = weight._read().data
+            if number == 2:
+                kept = weight.clone()  # holds the value, too
+        assert not held.is_deleted()
+        del held
+        before = weight._read().data
+        weight.mul_(3)
+        assert weight.sum().item() == (3 * expected).sum()
+        assert before.is_deleted()
+        assert (kept.numpy() == (expected - 1) / 2).all()
+        before = weight._read().data
+        shown = weight.jax()  # handed out: nobody may take this memory
+        weight.mul_(2)
+        weight.sum().item()
+        assert not before.is_deleted()
+        assert (np.asarray(shown) == 3 * expected).all()
 
 
 def test_copies_survive_training():
@@ -528,9 +556,11 @@ def test_an_interrupt_loses_nothing():
     assert y.tolist() == [2, 2, 2]
 
 
+@pytest.mark.parametrize("tier", [1, 2])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_an_interrupt_around_a_donating_program_loses_no_weight(monkeypatch, when):
-    previous, engine.tier = engine.tier, 2
+def test_an_interrupt_around_a_donating_program_loses_no_weight(monkeypatch, when, tier):
+    previous, engine.tier = engine.tier, tier
+    monkeypatch.setattr(run, "DONATED_BYTES", 1000)
     try:
         weight = flambeau.ones(40, 50)
         for _ in range(3):
@@ -555,13 +585,14 @@ def test_an_interrupt_around_a_donating_program_loses_no_weight(monkeypatch, whe
         monkeypatch.setattr(xla, "native", interrupting)
         weight.mul_(2).add_(1)
         if when == "after":
-            begin = Programs.__init__
+            runner = Programs if tier == 2 else Calls
+            begin = runner.__init__
 
             def started(self, *arguments):
                 begin(self, *arguments)
-                self._found = [Interrupted() for _ in self._found]
+                self._found = Interrupted() if tier == 1 else [Interrupted() for _ in self._found]
 
-            monkeypatch.setattr(Programs, "__init__", started)
+            monkeypatch.setattr(runner, "__init__", started)
         with pytest.raises(KeyboardInterrupt):
             weight.sum().item()
         monkeypatch.undo()

@@ -102,10 +102,16 @@ class Call:
             for result, meta in zip(results, self.results, strict=True)
         ]
 
-    def program(self) -> Callable[..., Any]:
-        """The executable `f(floats, ints, *arrays)`: compiled, or loaded from the store, on first use."""
-        if self.executable is None:
+    def program(self, donate: tuple[int, ...] = ()) -> Callable[..., Any]:
+        """The executable `f(floats, ints, *arrays)`: compiled, or loaded from the store, on first use.
+
+        `donate` are the inputs whose memory it may take over.
+        """
+        found = self.executable if not donate else self.values.get(("donating", donate))
+        if found is None:
             name = self.stable_name()
+            if name is not None and donate:
+                name = repr((name, "donating", donate))
             found = store.load(name)
             if found is None:
                 started = time.perf_counter()
@@ -114,13 +120,21 @@ class Call:
                     return self.run(jnp, arrays, self.unpack(floats, ints, [0, 0]))
 
                 counts = number_specs(self.numbers.count("f"), self.numbers.count("i"))
-                found = xla.compile_program(whole, [*counts, *map(xla.spec, self.inputs)], self.device)
+                specs = [*counts, *map(xla.spec, self.inputs)]
+                found = xla.compile_program(whole, specs, self.device, tuple([i + 2 for i in donate]))
                 statistics.compiled(self.name, time.perf_counter() - started, 1)
                 store.save(name, found)
             else:
                 statistics.loaded()
-            self.executable = found
-        return self.executable  # type: ignore[no-any-return]
+            if donate:
+                self.values["donating", donate] = found
+            else:
+                self.executable = found
+        return found  # type: ignore[no-any-return]
+
+    def has_program(self, donate: tuple[int, ...]) -> bool:
+        """Whether `program(donate)` is there already."""
+        return ("donating", donate) in self.values if donate else self.executable is not None
 
     def stable_name(self) -> str | None:
         """What the call computes, in words that mean the same in another process; None where there are none."""

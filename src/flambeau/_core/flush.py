@@ -18,7 +18,7 @@ import numpy as np
 from flambeau._core import xla
 from flambeau._core.plan import Plan
 from flambeau._core.remembered import Remembered
-from flambeau._core.run import Programs, run_calls
+from flambeau._core.run import Calls, Programs
 from flambeau._core.statistics import statistics
 from flambeau._core.trace import Trace, engine, user_line
 from flambeau._core.value import Value
@@ -103,24 +103,24 @@ class _Run:
         if self.tier == 2 or plan.trial.went_back:
             _settle(leaves)
         arrays = [leaf.data for leaf in leaves]
-        self._calls = arrays, taken.floats, taken.ints
-        self._programs = Programs(plan, arrays, dead, taken.floats, taken.ints) if self.tier == 2 else None
+        self._work: Programs | Calls
+        if self.tier == 2:
+            self._work = Programs(plan, arrays, dead, taken.floats, taken.ints)
+        else:
+            on_cpu = plan.device.type == "cpu"
+            use_numpy = on_cpu and (engine.tier is None or engine.tier == 0)
+            self._work = Calls(plan, arrays, dead, taken.floats, taken.ints, use_numpy, pool())
 
     @property
     def begun(self) -> bool:
         """Whether it can only be finished, not run anew."""
-        return self._programs is not None and self._programs.begun
+        return self._work.begun
 
     def finish(self) -> None:
         """Runs and fills in the values."""
         started = time.perf_counter()
         plan = self.plan
-        if self._programs is not None:
-            results = self._programs.results()
-        else:
-            on_cpu = plan.device.type == "cpu"
-            use_numpy = on_cpu and (engine.tier is None or engine.tier == 0)
-            results = run_calls(plan, *self._calls, use_numpy, pool())
+        results = self._work.results()
         if _is_timed(plan):
             xla.wait_for(results)
             plan.trial.note(self.tier == 2, time.perf_counter() - started)
