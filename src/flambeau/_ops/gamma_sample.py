@@ -17,10 +17,10 @@ from flambeau._core.declare import RAW, Array, Index, broadcast_shapes, same
 from flambeau._core.dispatch import function, op
 from flambeau._core.modes import modes
 from flambeau._core.random import Generator
-from flambeau._core.tensor import Tensor, from_array
-from flambeau._core.value import META, meta_of
-from flambeau._ops.construct import finish
-from flambeau._ops.random import generator_for, with_history
+from flambeau._core.tensor import Tensor
+from flambeau._core.value import meta_of
+from flambeau._ops.construct import finished
+from flambeau._ops.random import Shape, Values, drawn, generator_for, in_batch, with_history
 
 # -- gamma -----------------------------------------------------------------------------------------
 
@@ -50,14 +50,16 @@ def _standard_gamma(input: Tensor, generator: Generator | None = None) -> Tensor
     """A gamma distributed number of rate one for each shape in `input`."""
     meta = input._meta
     source = generator_for(generator, meta.device, "_standard_gamma")
-    values = None
-    if meta.device is not META:
-        shapes = input._host_array()
-        values = np.maximum(source.gamma(shapes).astype(shapes.dtype), _smallest(shapes.dtype))
-    result = from_array(values, meta)
+
+    def draw(batch: Shape) -> Values:
+        shapes = in_batch(input._host_array(), batch)
+        found: Values = np.maximum(source.gamma(shapes).astype(shapes.dtype), _smallest(shapes.dtype))
+        return found
+
+    result = drawn(draw, meta)
     if modes.grad and input.requires_grad:
         return drawn_gamma(input, result)  # type: ignore[no-any-return]
-    return finish(values, meta)
+    return finished(result)
 
 
 def _smallest(dtype: Any) -> Any:
@@ -139,16 +141,18 @@ def _sample_dirichlet(input: Tensor, generator: Generator | None = None) -> Tens
     """Numbers that sum to one along the last dimension, from a Dirichlet distribution with these concentrations."""
     meta = input._meta
     source = generator_for(generator, meta.device, "_sample_dirichlet")
-    values = None
-    if meta.device is not META:
-        weights = source.gamma(input._host_array().astype(np.float64))
+
+    def draw(batch: Shape) -> Values:
+        weights = source.gamma(in_batch(input._host_array(), batch).astype(np.float64))
         values = (weights / weights.sum(-1, keepdims=True)).astype(meta.np)
         one = values.dtype.type(1)
-        values = np.clip(values, _smallest(values.dtype), np.nextafter(one, values.dtype.type(0)))
-    result = from_array(values, meta)
+        found: Values = np.clip(values, _smallest(values.dtype), np.nextafter(one, values.dtype.type(0)))
+        return found
+
+    result = drawn(draw, meta)
     if modes.grad and input.requires_grad:
         return drawn_dirichlet(input, result)  # type: ignore[no-any-return]
-    return finish(values, meta)
+    return finished(result)
 
 
 # -- binomial --------------------------------------------------------------------------------------
@@ -160,8 +164,9 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
     shape = broadcast_shapes(count._meta.shape, prob._meta.shape)
     meta = meta_of(shape, count._meta.dtype, count._meta.device)
     source = generator_for(generator, meta.device, "binomial")
-    values = None
-    if meta.device is not META:
+
+    def draw(batch: Shape) -> Values:
         counts, probs = np.broadcast_arrays(count._host_array(), prob._host_array())
-        values = source.binomial(counts, probs)
-    return with_history("BinomialBackward", count, values, meta)
+        return source.binomial(in_batch(counts, batch), in_batch(probs, batch))
+
+    return with_history("BinomialBackward", count, drawn(draw, meta))
