@@ -123,3 +123,22 @@ def test_a_sum_may_be_written_to_a_part_of_what_is_summed() -> None:
 def test_an_empty_tensor_may_be_expanded() -> None:
     found = flambeau.sin(flambeau.zeros(2, 0), out=flambeau.zeros(()).expand(2, 0))
     assert tuple(found.shape) == (2, 0)
+
+
+@pytest.mark.parametrize("name", ["cumsum", "cumprod"])
+@pytest.mark.parametrize(
+    ("dtype", "into"),
+    [("float32", "int64"), ("int64", "uint8"), ("float64", "float32"), ("int32", "float64")],
+)
+def test_running_sums_and_products_are_computed_in_the_dtype_of_out(name: str, dtype: str, into: str) -> None:
+    found = []
+    for library in (flambeau, torch):
+        x = library.tensor([[1.75, 2.0], [30.0, 40.5]], dtype=library.float64).to(getattr(library, dtype))
+        out = library.empty(2, 2, dtype=getattr(library, into))
+        getattr(library, name)(x, 0, out=out)
+        found.append(out.tolist())
+    assert found[0] == found[1]
+
+
+def test_a_running_sum_of_a_given_dtype_takes_no_other_out() -> None:
+    check_error(lambda t, x: t.cumsum(x, 0, dtype=t.float64, out=x.clone()), FLOATS)

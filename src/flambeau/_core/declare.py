@@ -27,6 +27,7 @@ from flambeau._core import xla
 from flambeau._core.call import Call
 from flambeau._core.device import device as Device
 from flambeau._core.gradient import Rule
+from flambeau._core.strides import by_columns
 from flambeau._core.value import CPU, META, Meta, meta_of
 
 Array = Annotated[Any, "array"]
@@ -54,16 +55,19 @@ class Out:
             `{wanted_cpp}` and `{found_cpp}` as C++ does ("float"). Without it each is taken that the result can be cast to.
         apart: whether they may share no memory with an operand. For pointwise operations they may be one of them.
         uncastable: PyTorch's TypeError for a dtype that the result cannot be cast to, where it has one of its own.
+        leads: whether the operation computes in their dtype, unless its argument `dtype` is given.
     """
 
     dtype: str | None = None
     apart: bool = False
     uncastable: str | None = None
+    leads: bool = False
 
 
 ANY = Out()
 APART = Out(apart=True)
 EXACT = Out("Expected out tensor to have dtype {wanted_cpp}, but got {found_cpp} instead")
+LEADING = Out(EXACT.dtype, leads=True)
 EXACT_APART = Out(EXACT.dtype, apart=True)
 EXACT_UNARY = Out("Found dtype {found} but expected {wanted}")
 
@@ -306,6 +310,9 @@ class Op:
         self.view: bool = options.pop("view", False)
         # Whether several elements of the view may be one element of its input.
         self.overlaps: bool = options.pop("overlaps", False)
+        # Which results are matrices that lie column by column, as LAPACK leaves them: their numbers, or a function of the
+        # arguments (a `Meta` for each tensor) giving them.
+        self.columns: Any = options.pop("columns", ())
         self.check: Any = options.pop("check", None)
         self.cost: Any = options.pop("cost", None)
         self.dtypes: Any = options.pop("dtypes", None)
@@ -422,6 +429,15 @@ class Op:
             op=self,
         )
         call.source = source
+        if self.columns:
+            columns = (
+                self.columns(*self.shape_arguments(source, inputs))
+                if callable(self.columns)
+                else self.columns
+            )
+            call.strides = tuple([
+                by_columns(meta.shape) if number in columns else None for number, meta in enumerate(results)
+            ])  # fmt: skip
         return call
 
     def compute(self, xp: Any, arguments: Sequence[Any]) -> Any:

@@ -203,6 +203,13 @@ def _public_function(
             raise TypeError(f"{public_name}() missing {len(missing)} required positional arguments: {listed}")
         if names[-1] != "out" or declared.out is None:
             return slow(op, args)
+        if declared.out.leads and isinstance(args[-1], Tensor):
+            args = tuple(
+                [
+                    args[-1].dtype if n == "dtype" and arg is None else arg
+                    for n, arg in zip(names, args, strict=True)
+                ]
+            )
         result = slow(op, args[:-1])
         if args[-1] is None:
             return result

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import KEEP, RAW, Array, Out, canonical_dim, registry
+from flambeau._core.declare import KEEP, LEADING, RAW, Array, Out, canonical_dim, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
@@ -35,7 +35,20 @@ def reverse_cumsum(xp: Any, x: Any, dim: int) -> Any:
 # -- sums and products -----------------------------------------------------------------------------
 
 
-@op("cumsum", "Tensor.cumsum", "Tensor.cumsum_", out=True, promote=integers_widen, shape=_same_shape)
+def _no_bools(name: str, input: Meta, dim: int, dtype: Any) -> None:
+    if dtype is dtypes.bool_:
+        raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for 'Bool'")
+
+
+@op(
+    "cumsum",
+    "Tensor.cumsum",
+    "Tensor.cumsum_",
+    out=LEADING,
+    dtypes=_no_bools,
+    promote=integers_widen,
+    shape=_same_shape,
+)
 def cumsum(xp: Any, input: Array, dim: int, *, dtype: Any = None) -> Array:
     """Running sums along `dim`."""
     return xp.cumsum(input, axis=dim, dtype=input.dtype) if input.ndim else input
@@ -46,7 +59,15 @@ def _(xp: Any, g: Array, dim: int) -> Array:
     return reverse_cumsum(xp, g, dim) if g.ndim else g
 
 
-@op("cumprod", "Tensor.cumprod", "Tensor.cumprod_", out=True, promote=integers_widen, shape=_same_shape)
+@op(
+    "cumprod",
+    "Tensor.cumprod",
+    "Tensor.cumprod_",
+    out=LEADING,
+    dtypes=_no_bools,
+    promote=integers_widen,
+    shape=_same_shape,
+)
 def cumprod(xp: Any, input: Array, dim: int, *, dtype: Any = None) -> Array:
     """Running products along `dim`."""
     return xp.cumprod(input, axis=dim, dtype=input.dtype) if input.ndim else input
