@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from oracle import check, check_error
 
+import flambeau
 from flambeau._core.trace import engine
 
 RNG = np.random.default_rng(0)
@@ -209,3 +211,49 @@ def test_low_rank() -> None:
         return t.svd_lowrank(x, 4)[1], t.pca_lowrank(x.mT, 4)[1]
 
     check(lambda t, x: [each.detach() for each in scenario(t, x)], normal(6, 4, dtype=np.float64))
+
+
+LAID_OUT = """
+T.linalg.inv(b)
+T.linalg.solve(s, s[:, :2])
+T.linalg.solve(s, s, left=False)
+T.linalg.solve(b, b[:, 0])
+T.linalg.solve_triangular(s, s, upper=True)
+T.linalg.cholesky(s)
+T.linalg.cholesky(s, upper=True)
+T.cholesky_solve(s, s)
+T.cholesky_inverse(s)
+T.linalg.qr(b)
+T.linalg.qr(b[..., :0])
+T.linalg.svd(b[:, :2])
+T.svd(b[:, :2])
+T.linalg.eigh(b)
+T.linalg.eig(b)
+T.linalg.lu_factor(s)
+T.linalg.householder_product(s, s[0])
+T.geqrf(s)
+T.linalg.inv(s) * 2
+"""
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+@pytest.mark.parametrize("expression", LAID_OUT.strip().splitlines())
+def test_matrices_lie_column_by_column(expression, requires_grad):
+    found = []
+    for library in (flambeau, torch):
+        s = library.eye(3) * 4 + library.ones(3, 3)
+        s.requires_grad_(requires_grad and "geqrf" not in expression)
+        scope = {"T": library, "s": s, "b": library.stack([s, s * 2])}
+        for _ in range(2):
+            results = eval(expression, scope)
+            results = results if isinstance(results, tuple) else (results,)
+            found.append([(result.stride(), result.is_contiguous()) for result in results])
+    assert all(each == found[0] for each in found)
+
+
+def test_a_matrix_that_lies_by_columns_has_no_flat_view():
+    found = flambeau.linalg.inv(flambeau.eye(3))
+    with pytest.raises(RuntimeError, match="view size is not compatible"):
+        found.view(-1)
+    assert found.mT.is_contiguous()
+    assert found.reshape(-1).tolist() == flambeau.eye(3).reshape(-1).tolist()

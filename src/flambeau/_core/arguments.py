@@ -100,6 +100,8 @@ def apply_slowly(op: Op, args: Sequence[Any]) -> Any:
                     break
     else:
         result = tuple(result)
+    if op.columns:
+        stride_rules.laid_out(call, result)
     return result if plain else _in_subclass(result, tensors)
 
 

@@ -37,7 +37,7 @@ class Call:
 
     __slots__ = (
         "cost", "device", "dual", "executable", "id", "inputs", "name", "nbytes", "node_kinds", "numbers", "op", "results",
-        "run", "source", "stable", "values",
+        "run", "source", "stable", "strides", "values",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +67,8 @@ class Call:
         self.cost = cost if cost is not None else sum(m.numel for m in inputs) + sum(m.numel for m in results)
         self.executable: Any = None
         self.source: Any = None
+        # Of results that do not lie row by row; None for one that does. Empty: all do.
+        self.strides: tuple[Sequence[int] | None, ...] = ()
         self.stable: str | None = None  # set for calls that are not of an operation
         self.node_kinds: dict[tuple[bool, ...], Any] = {}  # by which inputs want gradients
         self.values: dict[Any, Any] = {}  # derived calls: gradients, scatters, strides

@@ -26,7 +26,7 @@ plain_types: set[type] = {Tensor}
 _SCOPE: dict[str, Any] = {
     "_local": local, "_modes": modes, "_run_call": run_call, "_as_view": as_view,
     "_run1": run_fast(1), "_run2": run_fast(2), "_run3": run_fast(3),
-    "_preserved": stride_rules.preserved, "_all": all, "_plain": plain_types, "_typed": typed,
+    "_preserved": stride_rules.preserved, "_laid_out": stride_rules.laid_out, "_all": all, "_plain": plain_types, "_typed": typed,
     "_check_arguments": check_arguments, "_int": int, "_bool": bool, "_str": str, "_float": float, "_tuple": tuple,
     "_simple": frozenset({int, bool, float, str, type(None)}),
     "__name__": __name__,  # made functions are flambeau's own when the user's line is looked for
@@ -177,9 +177,14 @@ class _Branches:
         if declared.check is not None:
             lines.append(f"    _op.check(*_check_arguments(_op, ({', '.join(self.names)},), {values}))")
         if declared.many_outputs or declared.outputs is not None:
-            lines.append(f"    return _tuple(_run_call(_c, {names}, {given}, {values}))")
+            several = f"_tuple(_run_call(_c, {names}, {given}, {values}))"
+            lines.append(
+                f"    return _laid_out(_c, {several})" if declared.columns else f"    return {several}"
+            )
         elif declared.view:
             lines.append(f"    return _as_view(_c, {tensors[0]}, {run}, {given})")
+        elif declared.columns:
+            lines.append(f"    return _laid_out(_c, {run})")
         elif declared.pointwise:
             strided = " or ".join(f"{name}._stride is not None" for name in tensors)
             lines += [

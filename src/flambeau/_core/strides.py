@@ -21,6 +21,23 @@ def channels_last_strides(shape: Sizes) -> Sizes:
     return tuple(strides)
 
 
+def by_columns(shape: Sizes) -> Sizes:
+    """Strides of matrices that lie column by column; fewer than two dimensions have no other order."""
+    if len(shape) < 2:
+        return contiguous_strides(shape)
+    *lead, columns, rows = contiguous_strides((*shape[:-2], shape[-1], shape[-2]))
+    return (*lead, rows, columns)
+
+
+def laid_out(call: Any, results: Any) -> Any:
+    """The results (one tensor or several) with the strides that the call says they have."""
+    for result, stride in zip(
+        (results,) if isinstance(results, Tensor) else results, call.strides, strict=True
+    ):
+        result._stride = stride
+    return results
+
+
 def is_contiguous(shape: Sizes, stride: Sizes | None, memory_format: Any = dtypes.contiguous_format) -> bool:
     """Whether elements lie in the order of `memory_format`; dimensions of size 1 may have any stride."""
     if memory_format in (dtypes.channels_last, dtypes.channels_last_3d):

@@ -50,7 +50,7 @@ def _qr_shape(A: Meta, mode: str) -> list[Meta]:
     return [A.with_shape((0,) if mode == "r" else (*lead, m, k)), A.with_shape((*lead, k, n))]
 
 
-@op(shape=_qr_shape, outputs=("Q", "R"), cost=_cubed, node="LinalgQrBackward")
+@op(shape=_qr_shape, outputs=("Q", "R"), columns=(0, 1), cost=_cubed, node="LinalgQrBackward")
 def qr_op(xp: Any, A: Array, mode: str) -> tuple[Array, Array]:
     """An orthonormal and an upper triangular factor."""
     if mode == "r":
@@ -134,7 +134,7 @@ def _svd_shape(A: Meta, full: bool) -> list[Meta]:
     ]
 
 
-@op(shape=_svd_shape, outputs=("U", "S", "Vh"), cost=_cubed, node="LinalgSvdBackward")
+@op(shape=_svd_shape, outputs=("U", "S", "Vh"), columns=(0, 2), cost=_cubed, node="LinalgSvdBackward")
 def svd_op(xp: Any, A: Array, full: bool) -> tuple[Array, Array, Array]:
     """Singular vectors and values."""
     if 0 in A.shape[-2:]:
@@ -233,7 +233,7 @@ def _eigh_shape(A: Meta, uplo: str) -> list[Meta]:
     return [real_meta(A, A.shape[:-1]), A]
 
 
-@op(shape=_eigh_shape, outputs=("values", "vectors"), cost=_cubed, node="LinalgEighBackward")
+@op(shape=_eigh_shape, outputs=("values", "vectors"), columns=(1,), cost=_cubed, node="LinalgEighBackward")
 def eigh_op(xp: Any, A: Array, uplo: str) -> tuple[Array, Array]:
     """Eigenvalues, rising, and eigenvectors."""
     if A.shape[-1] == 0:
@@ -301,6 +301,7 @@ def _check_known_finite(A: Value) -> None:
     shape=_eig_shape,
     check=_check_finite,
     outputs=("values", "vectors"),
+    columns=(1,),
     cost=_cubed,
     node="LinalgEigBackward",
 )
@@ -345,7 +346,13 @@ def _lu_shape(A: Meta) -> list[Meta]:
     return [A, meta_of((*lead, min(A.shape[-2:])), dtypes.int32, A.device), info_meta(A, lead)]
 
 
-@op(shape=_lu_shape, outputs=("LU", "pivots", "info"), cost=_cubed, node="LinalgLuFactorExBackward")
+@op(
+    shape=_lu_shape,
+    outputs=("LU", "pivots", "info"),
+    columns=(0,),
+    cost=_cubed,
+    node="LinalgLuFactorExBackward",
+)
 def lu_op(xp: Any, A: Array) -> tuple[Array, Array, Array]:
     """L and U in one matrix, the pivots, and which pivot is zero. Its gradient is JAX's."""
     return lapack.lu(xp, A)
@@ -510,7 +517,7 @@ def _householder_shape(A: Meta, tau: Meta) -> tuple[int, ...]:
 
 @op(
     "linalg.householder_product", "orgqr", "Tensor.orgqr", out=True, shape=_householder_shape, cost=_cubed,
-    node="LinalgHouseholderProductBackward",
+    columns=(0,), node="LinalgHouseholderProductBackward",
 )  # fmt: skip
 def householder_product(xp: Any, A: Array, tau: Array) -> Array:
     """The first columns of a product of reflections, such as Q from `geqrf`."""
@@ -541,7 +548,7 @@ def _geqrf_shape(A: Meta) -> list[Meta]:
     return [A, A.with_shape((*A.shape[:-2], min(A.shape[-2:])))]
 
 
-@op(shape=_geqrf_shape, outputs=("a", "tau"), cost=_cubed, differentiable=False)
+@op(shape=_geqrf_shape, outputs=("a", "tau"), columns=(0,), cost=_cubed, differentiable=False)
 def geqrf_op(xp: Any, A: Array) -> tuple[Array, Array]:
     """R and the reflections that lead to it."""
     return lapack.geqrf(xp, A)

@@ -54,7 +54,7 @@ def _inverse_shape(A: Meta) -> list[Meta]:
     return [A, info_meta(A, A.shape[:-2])]
 
 
-@op(shape=_inverse_shape, outputs=("inverse", "info"), cost=_cubed, node="LinalgInvExBackward")
+@op(shape=_inverse_shape, outputs=("inverse", "info"), columns=(0,), cost=_cubed, node="LinalgInvExBackward")
 def inverse_op(xp: Any, A: Array) -> tuple[Array, Array]:
     """The inverses, and which pivot of each is zero."""
     return lapack.inverse(xp, A)
@@ -137,7 +137,13 @@ def _solve_shape(A: Meta, B: Meta, left: bool) -> list[Meta]:
     return [B.with_shape((*lead, *own)), info_meta(A, A.shape[:-2])]
 
 
-@op(shape=_solve_shape, outputs=("result", "info"), cost=_cubed, node="LinalgSolveExBackward")
+@op(
+    shape=_solve_shape,
+    outputs=("result", "info"),
+    columns=lambda A, B, left: (0,) if left else (),
+    cost=_cubed,
+    node="LinalgSolveExBackward",
+)
 def solve_op(xp: Any, A: Array, B: Array, left: bool) -> tuple[Array, Array]:
     """The solutions X of `A X = B` (or `X A = B`), and which pivot is zero."""
     if is_vector(A, B):
@@ -201,7 +207,7 @@ def _triangle(xp: Any, a: Array, upper: bool, unit: bool) -> Array:
 
 @op(
     "linalg.solve_triangular", out=Out("expected scalar type {wanted} but found {found}"), cost=_cubed,
-    node="LinalgSolveTriangularBackward",
+    columns=lambda A, B, upper, left, unit: (0,) if left else (), node="LinalgSolveTriangularBackward",
     shape=lambda A, B, upper, left, unit: _triangular_shape(A, B, upper=upper, left=left, unitriangular=unit),
 )  # fmt: skip
 def solve_triangular(
@@ -263,7 +269,13 @@ def _cholesky_shape(A: Meta, name: str, upper: bool) -> list[Meta]:
     return [A, info_meta(A, A.shape[:-2])]
 
 
-@op(shape=_cholesky_shape, outputs=("L", "info"), cost=_cubed, node="LinalgCholeskyExBackward")
+@op(
+    shape=_cholesky_shape,
+    outputs=("L", "info"),
+    columns=lambda A, name, upper: () if upper else (0,),
+    cost=_cubed,
+    node="LinalgCholeskyExBackward",
+)
 def cholesky_op(xp: Any, A: Array, name: str, upper: bool) -> tuple[Array, Array]:
     """The lower factors, and at which leading minor each fails; `upper` looks at the triangle above only."""
     return lapack.cholesky(xp, adjoint(xp, A) if upper else A)
@@ -368,7 +380,14 @@ def _factor_gradient(xp: Any, common: Array, L: Array, upper: bool) -> Array:
     return -(L @ common) if upper else -(common @ L)
 
 
-@op("cholesky_solve", "Tensor.cholesky_solve", out=True, shape=_cholesky_solve_shape, cost=_cubed)
+@op(
+    "cholesky_solve",
+    "Tensor.cholesky_solve",
+    out=True,
+    shape=_cholesky_solve_shape,
+    columns=(0,),
+    cost=_cubed,
+)
 def cholesky_solve(xp: Any, B: Array, L: Array, upper: bool = False) -> Array:
     """The solution of `A X = B` from Cholesky's factor of A."""
     return _solved_by_factor(xp, B, L, upper)
@@ -385,7 +404,14 @@ def _cholesky_inverse_shape(L: Meta, upper: bool) -> tuple[int, ...]:
     return L.shape
 
 
-@op("cholesky_inverse", "Tensor.cholesky_inverse", out=True, shape=_cholesky_inverse_shape, cost=_cubed)
+@op(
+    "cholesky_inverse",
+    "Tensor.cholesky_inverse",
+    out=True,
+    shape=_cholesky_inverse_shape,
+    columns=(0,),
+    cost=_cubed,
+)
 def cholesky_inverse(xp: Any, L: Array, upper: bool = False) -> Array:
     """The inverse of A from Cholesky's factor of A."""
     return _solved_by_factor(xp, xp.broadcast_to(xp.eye(L.shape[-1], dtype=L.dtype), L.shape), L, upper)

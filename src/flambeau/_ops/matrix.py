@@ -278,7 +278,13 @@ def _pseudoinverse(xp: Any, A: Array, rcond: float) -> tuple[Array, Array, Array
     return (adjoint(xp, vh) * inverse[..., None, :]) @ adjoint(xp, u), kept.sum(-1), s
 
 
-@op(shape=_lstsq_shape, outputs=("solution", "rank", "values"), cost=_cubed, node="LinalgLstsqBackward")
+@op(
+    shape=_lstsq_shape,
+    outputs=("solution", "rank", "values"),
+    columns=(0,),
+    cost=_cubed,
+    node="LinalgLstsqBackward",
+)
 def lstsq_op(xp: Any, A: Array, B: Array, rcond: float) -> tuple[Array, Array, Array]:
     """Least-squares solutions of least norm, ranks, and singular values."""
     found, rank, values = _pseudoinverse(xp, A, rcond)

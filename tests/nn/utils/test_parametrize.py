@@ -230,6 +230,7 @@ def test_orthogonal(torch, log):
                 log(
                     layer,
                     list(layer.state_dict()),
+                    [tensor.stride() for tensor in layer.state_dict().values()],
                     (small.mT @ small).diagonal() if shape[0] == shape[1] else 0,
                 )
                 if map != "householder" or shape[0] == shape[1]:
