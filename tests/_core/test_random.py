@@ -422,3 +422,11 @@ def test_what_is_refused_is_refused_in_the_same_words(name, arguments, expected)
     with pytest.raises(refusal.type) as found:
         getattr(Generator(), name)(*arguments)
     assert str(found.value).startswith(str(refusal.value))
+
+
+def test_a_diverted_generator_goes_on_where_it_was():
+    generator, twin = Generator().manual_seed(3), Generator().manual_seed(3)
+    generator.normal(5), twin.normal(5)
+    with generator.diverted(7):
+        np.testing.assert_array_equal(generator.uniform(4), Generator().manual_seed(7).uniform(4))
+    np.testing.assert_array_equal(generator.normal(5), twin.normal(5))

@@ -140,6 +140,17 @@ class Stream:
         """A second Generator that goes on from the same state."""
         return type(self)(self.device).set_state_bytes(self.state_bytes())
 
+    @contextmanager
+    def diverted(self, seed: int) -> Iterator[None]:
+        """What is drawn inside comes from the stream of `seed`; afterwards this one goes on where it was."""
+        with self._lock:
+            state = self.state_bytes()
+            self.manual_seed(seed)
+            try:
+                yield
+            finally:
+                self.set_state_bytes(state)
+
     # Raws
 
     def raws(self, count: int) -> Array:

@@ -267,15 +267,14 @@ class Engine:
 
 engine = Engine()
 
-_package = __name__.rpartition("._core")[0]
+_NOT_USERS = (__name__.partition(".")[0], "jax")
 
 
 def user_line() -> tuple[CodeType, int] | None:
-    """The code and instruction of the nearest caller outside flambeau; never a frame, which would keep locals alive."""
+    """The code and instruction of the nearest caller outside flambeau and JAX; no frame, which would keep locals alive."""
     frame = sys._getframe(1)
     while frame is not None:
-        name = frame.f_globals.get("__name__", "")
-        if not (name == _package or name.startswith(_package + ".")):
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in _NOT_USERS:
             return frame.f_code, frame.f_lasti
         frame = frame.f_back  # type: ignore[assignment]
     return None

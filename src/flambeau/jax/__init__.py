@@ -7,9 +7,10 @@ tensor([4., 9.])
 """
 
 from flambeau.jax._arrays import from_jax
+from flambeau.jax._function import Pure, PureModule, function
 from flambeau.jax._pytree import register as _register
 from flambeau.jax._wrap import Wrapped, wrap
 
-__all__ = ["Wrapped", "from_jax", "wrap"]
+__all__ = ["Pure", "PureModule", "Wrapped", "from_jax", "function", "wrap"]
 
 _register()
