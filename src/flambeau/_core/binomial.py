@@ -29,7 +29,7 @@ def binomial_counts(counts: Array, probs: Array, uniform: Uniform) -> Array:
         odds = rare / (one - rare)
         mode = np.floor((counts + one) * rare)
     columns = [counts, probs, rare, mean, variance, odds, mode]
-    trials = zip(*[each.astype(np.float64).ravel().tolist() for each in columns], strict=True)
+    trials: Any = zip(*[each.astype(np.float64).ravel().tolist() for each in columns], strict=True)
     values = [_count(*trial, uniform) for trial in trials]
     return np.array(values, np.float64).reshape(counts.shape)
 

@@ -8,7 +8,6 @@ from typing import Any
 from flambeau._core.size import Size
 from flambeau._core.tensor import Tensor
 from flambeau.distributions.utils import (
-    Number,
     broadcast_all,
     lazy_property,
     logits_to_probs,
@@ -31,7 +30,7 @@ class ProbsOrLogits:
         name, given = ("logits", logits) if probs is None else ("probs", probs)
         (self._param,) = broadcast_all(given)
         setattr(self, name, self._param)
-        return Size() if isinstance(given, Number) else self._param.size()
+        return self._param.size()
 
     def _expanded_probabilities(self, shape: Sequence[int]) -> dict[str, Any]:
         """The attributes of a copy whose parameter has this shape."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,6 @@ from flambeau._core.dtype import finfo, int64
 from flambeau._core.size import Size
 from flambeau._core.tensor import Tensor
 from flambeau._ops.choice import clamp
-from flambeau._ops.factory import full
 from flambeau._ops.random_sample import multinomial
 from flambeau._ops.ranges import arange
 from flambeau._ops.shape import broadcast_tensors
@@ -69,7 +69,7 @@ class Categorical(ProbsOrLogits, Distribution):
 
     @property
     def mean(self) -> Tensor:
-        return self._nan()
+        return self._full(math.nan, self.probs)
 
     @property
     def mode(self) -> Tensor:
@@ -77,11 +77,7 @@ class Categorical(ProbsOrLogits, Distribution):
 
     @property
     def variance(self) -> Tensor:
-        return self._nan()
-
-    def _nan(self) -> Tensor:
-        shape = self._extended_shape()
-        return full(shape, float("nan"), dtype=self.probs.dtype, device=self.probs.device)
+        return self._full(math.nan, self.probs)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         rows = self.probs.reshape(-1, self._num_events)

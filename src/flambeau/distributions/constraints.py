@@ -252,7 +252,7 @@ class _Stack(Constraint):
     def check(self, value: Any) -> Any:
         assert -value.dim() <= self.dim < value.dim()
         slices = [value.select(self.dim, i) for i in range(value.size(self.dim))]
-        checks = [constraint.check(each) for each, constraint in zip(slices, self.cseq, strict=True)]
+        checks = [constraint.check(each) for each, constraint in zip(slices, self.cseq, strict=False)]
         return stack_tensors(checks, self.dim)
 
 

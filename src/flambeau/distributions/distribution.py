@@ -10,6 +10,7 @@ from flambeau._core.modes import no_grad
 from flambeau._core.size import Size
 from flambeau._core.tensor import Tensor
 from flambeau._ops.elementary import exp
+from flambeau._ops.factory import full
 from flambeau.distributions import constraints
 from flambeau.distributions.constraints import Constraint
 from flambeau.distributions.utils import lazy_property
@@ -229,6 +230,15 @@ class Distribution:
         Distribution.__init__(new, Size(batch_shape), event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
+
+    def _with_batch(self, cls: type[Any], instance: Any, batch_shape: Sequence[int], *names: str) -> Any:
+        """The same where these attributes have the shape of the batch, and there are no others."""
+        parts = {name: vars(self)[name].expand(batch_shape) for name in names}
+        return self._expanded(cls, instance, batch_shape, parts)
+
+    def _full(self, value: float, like: Tensor) -> Tensor:
+        """The same number for each variable."""
+        return full(self._extended_shape(), value, dtype=like.dtype, device=like.device)
 
     def __repr__(self) -> str:
         given = [name for name in self.arg_constraints if name in vars(self)]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from flambeau._core.dtype import finfo
-from flambeau._core.size import Size
 from flambeau._core.tensor import Tensor
 from flambeau._ops.elementary import log
 from flambeau._ops.functions_of_two import xlogy
@@ -14,7 +13,7 @@ from flambeau._ops.gamma_sample import _standard_gamma
 from flambeau._ops.special import digamma, gammainc, lgamma
 from flambeau.distributions import constraints
 from flambeau.distributions.exp_family import ExponentialFamily
-from flambeau.distributions.utils import Number, broadcast_all
+from flambeau.distributions.utils import broadcast_all
 
 __all__ = ["Gamma"]
 
@@ -39,15 +38,10 @@ class Gamma(ExponentialFamily):
         self, concentration: Tensor | float, rate: Tensor | float, validate_args: bool | None = None
     ) -> None:
         self.concentration, self.rate = broadcast_all(concentration, rate)
-        single = isinstance(concentration, Number) and isinstance(rate, Number)
-        super().__init__(Size() if single else self.concentration.size(), validate_args=validate_args)
+        super().__init__(self.concentration.size(), validate_args=validate_args)
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
-        parts = {
-            "concentration": self.concentration.expand(batch_shape),
-            "rate": self.rate.expand(batch_shape),
-        }
-        return self._expanded(Gamma, _instance, batch_shape, parts)
+        return self._with_batch(Gamma, _instance, batch_shape, "concentration", "rate")
 
     @property
     def mean(self) -> Tensor:

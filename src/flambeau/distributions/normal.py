@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from flambeau._core.modes import no_grad
-from flambeau._core.size import Size
 from flambeau._core.tensor import Tensor
 from flambeau._ops.elementary import log
 from flambeau._ops.random_sample import normal
 from flambeau._ops.special import erf, erfinv
 from flambeau.distributions import constraints
 from flambeau.distributions.exp_family import ExponentialFamily
-from flambeau.distributions.utils import Number, _standard_normal, broadcast_all
+from flambeau.distributions.utils import _standard_normal, broadcast_all
 
 __all__ = ["Normal"]
 
@@ -37,12 +36,10 @@ class Normal(ExponentialFamily):
 
     def __init__(self, loc: Tensor | float, scale: Tensor | float, validate_args: bool | None = None) -> None:
         self.loc, self.scale = broadcast_all(loc, scale)
-        single = isinstance(loc, Number) and isinstance(scale, Number)
-        super().__init__(Size() if single else self.loc.size(), validate_args=validate_args)
+        super().__init__(self.loc.size(), validate_args=validate_args)
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
-        parts = {"loc": self.loc.expand(batch_shape), "scale": self.scale.expand(batch_shape)}
-        return self._expanded(Normal, _instance, batch_shape, parts)
+        return self._with_batch(Normal, _instance, batch_shape, "loc", "scale")
 
     @property
     def mean(self) -> Tensor:

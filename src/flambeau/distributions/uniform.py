@@ -6,14 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from flambeau._core.size import Size
 from flambeau._core.tensor import Tensor
 from flambeau._ops.elementary import log
 from flambeau._ops.random_new import rand
 from flambeau.distributions import constraints
 from flambeau.distributions.constraints import Constraint
 from flambeau.distributions.distribution import Distribution
-from flambeau.distributions.utils import Number, broadcast_all
+from flambeau.distributions.utils import broadcast_all
 
 __all__ = ["Uniform"]
 
@@ -37,12 +36,10 @@ class Uniform(Distribution):
 
     def __init__(self, low: Tensor | float, high: Tensor | float, validate_args: bool | None = None) -> None:
         self.low, self.high = broadcast_all(low, high)
-        single = isinstance(low, Number) and isinstance(high, Number)
-        super().__init__(Size() if single else self.low.size(), validate_args=validate_args)
+        super().__init__(self.low.size(), validate_args=validate_args)
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
-        parts = {"low": self.low.expand(batch_shape), "high": self.high.expand(batch_shape)}
-        return self._expanded(Uniform, _instance, batch_shape, parts)
+        return self._with_batch(Uniform, _instance, batch_shape, "low", "high")
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Constraint:
