@@ -172,3 +172,25 @@ def test_allow_mutation_on_saved_tensors(torch, log):
 def test_nodes_are_of_class_node(torch, log):
     x = leaf(torch, 1.0)
     log(isinstance((x * 2).grad_fn, graph(torch).Node))
+
+
+@compared
+def test_history_of_what_hooks_hand_back_is_that_of_what_was_saved(torch, log):
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            log(x.requires_grad, x.is_leaf)
+            return g * 3 * x**2
+
+    x = torch.tensor([0.5, 2.0], requires_grad=True)
+    for function in (Cube.apply, lambda x: x**3, lambda x: Cube.apply(x * 1)):
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t.detach().clone(), lambda t: t):
+            y = function(x)
+        (first,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+        log(first, torch.autograd.grad(first.sum(), x)[0])

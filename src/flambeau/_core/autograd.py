@@ -234,10 +234,9 @@ class OpNode(Node):
         else:
             from flambeau._core.tape import run_call
 
-            tensors = [item if isinstance(item, Tensor) else None for item in saved]
-            if any(t is None for t in tensors):
-                tensors = self._as_tensors(saved)  # type: ignore[assignment]
-            found = run_call(call, [*given, *tensors], self.numbers)  # type: ignore[list-item]
+            # What hooks hand back is data: its history is that of the tensor that was saved.
+            tensors = self._as_tensors([_value_of(item) for item in saved])
+            found = run_call(call, [*given, *tensors], self.numbers)
         gradients = iter(found)
         return [next(gradients) if need else None for need in self.kind.needs]
 

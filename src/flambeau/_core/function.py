@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flambeau._core.autograd import FREED, Node, edge_of, rewritten, zeros_value
+from flambeau._core.autograd import FREED, Node, attach, edge_of, rewritten, zeros_value
 from flambeau._core.inplace import rebase
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
@@ -60,9 +60,7 @@ class _Saved:
         self.unpack: Callable[[Any], Tensor] | None = None
         self.tensor = tensor if self.output is None else None
         # Where it came from when it was saved: a write in place gives it another history.
-        self.made_by = (
-            None if tensor._node is None or self.output is not None else (tensor._node, tensor._index)
-        )
+        self.made_by = edge_of(tensor) if tensor.requires_grad and self.output is None else None
         self.value: Value | None = tensor._read()
         if modes.saved_hooks:
             pack, self.unpack = modes.saved_hooks[-1]
@@ -70,7 +68,8 @@ class _Saved:
 
     def restore(self, node: FunctionNode) -> Tensor:
         if self.unpack is not None:
-            return self.unpack(self.packed)
+            # What hooks hand back is data: its history is that of the tensor that was saved.
+            return self._with_history(node, self.unpack(self.packed)._read())
         if self.storage.version != self.version and modes.mutation_allowed:
             return self._as_it_was(node)
         if self.storage.version != self.version:
@@ -80,10 +79,13 @@ class _Saved:
         return self.tensor if self.tensor is not None else self._as_it_was(node)
 
     def _as_it_was(self, node: FunctionNode) -> Tensor:
-        result = Tensor._of(self.value)  # type: ignore[arg-type]
+        return self._with_history(node, self.value)  # type: ignore[arg-type]
+
+    def _with_history(self, node: FunctionNode, value: Value) -> Tensor:
+        result = Tensor._of(value)
         place = (node, self.output) if self.output is not None else self.made_by
-        if place is not None:
-            result._set_history(*place)
+        if place is not None and result._meta.tracked:
+            attach(result, place)
         return result
 
 
