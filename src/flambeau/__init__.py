@@ -61,17 +61,27 @@ from math import e, inf, nan, pi  # noqa: E402
 
 with _resting():
     from flambeau import (
+        _C,
+        amp,
         autograd,
         backends,
+        compiler,
         cuda,
+        distributed,
         distributions,
         fft,
         functional,
+        futures,
+        fx,
+        hub,
         inspect,
         jax,
+        jit,
+        library,
         linalg,
         masked,
         nn,
+        ops,
         optim,
         random,
         return_types,
@@ -80,6 +90,7 @@ with _resting():
         special,
         utils,
     )
+from flambeau.amp.autocast_mode import autocast  # noqa: E402
 from flambeau.as_torch import as_torch, install_as_torch  # noqa: E402
 from flambeau.random import (  # noqa: E402
     get_rng_state,

@@ -63,6 +63,7 @@ from math import e as e
 from math import inf as inf
 from math import nan as nan
 from math import pi as pi
+from flambeau.amp.autocast_mode import autocast as autocast
 from flambeau.as_torch import as_torch as as_torch
 from flambeau.as_torch import install_as_torch as install_as_torch
 from flambeau.random import get_rng_state as get_rng_state

@@ -24,6 +24,7 @@ class Modes(threading.local):
         self.mutation_allowed = (
             False  # what was saved may be written to: values never change, so nothing is spoilt
         )
+        self.autocast: dict[str, Any] | None = None  # device types under `autocast`, with the dtype of each
         self.overrides_off = False  # no `__torch_function__` is called
         self.saved_hooks: list[tuple[Any, Any]] = []
         self.watched = False  # nodes have more to do when they are made: anomaly mode or `saved_hooks`

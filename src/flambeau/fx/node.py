@@ -1,0 +1,13 @@
+"""`Node` of `torch.fx`, for `isinstance`; none is made yet."""
+
+from collections.abc import Callable
+from typing import Any
+
+Target = Callable[..., Any] | str
+
+
+class Node:
+    """Raises NotImplementedError when made: flambeau cannot trace programs into graphs yet."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError("flambeau cannot trace programs into torch.fx graphs yet")
