@@ -29,12 +29,13 @@ def binomial_counts(counts: Array, probs: Array, uniform: Uniform) -> Array:
         odds = rare / (one - rare)
         mode = np.floor((counts + one) * rare)
     columns = [counts, probs, rare, mean, variance, odds, mode]
-    trials: Any = zip(*[each.astype(np.float64).ravel().tolist() for each in columns], strict=True)
-    values = [_count(*trial, uniform) for trial in trials]
+    trials = zip(*[each.astype(np.float64).ravel().tolist() for each in columns], strict=True)
+    values = [_count(uniform, *trial) for trial in trials]
     return np.array(values, np.float64).reshape(counts.shape)
 
 
 def _count(
+    uniform: Uniform,
     count: float,
     prob: float,
     rare: float,
@@ -42,7 +43,6 @@ def _count(
     variance: float,
     odds: float,
     mode: float,
-    uniform: Uniform,
 ) -> float:
     if count <= 0 or prob <= 0:
         return 0.0

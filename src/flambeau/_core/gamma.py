@@ -31,6 +31,8 @@ def gamma_values(shapes: Array, uniform: Callable[[], float], normal: Callable[[
 def _value(d: float, power: float, uniform: Callable[[], float], normal: Callable[[], float]) -> float:
     if math.isinf(power):  # a shape of zero
         return 0.0
+    if not d > 0:  # a shape below zero
+        return math.nan
     factor = (1.0 - uniform()) ** power if power else 1.0
     c = 1.0 / math.sqrt(9.0 * d)
     while True:

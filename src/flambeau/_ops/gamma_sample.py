@@ -6,6 +6,7 @@ the cumulative distribution by the parameter, over the density. Source: Figurnov
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,20 +19,40 @@ from flambeau._core.dispatch import function, op
 from flambeau._core.modes import modes
 from flambeau._core.random import Generator
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import meta_of
+from flambeau._core.value import Meta, meta_of
 from flambeau._ops.construct import finished
 from flambeau._ops.random import Shape, Values, drawn, generator_for, in_batch, with_history
 
+
+def differentiable_once(name: str) -> Callable[[Any], Any]:
+    """For a function of arrays whose gradient raises, as PyTorch's does: nobody has written it."""
+
+    def wrap(function: Any) -> Any:
+        once = jax.custom_jvp(function)
+
+        @once.defjvp
+        def _(primals: Any, tangents: Any) -> Any:
+            raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
+
+        return once
+
+    return wrap
+
+
 # -- gamma -----------------------------------------------------------------------------------------
+
+
+@differentiable_once("_standard_gamma_grad")
+def _gamma_slope(shape: Any, value: Any) -> Any:
+    jnp = jax.numpy
+    # At zero, where samples of small shapes underflow, it does not move.
+    return jnp.where(value > 0, jax.lax.random_gamma_grad(shape, jnp.where(value > 0, value, 1)), 0)
 
 
 @op("_standard_gamma_grad", shape=same)
 def _standard_gamma_grad(input: Array, output: Array) -> Array:
     """How a gamma distributed sample `output` of rate one moves with its shape `input`."""
-    jnp = jax.numpy
-    # At zero, where samples of small shapes underflow, it does not move.
-    moving = jax.lax.random_gamma_grad(input, jnp.where(output > 0, output, 1))
-    return jnp.where(output > 0, moving, 0)
+    return _gamma_slope(input, output)
 
 
 @op(promote=RAW, shape=lambda input, values: values, node="StandardGammaBackward0")
@@ -48,18 +69,30 @@ def _(xp: Any, g: Array, input: Array, output: Array) -> Array:
 @function("_standard_gamma")
 def _standard_gamma(input: Tensor, generator: Generator | None = None) -> Tensor:
     """A gamma distributed number of rate one for each shape in `input`."""
-    meta = input._meta
+    meta = _meta_of("_standard_gamma", "input", input)
     source = generator_for(generator, meta.device, "_standard_gamma")
 
     def draw(batch: Shape) -> Values:
         shapes = in_batch(input._host_array(), batch)
-        found: Values = np.maximum(source.gamma(shapes).astype(shapes.dtype), _smallest(shapes.dtype))
+        found: Values = np.fmax(source.gamma(shapes).astype(shapes.dtype), _smallest(shapes.dtype))
         return found
 
     result = drawn(draw, meta)
     if modes.grad and input.requires_grad:
         return drawn_gamma(input, result)  # type: ignore[no-any-return]
     return finished(result)
+
+
+def _meta_of(name: str, argument: str, given: Any, position: int = 1) -> Meta:
+    if not isinstance(given, Tensor):
+        kind = type(given).__name__
+        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {kind}")
+    return given._meta
+
+
+def _check_wide(kernel: str, meta: Meta) -> None:
+    if meta.dtype not in (dtypes.float32, dtypes.float64):
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{meta.dtype.scalar_type}'")
 
 
 def _smallest(dtype: Any) -> Any:
@@ -70,19 +103,24 @@ def _smallest(dtype: Any) -> Any:
 # -- Dirichlet -------------------------------------------------------------------------------------
 
 
+@differentiable_once("_dirichlet_grad")
+def _dirichlet_slope(x: Any, alpha: Any, beta: Any) -> Any:
+    jnp = jax.numpy
+    inside = (x > 0) & (x < 1)
+    x = jnp.where(inside, x, 0.5)
+    moving = jnp.where(x <= 0.5, _moving_up(x, alpha, beta), _moving_down(x, alpha, beta))
+    return jnp.where(inside, moving * x, 0)
+
+
 @op("_dirichlet_grad", shape=same)
 def _dirichlet_grad(x: Array, alpha: Array, total: Array) -> Array:
     """How a Dirichlet distributed `x` moves with its own concentration `alpha`, over `1 - x`.
 
     One part of such a sample is beta distributed, with what is left of the concentrations' `total` against it.
     """
-    jnp = jax.numpy
-    found_dtype, wide = x.dtype, jnp.float64
-    x, alpha, beta = x.astype(wide), alpha.astype(wide), (total - alpha).astype(wide)
-    inside = (x > 0) & (x < 1)
-    x = jnp.where(inside, x, 0.5)
-    moving = jnp.where(x <= 0.5, _moving_up(x, alpha, beta), _moving_down(x, alpha, beta))
-    return jnp.where(inside, moving * x, 0).astype(found_dtype)
+    wide = jax.numpy.float64
+    alpha, beta = alpha.astype(wide), total.astype(wide) - alpha.astype(wide)
+    return _dirichlet_slope(x.astype(wide), alpha, beta).astype(x.dtype)
 
 
 def _moving_up(x: Any, a: Any, b: Any) -> Any:
@@ -139,11 +177,13 @@ def _(xp: Any, g: Array, input: Array, output: Array) -> Array:
 @function("_sample_dirichlet")
 def _sample_dirichlet(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Numbers that sum to one along the last dimension, from a Dirichlet distribution with these concentrations."""
-    meta = input._meta
+    meta = _meta_of("_sample_dirichlet", "input", input)
+    _check_wide("dirichlet", meta)
     source = generator_for(generator, meta.device, "_sample_dirichlet")
 
     def draw(batch: Shape) -> Values:
         weights = source.gamma(in_batch(input._host_array(), batch).astype(np.float64))
+        weights = np.fmax(weights, _smallest(weights.dtype))
         values = (weights / weights.sum(-1, keepdims=True)).astype(meta.np)
         one = values.dtype.type(1)
         found: Values = np.clip(values, _smallest(values.dtype), np.nextafter(one, values.dtype.type(0)))
@@ -161,8 +201,17 @@ def _sample_dirichlet(input: Tensor, generator: Generator | None = None) -> Tens
 @function("binomial")
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
     """How many of `count` trials succeed with probability `prob`, both floating and of shapes that broadcast."""
-    shape = broadcast_shapes(count._meta.shape, prob._meta.shape)
-    meta = meta_of(shape, count._meta.dtype, count._meta.device)
+    counted, likely = _meta_of("binomial", "count", count), _meta_of("binomial", "prob", prob, 2)
+    for argument, each in (("count", counted), ("prob", likely)):
+        if not each.dtype.is_floating_point:
+            found = each.dtype.scalar_type
+            raise ValueError(f"binomial only supports floating-point dtypes for {argument}, got: {found}")
+    shape = broadcast_shapes(counted.shape, likely.shape)
+    if likely.dtype is not counted.dtype:
+        found, wanted = likely.dtype.scalar_type, counted.dtype.scalar_type
+        raise RuntimeError(f"Found dtype {found} but expected {wanted}")
+    _check_wide("binomial_cpu", counted)
+    meta = meta_of(shape, counted.dtype, counted.device)
     source = generator_for(generator, meta.device, "binomial")
 
     def draw(batch: Shape) -> Values:
