@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from expressions import assert_agrees, table
 from oracle import check
 
+import flambeau
 from flambeau._core.trace import engine
 
 
@@ -48,6 +50,62 @@ def test_complex_convolutions(name: str) -> None:
         made(4, dtype=np.complex64),
         tolerance=1e-4,
     )
+
+
+# Shapes that `conv_forms` has a formulation of its own for: input, weight, stride, padding, dilation, groups.
+FORMS = [
+    ((2, 3, 9), (6, 1, 3), 2, 1, 2, 3),
+    ((2, 4, 7, 8), (4, 1, 3, 2), (2, 1), (1, 0), (1, 2), 4),
+    ((2, 4, 6, 5), (8, 1, 2, 2), 1, 1, 1, 4),
+    ((1, 2, 4, 5, 4), (2, 1, 2, 3, 2), 1, 1, 1, 2),
+    ((2, 3, 7, 6), (4, 3, 3, 2), (3, 2), 0, 1, 1),
+    ((2, 3, 9), (4, 3, 4), 4, 0, 1, 1),
+    ((1, 2, 5, 4, 7), (3, 2, 2, 2, 3), (2, 2, 3), 0, 1, 1),
+    ((2, 3, 5, 6, 5), (4, 3, 3, 2, 3), (2, 1, 2), (1, 0, 2), (1, 2, 1), 1),
+    ((1, 4, 5, 4, 4), (4, 2, 2, 2, 2), 1, (1, 1, 0), (2, 1, 1), 2),
+]
+
+
+@pytest.mark.usefixtures("tier")
+@pytest.mark.parametrize(("input", "weight", "stride", "padding", "dilation", "groups"), FORMS, ids=str)
+def test_each_form_of_convolution(
+    input: Any, weight: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> None:
+    name = f"conv{len(input) - 2}d"
+    arguments = (stride, padding, dilation, groups)
+    check(
+        lambda T, x, w, b: getattr(T.nn.functional, name)(x, w, b, *arguments),
+        made(*input), made(*weight), made(weight[0]), tolerance=1e-4,
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("tier")
+@pytest.mark.parametrize(("input", "weight", "stride", "padding", "dilation", "groups"), FORMS, ids=str)
+def test_each_form_transposed(
+    input: Any, weight: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> None:
+    name = f"conv_transpose{len(input) - 2}d"
+    spatial = (3,) * (len(input) - 2)
+    check(
+        lambda T, x, w: getattr(T.nn.functional, name)(x, w, None, stride, padding, 0, groups, dilation),
+        made(2, weight[0], *spatial), made(*weight), tolerance=1e-4,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize(("input", "weight", "stride", "padding", "dilation", "groups"), FORMS, ids=str)
+def test_each_form_in_16_bits(
+    input: Any, weight: Any, stride: Any, padding: Any, dilation: Any, groups: int, dtype: str
+) -> None:
+    def computed(T: Any) -> Any:
+        x, w = (T.tensor(made(*shape)).to(getattr(T, dtype)).requires_grad_() for shape in (input, weight))
+        y = getattr(T.nn.functional, f"conv{len(input) - 2}d")(x, w, None, stride, padding, dilation, groups)
+        y.backward(T.ones_like(y))
+        return [each.detach().float().numpy() for each in (y, x.grad, w.grad)]
+
+    with_flambeau, with_torch = computed(flambeau), computed(torch)
+    for mine, theirs in zip(with_flambeau, with_torch, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0.02, atol=0.05)
 
 
 ERRORS = table(

@@ -7,6 +7,7 @@ function here enters it for its own duration, on the thread that runs it, and le
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,20 @@ def compile_program(
     with x64():
         options: Any = CPU_OPTIONS if device.type == "cpu" else None
         jitted = jax.jit(function, donate_argnums=donate, out_shardings=placement(device), keep_unused=True)
-        return jitted.lower(*specs).compile(compiler_options=options)
+        before, _lowering.on_cpu = for_cpu(), device.type == "cpu"
+        try:
+            lowered = jitted.lower(*specs)
+        finally:
+            _lowering.on_cpu = before
+        return lowered.compile(compiler_options=options)
+
+
+_lowering = threading.local()
+
+
+def for_cpu() -> bool:
+    """Whether the program that is being traced on this thread is for a CPU: some formulations are fast only there."""
+    return getattr(_lowering, "on_cpu", True)
 
 
 def call(program: Callable[..., Any], arguments: Sequence[Any]) -> Any:

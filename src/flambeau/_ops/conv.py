@@ -1,7 +1,7 @@
 """Convolutions of one, two and three spatial dimensions, and transposed ones.
 
 All of them come down to three products of input, weight and cotangent. In NumPy these are matrix products over windows
-(im2col, Chellapilla, Puri and Simard 2006), in XLA `conv_general_dilated` and its transposes.
+(im2col, Chellapilla, Puri and Simard 2006), in XLA `conv_forms.convolve` and its transposes.
 """
 
 from __future__ import annotations
@@ -11,17 +11,14 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax import lax
 
 from flambeau._core.declare import RAW, Array
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
 from flambeau._ops.conv_checks import check_tensors, check_weight, conv_shape, transposed_shape
+from flambeau._ops.conv_forms import Pairs, convolve
 from flambeau._ops.sizes import per_dimension
-
-Pairs = tuple[tuple[int, int], ...]
-
 
 # -- the three products ----------------------------------------------------------------------------
 
@@ -39,16 +36,7 @@ def _windows(x: Array, kernel: Any, stride: Any, padding: Pairs, dilation: Any) 
 def _convolve(xp: Any, x: Array, w: Array, stride: Any, padding: Pairs, dilation: Any, groups: int) -> Array:
     """Input `(N, C, *)` and weight `(O, C / groups, *)` to `(N, O, *)`."""
     if xp is not np:
-        # Channels last inside: XLA's CPU kernels are up to a third faster there (docs/performance.md).
-        spatial = "DHW"[5 - x.ndim :]
-        layouts = (f"N{spatial}C", f"{spatial}IO", f"N{spatial}C")
-        narrow = x.dtype.itemsize < 4 and x.dtype.kind in "fV"
-        found = lax.conv_general_dilated(
-            xp.moveaxis(x, 1, -1), xp.moveaxis(w, (1, 0), (-2, -1)), stride, padding, rhs_dilation=dilation,
-            dimension_numbers=layouts, feature_group_count=groups,
-            preferred_element_type=np.float32 if narrow else None,
-        )  # fmt: skip
-        return xp.moveaxis(found.astype(x.dtype), -1, 1)
+        return convolve(x, w, stride, padding, dilation, groups, transposing=False)
     spatial = w.ndim - 2
     windows = _windows(x, w.shape[2:], stride, padding, dilation)
     own = tuple(range(2 + spatial, 2 + 2 * spatial))
@@ -74,7 +62,7 @@ def _input_gradient(
             g = xp.pad(g, ((0, 0), (0, 0), *((0, n) for n in more)))
         like = jax.ShapeDtypeStruct(shape, g.dtype)
         return jax.linear_transpose(
-            lambda x: _convolve(xp, x, w, stride, padding, dilation, groups), like
+            lambda x: convolve(x, w, stride, padding, dilation, groups, transposing=True), like
         )(g)[0]  # fmt: skip
     padded = [n + low + high for n, (low, high) in zip(shape[2:], padding, strict=True)]
     result = np.zeros((*shape[:2], *padded), g.dtype)
@@ -104,7 +92,7 @@ def _weight_gradient(
     if xp is not np:
         like = jax.ShapeDtypeStruct(shape, g.dtype)
         return jax.linear_transpose(
-            lambda w: _convolve(xp, x, w, stride, padding, dilation, groups), like
+            lambda w: convolve(x, w, stride, padding, dilation, groups, transposing=True), like
         )(g)[0]  # fmt: skip
     spatial = len(shape) - 2
     windows = _windows(x, shape[2:], stride, padding, dilation)
