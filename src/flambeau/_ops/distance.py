@@ -23,6 +23,7 @@ from flambeau._core.modes import no_grad
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
 from flambeau._ops.reduce import reduced_shape, restored
+from flambeau._ops.sums import total
 from flambeau._ops.supported import result_type
 
 # -- the norm of arrays ----------------------------------------------------------------------------
@@ -40,10 +41,10 @@ def norm_values(xp: Any, x: Any, order: float, axes: Any, keepdims: bool) -> Any
     if order == 0:
         return xp.sum((x != 0).astype(size.dtype), axis=axes, keepdims=keepdims)
     if order == 1:
-        return xp.sum(size, axis=axes, keepdims=keepdims)
+        return total(xp, size, axes, keepdims)
     if order == 2:
-        return xp.sqrt(xp.sum(size * size, axis=axes, keepdims=keepdims))
-    return xp.sum(size**order, axis=axes, keepdims=keepdims) ** (1 / order)
+        return xp.sqrt(total(xp, size * size, axes, keepdims))
+    return total(xp, size**order, axes, keepdims) ** (1 / order)
 
 
 def _direction(xp: Any, x: Any, size: Any) -> Any:

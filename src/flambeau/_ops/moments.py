@@ -13,6 +13,7 @@ from flambeau._core.dtype import dtype as DType
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import META, Meta
 from flambeau._ops.reduce import no_overload, reduced_shape, restored
+from flambeau._ops.sums import total
 
 # -- variance and standard deviation ---------------------------------------------------------------
 
@@ -24,7 +25,7 @@ def _count(shape: tuple[int, ...], dim: Any) -> int:
 def _centred(xp: Any, x: Any, dim: Any) -> tuple[Any, Any]:
     """Values less their mean, and the mean with its dimensions kept."""
     axes = canonical_dims(dim, x.ndim)
-    mean = xp.sum(x, axis=axes, keepdims=True) / xp.asarray(_count(x.shape, dim), x.dtype)
+    mean = total(xp, x, axes, True) / xp.asarray(_count(x.shape, dim), x.dtype)
     return x - mean, mean
 
 
@@ -34,7 +35,7 @@ def _variance(xp: Any, x: Any, dim: Any, correction: float, keepdim: bool) -> tu
     centred, mean = _centred(xp, x, dim)
     square = xp.real(centred * xp.conj(centred)) if x.dtype.kind == "c" else centred * centred
     freedom = max(_count(x.shape, dim) - correction, 0)
-    var = xp.sum(square, axis=axes, keepdims=keepdim) / xp.asarray(freedom, square.dtype)
+    var = total(xp, square, axes, keepdim) / xp.asarray(freedom, square.dtype)
     return var, mean if keepdim else mean.reshape(var.shape)
 
 

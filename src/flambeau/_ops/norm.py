@@ -15,6 +15,7 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
+from flambeau._ops.sums import total
 
 
 def _statistics_dtype(input: Meta) -> dtypes.dtype:
@@ -24,17 +25,17 @@ def _statistics_dtype(input: Meta) -> dtypes.dtype:
 def _moments(xp: Any, x: Array, axes: Any, eps: Any) -> tuple[Array, Array, Array]:
     """Centred values, variance, and one over its root; two passes, as one loses digits."""
     count = math.prod(x.shape[a] for a in axes)
-    mean = x.sum(axes, keepdims=True) / max(count, 1)
+    mean = total(xp, x, axes, keepdims=True) / max(count, 1)
     centred = x - mean
-    var = (centred * centred).sum(axes, keepdims=True) / max(count, 1)
+    var = total(xp, centred * centred, axes, keepdims=True) / max(count, 1)
     return mean, var, 1 / xp.sqrt(var + eps)
 
 
 def _input_gradient(xp: Any, g: Array, normal: Array, rstd: Array, axes: Any) -> Array:
     """The gradient through mean and variance of normalised values, given the cotangent of those."""
     count = math.prod(g.shape[a] for a in axes)
-    mean_g = g.sum(axes, keepdims=True) / count
-    mean_gy = (g * normal).sum(axes, keepdims=True) / count
+    mean_g = total(xp, g, axes, keepdims=True) / count
+    mean_gy = total(xp, g * normal, axes, keepdims=True) / count
     return rstd * (g - mean_g - normal * mean_gy)
 
 
@@ -95,8 +96,8 @@ def _(
         to_input = _input_gradient(xp, scaled, normal, wide, axes)
         to_mean, to_rstd = _per_channel(g[1], input.ndim), _per_channel(g[3], input.ndim)
         to_input = _through_statistics(to_input, given, to_mean, to_rstd, normal, wide)
-    to_weight = (cotangent * normal).sum(axes) if "weight" in needs else None
-    to_bias = cotangent.sum(axes) if "bias" in needs else None
+    to_weight = total(xp, cotangent * normal, axes) if "weight" in needs else None
+    to_bias = total(xp, cotangent, axes) if "bias" in needs else None
     return to_input, to_weight, to_bias
 
 
@@ -135,8 +136,8 @@ def _(
     to_weight = None
     if "weight" in needs:
         normal = (input - _per_channel(running_mean, g.ndim)) * _per_channel(rstd, g.ndim)
-        to_weight = (g * normal).sum(axes)
-    return g * _per_channel(scale, g.ndim), to_weight, g.sum(axes) if "bias" in needs else None
+        to_weight = total(xp, g * normal, axes)
+    return g * _per_channel(scale, g.ndim), to_weight, total(xp, g, axes) if "bias" in needs else None
 
 
 @op(promote=KEEP, shape=lambda running, *_: running.shape, differentiable=False)
@@ -355,8 +356,8 @@ def _(
             xp, cotangent if weight is None else cotangent * weight, normal, rstd, axes
         )
         to_input = _through_statistics(to_input, given, g[1], g[2], normal, rstd)
-    to_weight = (cotangent * normal).sum(lead) if "weight" in needs else None
-    to_bias = cotangent.sum(lead) if "bias" in needs else None
+    to_weight = total(xp, cotangent * normal, lead) if "weight" in needs else None
+    to_bias = total(xp, cotangent, lead) if "bias" in needs else None
     return to_input, to_weight, to_bias
 
 
@@ -396,7 +397,7 @@ def rms_norm_op(
     """Divides the trailing dimensions by their root mean square; also one over that root."""
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
     # The square of a complex number, not of its magnitude, as in PyTorch.
-    rstd = 1 / xp.sqrt((input * input).sum(axes, keepdims=True) / math.prod(normalized_shape) + eps)
+    rstd = 1 / xp.sqrt(total(xp, input * input, axes, keepdims=True) / math.prod(normalized_shape) + eps)
     result = input * rstd
     return result if weight is None else result * weight, rstd
 
@@ -413,8 +414,8 @@ def _(
         normal, rstd = xp.conj(normal), xp.conj(rstd)
         weight = None if weight is None else xp.conj(weight)
     scaled = cotangent if weight is None else cotangent * weight
-    mean = (scaled * normal).sum(axes, keepdims=True) / math.prod(normalized_shape)
-    to_weight = (cotangent * normal).sum(lead) if "weight" in needs else None
+    mean = total(xp, scaled * normal, axes, keepdims=True) / math.prod(normalized_shape)
+    to_weight = total(xp, cotangent * normal, lead) if "weight" in needs else None
     return _through_statistics(rstd * (scaled - normal * mean), given, None, g[1], normal, rstd), to_weight
 
 
@@ -470,8 +471,8 @@ def _(
         scaled = cotangent if weight is None else cotangent * _per_channel(weight, input.ndim)
         to_rows = _input_gradient(xp, scaled.reshape(grouped), normal, rstd, (2,))
         to_input = _through_statistics(to_rows, given, g[1], g[2], normal, rstd).reshape(input.shape)
-    to_weight = (cotangent * normal.reshape(input.shape)).sum(axes) if "weight" in needs else None
-    return to_input, to_weight, cotangent.sum(axes) if "bias" in needs else None
+    to_weight = total(xp, cotangent * normal.reshape(input.shape), axes) if "weight" in needs else None
+    return to_input, to_weight, total(xp, cotangent, axes) if "bias" in needs else None
 
 
 @function("nn.functional.group_norm", "group_norm")

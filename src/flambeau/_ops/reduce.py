@@ -16,6 +16,7 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.dtype import dtype as DType
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
+from flambeau._ops.sums import total
 
 
 def reduced_shape(input: Meta, dim: Any = None, keepdim: bool = False, *_: Any) -> tuple[int, ...]:
@@ -66,7 +67,7 @@ def _twins(name: str, **options: Any) -> Callable[[Callable[..., Any]], tuple[Op
 
 @_twins("Sum", promote=integers_widen, shape=reduced_shape)
 def sum_(xp: Any, input: Array, dim: Dims | None = None, keepdim: bool = False, dtype: Any = None) -> Array:
-    return xp.sum(input, axis=canonical_dims(dim, input.ndim), keepdims=keepdim)
+    return total(xp, input, canonical_dims(dim, input.ndim), keepdim)
 
 
 def _spread(xp: Any, g: Array, input_meta: Meta, dim: Any, keepdim: bool) -> Array:
@@ -113,8 +114,8 @@ def _count(shape: tuple[int, ...], dim: Any) -> int:
 @_twins("Mean", promote=_mean_dtype, shape=reduced_shape)
 def mean_(xp: Any, input: Array, dim: Dims | None = None, keepdim: bool = False, dtype: Any = None) -> Array:
     count = _count(input.shape, dim)
-    total = xp.sum(input, axis=canonical_dims(dim, input.ndim), keepdims=keepdim)
-    return total / xp.asarray(count, total.dtype)
+    found = total(xp, input, canonical_dims(dim, input.ndim), keepdim)
+    return found / xp.asarray(count, found.dtype)
 
 
 def _mean_gradient(xp: Any, g: Array, input_meta: Meta, dim: Any, keepdim: bool) -> Array:

@@ -6,6 +6,8 @@ import math
 import warnings
 from typing import Any
 
+from flambeau._ops.sums import total
+
 # The numbers that `torch.ctc_loss` and its like take for these names.
 NUMBERS = ("none", "mean", "sum")
 
@@ -44,8 +46,8 @@ def reduced(xp: Any, loss: Any, reduction: str) -> Any:
     """An array of losses, reduced."""
     if reduction == "none":
         return loss
-    total = xp.sum(loss, dtype=loss.dtype)
-    return total if reduction == "sum" else total / xp.asarray(loss.size, loss.dtype)
+    found = total(xp, loss).astype(loss.dtype)
+    return found if reduction == "sum" else found / xp.asarray(loss.size, loss.dtype)
 
 
 def share(g: Any, shape: tuple[int, ...], reduction: str) -> Any:
