@@ -176,16 +176,44 @@ def _gathered_back(
 ) -> Array:
     """The gradient of taking `places` from a dimension: what was taken several times adds up."""
     at = (slice(None),) * dim
-    zero = xp.zeros((*g.shape[:dim], size, *g.shape[dim + 1 :]), g.dtype)
-    if xp is not np:
-        return zero.at[(*at, places)].add(g)
     low, high = max(before, 0), min(before + size, len(places))
+    if xp is not np:
+        return _gathered_back_by_parts(xp, g, dim, size, places, before, max(low, 0), max(high, low))
+    zero = xp.zeros((*g.shape[:dim], size, *g.shape[dim + 1 :]), g.dtype)
     if low < high:
         zero[(*at, slice(low - before, high - before))] = g[(*at, slice(low, high))]
     for j, place in enumerate(places):
         if not low <= j < high:
             zero[(*at, place)] += g[(*at, j)]
     return zero
+
+
+def _gathered_back_by_parts(
+    xp: Any, g: Array, dim: int, size: int, places: np.ndarray[Any, Any], before: int, low: int, high: int
+) -> Array:
+    """The same in XLA, whose scatter goes one element at a time: what was taken in order is put back as one piece."""
+
+    def put(part: Array, start: int) -> Array:
+        widths = [(0, 0)] * g.ndim
+        widths[dim] = (start, size - start - part.shape[dim])
+        return xp.pad(part, widths)
+
+    at = (slice(None),) * dim
+    found = put(g[(*at, slice(low, high))], low - before if high > low else 0)
+    for start, end in ((0, low), (high, len(places))):
+        edge, its_places = g[(*at, slice(start, end))], places[start:end]
+        steps = set(np.diff(its_places).tolist())
+        if not its_places.size:
+            continue
+        if steps <= {0}:
+            found = found + put(edge.sum(dim, keepdims=True), int(its_places[0]))
+        elif steps == {1}:
+            found = found + put(edge, int(its_places[0]))
+        elif steps == {-1}:
+            found = found + put(xp.flip(edge, dim), int(its_places[-1]))
+        else:
+            found = found.at[(*at, its_places)].add(edge)
+    return found
 
 
 def _with_rank(name: str) -> Callable[[tuple[Meta, ...]], str]:
