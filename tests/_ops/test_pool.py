@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 from expressions import assert_agrees, table
+
+import flambeau
+from flambeau._core.trace import engine
 
 ERRORS = table(
     """
@@ -222,3 +227,29 @@ def test_values_gradients_and_nodes(expression: str) -> None:
 @pytest.mark.parametrize("expression", ERRORS)
 def test_errors(expression: str) -> None:
     assert_agrees(expression)
+
+
+@pytest.mark.parametrize("tier", [0, 2])
+@pytest.mark.parametrize(
+    ("shape", "sizes"),
+    [((2, 3, 7, 7), (1, 1)), ((2, 3, 8, 6), (2, 3)), ((2, 3, 9, 10), (1, 1)), ((2, 3, 4, 6), (4, 3)), ((2, 3, 7, 6), (3, 3)),
+     ((2, 3, 8), (1,)), ((2, 3, 100), (1,)), ((1, 2, 4, 4, 6), (1, 1, 1)), ((1, 2, 4, 4, 6), (2, 1, 3))],
+    ids=str,
+)  # fmt: skip
+def test_adaptive_pools_of_equal_and_unequal_windows(tier, shape, sizes):
+    x = np.random.default_rng(0).integers(-4, 5, shape).astype(np.float32)
+    x.flat[3] = np.nan
+    results = []
+    for library in (flambeau, torch):
+        engine.tier = tier
+        try:
+            input = library.tensor(x).requires_grad_()
+            functional = library.nn.functional
+            means = getattr(functional, f"adaptive_avg_pool{len(sizes)}d")(input, sizes)
+            largest, places = getattr(functional, f"adaptive_max_pool{len(sizes)}d")(input, sizes, True)
+            ((largest * largest).nansum() + (means * means).nansum()).backward()
+            results.append([each.detach().numpy() for each in (means, largest, places, input.grad)])
+        finally:
+            engine.tier = None
+    for mine, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)

@@ -99,8 +99,13 @@ def _columns(xp: Any, x: Array, kernel: Any, dilation: Any, padding: Any, stride
     blocks = _blocks(x.shape[-2:], kernel, dilation, padding, stride)
     ends = _ends(x.shape[-2:], kernel, stride, padding, dilation, blocks)
     padded = _padded(xp, x, padding, ends, 0)
-    parts = [padded[(..., *where)] for where in _places(kernel, stride, dilation, blocks)]
-    stacked = xp.stack(parts, -3)
+    # One dimension after the other: XLA writes a stack of few parts faster than one of many.
+    rows, columns = (
+        [slice(o * d, o * d + s * (n - 1) + 1, s) for o in range(k)]
+        for k, d, s, n in zip(kernel, dilation, stride, blocks, strict=True)
+    )
+    by_rows = xp.stack([padded[..., where, :] for where in rows], -3)
+    stacked = xp.stack([by_rows[..., where] for where in columns], -3)
     return stacked.reshape(*x.shape[:-3], x.shape[-3] * math.prod(kernel), math.prod(blocks))
 
 

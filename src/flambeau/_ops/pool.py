@@ -26,6 +26,7 @@ from flambeau._ops.pool_checks import (
     output_size,
     pooled_shape,
 )
+from flambeau._ops.sums import total
 
 # -- windows ---------------------------------------------------------------------------------------
 
@@ -67,19 +68,47 @@ def _put_back(
     spatial = len(low)
     lead = tuple(shape[:-spatial])
     padded = [n + a + max(b, 0) for n, a, b in zip(shape[-spatial:], low, high, strict=True)]
-    total: Any = np.zeros((*lead, *padded), dtype) if xp is np else None
-    for where, part in parts:
-        if xp is np:
-            total[(..., *where)] += part
-        else:
-            from jax import lax
+    if xp is np:
+        found = np.zeros((*lead, *padded), dtype)
+        for where, part in parts:
+            found[(..., *where)] += part
+    else:
+        found = _interleaved(xp, lead, padded, parts, dtype)
+    return found[(..., *(slice(a, a + n) for a, n in zip(low, shape[-spatial:], strict=True)))]
 
-            config = [(0, 0, 0)] * len(lead) + [
-                (w.start, size - w.stop, w.step - 1) for w, size in zip(where, padded, strict=True)
-            ]
-            spread = lax.pad(part.astype(dtype), np.zeros((), dtype), config)
-            total = spread if total is None else total + spread
-    return total[(..., *(slice(a, a + n) for a, n in zip(low, shape[-spatial:], strict=True)))]
+
+def _interleaved(xp: Any, lead: Any, padded: Any, parts: Any, dtype: Any) -> Array:
+    """Their sum in XLA: slices of one stride that begin at one place modulo it add up densely, and are woven at last."""
+    from jax import lax
+
+    sums: dict[tuple[int, ...], Any] = {}
+    steps: tuple[int, ...] = (1,) * len(padded)
+    for where, part in parts:
+        steps = tuple(w.step or 1 for w in where)
+        lengths = [-(-n // s) for n, s in zip(padded, steps, strict=True)]
+        shifts = [w.start // s for w, s in zip(where, steps, strict=True)]
+        sizes = part.shape[len(lead) :]
+        config = [(0, 0, 0)] * len(lead) + [
+            (shift, length - shift - size, 0)
+            for shift, length, size in zip(shifts, lengths, sizes, strict=True)
+        ]
+        spread = lax.pad(part.astype(dtype), np.zeros((), dtype), config)
+        phase = tuple(w.start % s for w, s in zip(where, steps, strict=True))
+        sums[phase] = sums[phase] + spread if phase in sums else spread
+    if max(steps) == 1:
+        return sums[(0,) * len(padded)]
+    zero = xp.zeros_like(next(iter(sums.values())))
+
+    def woven(phase: tuple[int, ...]) -> Array:
+        """The sums of all phases that begin so, woven along the dimensions after these."""
+        along = len(phase)
+        if along == len(padded):
+            return sums.get(phase, zero)
+        axis = len(lead) + along
+        rows = xp.stack([woven((*phase, number)) for number in range(steps[along])], axis + 1)
+        return rows.reshape(*rows.shape[:axis], -1, *rows.shape[axis + 2 :])
+
+    return woven(())[(..., *map(slice, padded))]
 
 
 def _node(name: str) -> Callable[[Any], str]:
@@ -298,13 +327,13 @@ def avg_pool(
         for n, k, s, p in zip(sizes_in, kernel, stride, padding, strict=True)
     ]
     x = _padded(xp, input, padding, _ends(sizes_in, kernel, stride, padding, one, sizes), 0)
-    total: Any = None
+    found: Any = None
     for where in _places(kernel, stride, one, sizes):
-        total = x[(..., *where)] if total is None else total + x[(..., *where)]
+        found = x[(..., *where)] if found is None else found + x[(..., *where)]
     by = _divisors(sizes_in, kernel, stride, padding, sizes, count_include_pad, divisor)
-    if total.dtype.kind in "iu":
-        return xp.sign(total) * np.sign(by) * (xp.abs(total) // abs(by))  # towards zero, as in C
-    return total / (by if isinstance(by, int) else xp.asarray(by.astype(total.dtype)))
+    if found.dtype.kind in "iu":
+        return xp.sign(found) * np.sign(by) * (xp.abs(found) // abs(by))  # towards zero, as in C
+    return found / (by if isinstance(by, int) else xp.asarray(by.astype(found.dtype)))
 
 
 @avg_pool.gradient("input")
@@ -374,16 +403,22 @@ def _bounds(size_in: int, size_out: int) -> list[tuple[int, int]]:
     return [(i * size_in // size_out, -(-(i + 1) * size_in // size_out)) for i in range(size_out)]
 
 
-def _averaging(size_in: int, size_out: int) -> np.ndarray[Any, Any]:
-    matrix = np.zeros((size_out, size_in))
-    for row, (start, end) in zip(matrix, _bounds(size_in, size_out), strict=True):
-        row[start:end] = 1 / (end - start)
-    return matrix
+def _summed(xp: Any, x: Array, bounds: Any, axis: int) -> Array:
+    """Sums over these ranges of a dimension; a product with a matrix would spread infinities and NaNs to all of them."""
+    width = max((end - start for start, end in bounds), default=0)
+    offsets, starts, ends = (
+        np.arange(width),
+        *(np.array(side, np.int64)[:, None] for side in zip(*bounds, strict=True)),
+    )
+    windows = xp.take(xp.moveaxis(x, axis, -1), np.minimum(starts + offsets, ends - 1), axis=-1)
+    sums = xp.where(starts + offsets < ends, windows, xp.zeros((), x.dtype)).sum(-1)
+    return xp.moveaxis(sums, -1, axis)
 
 
-def _along(xp: Any, x: Array, matrix: np.ndarray[Any, Any], axis: int) -> Array:
-    found = xp.tensordot(x, xp.asarray(matrix.astype(x.dtype)), ((axis,), (1,)))
-    return xp.moveaxis(found, -1, axis)
+def _counts(xp: Any, bounds: Any, axes_after: int, dtype: Any) -> Array:
+    """How long the ranges are, along a dimension that this many others follow."""
+    found = np.array([end - start for start, end in bounds], np.int64).reshape(-1, *(1,) * axes_after)
+    return xp.asarray(found.astype(dtype))
 
 
 @op(
@@ -391,21 +426,49 @@ def _along(xp: Any, x: Array, matrix: np.ndarray[Any, Any], axis: int) -> Array:
     node=_node("AdaptiveAvgPool{}DBackward"),
 )  # fmt: skip
 def adaptive_average(xp: Any, input: Array, sizes: Any) -> Array:
-    """Means over windows that divide each dimension as evenly as can be: a product with a small matrix for each."""
+    """Means over windows that divide each dimension as evenly as can be."""
     spatial = len(sizes)
+    windows, split = _equal_windows(input.shape[input.ndim - spatial :], sizes)
+    if windows is not None:
+        lead = input.ndim - spatial
+        parts = input.reshape(*input.shape[:lead], *split)
+        axes = tuple(range(lead + 1, lead + 2 * spatial, 2))
+        return total(xp, parts, axes) / xp.asarray(math.prod(windows), input.dtype)
     for i, size in enumerate(sizes):
         axis = input.ndim - spatial + i
-        input = _along(xp, input, _averaging(input.shape[axis], size), axis)
-    return input
+        bounds = _bounds(input.shape[axis], size)
+        if bounds:
+            input = _summed(xp, input, bounds, axis) / _counts(xp, bounds, spatial - 1 - i, input.dtype)
+    return input if 0 not in sizes else xp.zeros((*input.shape[: input.ndim - spatial], *sizes), input.dtype)
 
 
 @adaptive_average.gradient("input")
 def _(xp: Any, g: Array, input_meta: Meta, sizes: Any) -> Array:
     spatial = len(sizes)
+    windows, split = _equal_windows(input_meta.shape[input_meta.ndim - spatial :], sizes)
+    if windows is not None:
+        lead = input_meta.ndim - spatial
+        share = xp.expand_dims(g / math.prod(windows), tuple(range(lead + 1, lead + 2 * spatial, 2)))
+        return xp.broadcast_to(share, (*g.shape[:lead], *split)).reshape(input_meta.shape)
+    if 0 in sizes:
+        return xp.zeros(input_meta.shape, g.dtype)
     for i, size in enumerate(sizes):
         axis = input_meta.ndim - spatial + i
-        g = _along(xp, g, _averaging(input_meta.shape[axis], size).T, axis)
+        places = range(input_meta.shape[axis])
+        bounds = _bounds(len(places), size)
+        # The windows that hold a place follow each other.
+        holders = [[o for o, (start, end) in enumerate(bounds) if start <= place < end] for place in places]
+        shares = g / _counts(xp, bounds, spatial - 1 - i, g.dtype)
+        g = _summed(xp, shares, [(found[0], found[-1] + 1) for found in holders], axis)
     return g
+
+
+def _equal_windows(sizes_in: Any, sizes: Any) -> tuple[Any, tuple[int, ...]]:
+    """The windows' sizes, and each dimension split into its places and these; None where windows differ."""
+    if 0 in sizes or 0 in sizes_in or any(n % m for n, m in zip(sizes_in, sizes, strict=True)):
+        return None, ()
+    windows = tuple(n // m for n, m in zip(sizes_in, sizes, strict=True))
+    return windows, tuple(itertools.chain(*zip(sizes, windows, strict=True)))
 
 
 def _adaptive_average(name: str, count: int, input: Tensor, output_size: Any) -> Tensor:
@@ -465,6 +528,8 @@ def adaptive_maximum(xp: Any, input: Array, sizes: Any) -> tuple[Array, Array]:
     """Maxima over windows that divide each dimension as evenly as can be, and where in the plane they stand."""
     spatial = len(sizes)
     lead = input.shape[: input.ndim - spatial]
+    if xp is not np and _equal_windows(input.shape[-spatial:], sizes)[0] is not None:
+        return _equal_maximum(xp, input, sizes)
     flat, valid = _adaptive_index(input.shape[-spatial:], sizes)
     windows = input.reshape(*lead, math.prod(input.shape[-spatial:]))[..., flat]
     lowest = -np.inf if input.dtype.kind == "f" else np.iinfo(input.dtype).min
@@ -475,12 +540,47 @@ def adaptive_maximum(xp: Any, input: Array, sizes: Any) -> tuple[Array, Array]:
     return values.reshape(*lead, *sizes), index.reshape(*lead, *sizes)
 
 
+# Up to so many elements a window's maximum is a fold over them, faster in XLA than its own search.
+_FOLDED = 64
+
+
+def _equal_maximum(xp: Any, input: Array, sizes: Any) -> tuple[Array, Array]:
+    """`adaptive_maximum` in XLA where all windows have one size: no gathering."""
+    spatial = len(sizes)
+    lead = input.ndim - spatial
+    sizes_in = input.shape[lead:]
+    windows, split = _equal_windows(sizes_in, sizes)
+    parts = input.reshape(*input.shape[:lead], *split)
+    order = (*range(lead), *range(lead, parts.ndim, 2), *range(lead + 1, parts.ndim, 2))
+    rows = xp.transpose(parts, order).reshape(*input.shape[:lead], *sizes, math.prod(windows))
+    if rows.shape[-1] <= _FOLDED:
+        values = rows[..., 0]
+        place = xp.zeros(values.shape, np.int32)
+        for number in range(1, rows.shape[-1]):
+            here = rows[..., number]
+            better = here > values
+            if here.dtype.kind == "f":
+                better = better | xp.isnan(here)
+            values, place = xp.where(better, here, values), xp.where(better, np.int32(number), place)
+    else:
+        values, place = rows.max(-1), xp.argmax(rows, -1)
+    index: Any = 0
+    inside = xp.unravel_index(place.astype(np.int64), windows)
+    for i, (n, window) in enumerate(zip(sizes_in, windows, strict=True)):
+        start = (np.arange(sizes[i]) * window).reshape((-1,) + (1,) * (spatial - 1 - i))
+        index = index * n + start + inside[i]
+    return values, index
+
+
 @adaptive_maximum.gradient("input")
 def _(xp: Any, g: Any, indices: Array, input_meta: Meta, sizes: Any) -> Array:
     spatial = len(sizes)
     rows = math.prod(input_meta.shape[:-spatial])
     plane = math.prod(input_meta.shape[-spatial:])
     index, cotangent = indices.reshape(rows, -1), g[0].reshape(rows, -1)
+    if xp is not np and index.shape[1] == 1:
+        found = xp.where(np.arange(plane) == index, cotangent, xp.zeros((), cotangent.dtype))
+        return found.reshape(input_meta.shape)
     row = xp.arange(rows)[:, None]
     if xp is np:
         result = np.zeros((rows, plane), cotangent.dtype)
