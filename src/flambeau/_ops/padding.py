@@ -188,31 +188,36 @@ def _gathered_back(
     return zero
 
 
+# So many entries of an edge are each added to all of the tensor, where the edge's is: that fuses, as a scatter does not.
+_FEW = 16
+
+
 def _gathered_back_by_parts(
     xp: Any, g: Array, dim: int, size: int, places: np.ndarray[Any, Any], before: int, low: int, high: int
 ) -> Array:
-    """The same in XLA, whose scatter goes one element at a time: what was taken in order is put back as one piece."""
+    """The same in XLA, whose scatter goes one element at a time: what was taken in order is put back as one piece.
 
-    def put(part: Array, start: int) -> Array:
-        widths = [(0, 0)] * g.ndim
-        widths[dim] = (start, size - start - part.shape[dim])
-        return xp.pad(part, widths)
+    Widths of 1 on 32x64x56x56: 2.5 ms, 9 by concatenation, 29 by padding the edges, 43 by writing into a slice, 74 by scatter.
+    """
 
     at = (slice(None),) * dim
-    found = put(g[(*at, slice(low, high))], low - before if high > low else 0)
-    for start, end in ((0, low), (high, len(places))):
-        edge, its_places = g[(*at, slice(start, end))], places[start:end]
-        steps = set(np.diff(its_places).tolist())
-        if not its_places.size:
+    widths = [(0, 0)] * g.ndim
+    start = low - before if high > low else 0
+    widths[dim] = (start, size - start - (high - low))
+    found = g[(*at, slice(low, high))]
+    if widths[dim] != (0, 0):
+        found = xp.pad(found, widths)
+    along = np.arange(size).reshape(-1, *(1,) * (g.ndim - dim - 1))
+    for first, last in ((0, low), (high, len(places))):
+        edge, its_places = g[(*at, slice(first, last))], places[first:last].tolist()
+        if len(set(its_places)) == 1:
+            edge, its_places = edge.sum(dim, keepdims=True), its_places[:1]
+        if len(its_places) > _FEW:
+            found = found.at[(*at, places[first:last])].add(edge)
             continue
-        if steps <= {0}:
-            found = found + put(edge.sum(dim, keepdims=True), int(its_places[0]))
-        elif steps == {1}:
-            found = found + put(edge, int(its_places[0]))
-        elif steps == {-1}:
-            found = found + put(xp.flip(edge, dim), int(its_places[-1]))
-        else:
-            found = found.at[(*at, its_places)].add(edge)
+        for j, place in enumerate(its_places):
+            entry = edge[(*at, slice(j, j + 1))]
+            found = found + xp.where(along == place, entry, xp.zeros((), g.dtype))
     return found
 
 

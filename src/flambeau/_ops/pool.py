@@ -165,7 +165,16 @@ def max_pool(
             better = better | xp.isnan(here)
         best = xp.where(better, here, best)
         place = xp.where(better, np.int32(number), place)
-    return best, place
+    return _settled(xp, best, place)
+
+
+def _settled(xp: Any, *arrays: Any) -> Any:
+    """The arrays, which XLA then computes once: it would run the whole fold anew for each element of the gradient."""
+    if xp is np:
+        return arrays
+    from jax import lax
+
+    return lax.optimization_barrier(arrays)
 
 
 def _inside(xp: Any, x: Array, where: Any, padding: Any, sizes_in: Any) -> Array:
@@ -564,6 +573,7 @@ def _equal_maximum(xp: Any, input: Array, sizes: Any) -> tuple[Array, Array]:
             values, place = xp.where(better, here, values), xp.where(better, np.int32(number), place)
     else:
         values, place = rows.max(-1), xp.argmax(rows, -1)
+    values, place = _settled(xp, values, place)
     index: Any = 0
     inside = xp.unravel_index(place.astype(np.int64), windows)
     for i, (n, window) in enumerate(zip(sizes_in, windows, strict=True)):
@@ -579,7 +589,8 @@ def _(xp: Any, g: Any, indices: Array, input_meta: Meta, sizes: Any) -> Array:
     plane = math.prod(input_meta.shape[-spatial:])
     index, cotangent = indices.reshape(rows, -1), g[0].reshape(rows, -1)
     if xp is not np and index.shape[1] == 1:
-        found = xp.where(np.arange(plane) == index, cotangent, xp.zeros((), cotangent.dtype))
+        here = xp.arange(plane, dtype=np.int32) == index.astype(np.int32)
+        found = xp.where(here, cotangent, xp.zeros((), cotangent.dtype))
         return found.reshape(input_meta.shape)
     row = xp.arange(rows)[:, None]
     if xp is np:
