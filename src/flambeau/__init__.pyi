@@ -120,7 +120,7 @@ def adjoint(input: _Tensor) -> _Tensor:
     """The last two dimensions exchanged, and conjugated."""
 def affine_grid_generator(theta: _Tensor, size: Any, align_corners: _bool) -> _Tensor:
     """`nn.functional.affine_grid` without its checks."""
-def alias_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def alias_copy(input: _Tensor, *, out: Any = None) -> Any:
     """`alias` as a copy instead of a view."""
 def all(input: _Tensor, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, out: Any = None) -> _Tensor:
     """Whether all elements are other than zero, over `dim` or over everything; uint8 for uint8."""
@@ -178,7 +178,7 @@ def argwhere(input: _Tensor) -> _Tensor:
     """The positions of the elements that are not zero, a row for each."""
 def as_strided(input: _Tensor, size: Any, stride: Any, storage_offset: _int | None = None) -> _Tensor:
     """A view of the input's storage with any sizes and strides."""
-def as_strided_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def as_strided_copy(input: _Tensor, size: Any, stride: Any, storage_offset: _int | None = None, *, out: Any = None) -> Any:
     """`as_strided` as a copy instead of a view."""
 def as_strided_scatter(input: _Tensor, src: _Tensor, size: Any, stride: Any, storage_offset: _int | None = None, *, out: Any = None) -> _Tensor:
     """A copy of the input with `src` at any strides."""
@@ -385,7 +385,7 @@ def det(A: _Tensor, *, out: Any = None) -> _Tensor:
     """The determinant."""
 def detach(input: _Tensor) -> _Tensor:
     """The same values on the same storage, outside the graph."""
-def detach_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def detach_copy(input: Any, *, out: Any = None) -> Any:
     """`detach` as a copy instead of a view."""
 def diag(input: _Tensor, diagonal: _int = 0, *, out: Any = None) -> _Tensor:
     """A vector as the diagonal of a matrix, or a copy of a matrix's diagonal."""
@@ -395,7 +395,7 @@ def diagflat(input: _Tensor, offset: _int = 0) -> _Tensor:
     """A matrix with all elements on a diagonal."""
 def diagonal(input: _Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> _Tensor:
     """A view of the diagonal of two dimensions, as the last one."""
-def diagonal_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def diagonal_copy(input: _Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1, *, out: Any = None) -> Any:
     """`diagonal` as a copy instead of a view."""
 def diagonal_scatter(input: _Tensor, src: _Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1, *, out: Any = None) -> _Tensor:
     """A copy of the input with `src` on a diagonal."""
@@ -454,7 +454,7 @@ def exp2_(input: _Tensor) -> _Tensor:
     """2 to the power of the element."""
 def exp_(input: _Tensor) -> _Tensor:
     """e to the power of the element."""
-def expand_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def expand_copy(input: Any, size: Any, implicit: Any = False, *, out: Any = None) -> Any:
     """`expand` as a copy instead of a view."""
 def expm1(input: _Tensor, *, out: Any = None) -> _Tensor:
     """`exp(input) - 1`, exact near zero."""
@@ -472,7 +472,7 @@ def feature_dropout_(input: _Tensor, p: _float, train: _bool) -> _Tensor:
     """`feature_dropout` in place."""
 def fill(input: _Tensor, value: Any) -> _Tensor:
     """A tensor like the input with `value` throughout."""
-def fill_(input: _Tensor, value: Any) -> _Tensor:
+def fill_(self: _Tensor, value: Any) -> _Tensor:
     """Sets every element to `value`, a number or a 0-d tensor. Elements that share memory may be filled, too."""
 def fix(input: _Tensor, *, out: Any = None) -> _Tensor:
     """The whole number towards zero."""
@@ -552,7 +552,7 @@ def grid_sampler_2d(input: _Tensor, grid: _Tensor, interpolation_mode: _int, pad
 def grid_sampler_3d(input: _Tensor, grid: _Tensor, interpolation_mode: _int, padding_mode: _int, align_corners: _bool) -> _Tensor:
     """`nn.functional.grid_sample` with numbers for the modes, in the order in which its documentation lists them."""
 def group_norm(input: _Tensor, num_groups: _int, weight: _Tensor | None = None, bias: _Tensor | None = None, eps: _float = 1e-05, cudnn_enabled: _bool = True) -> _Tensor:
-    """Normalises `num_groups` groups of channels of each sample."""
+    """`nn.functional.group_norm`; there is no choice of kernels here."""
 def gru(*args: Any, **kwargs: Any) -> tuple[_Tensor, ...]:
     """Layers of GRU over sequences."""
 def gru_cell(input: _Tensor, hx: _Tensor, w_ih: _Tensor, w_hh: _Tensor, b_ih: _Tensor | None = None, b_hh: _Tensor | None = None) -> _Tensor:
@@ -665,7 +665,7 @@ def kron(input: _Tensor, other: _Tensor, *, out: Any = None) -> _Tensor:
 def kthvalue(input: _Tensor, k: _int, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> _results.kthvalue:
     """The `k`-th smallest element along `dim` (1 is the smallest), and its index."""
 def layer_norm(input: _Tensor, normalized_shape: Any, weight: _Tensor | None = None, bias: _Tensor | None = None, eps: _float = 1e-05, cudnn_enable: _bool = True) -> _Tensor:
-    """Normalises the trailing dimensions `normalized_shape` of each sample, then scales and shifts."""
+    """`nn.functional.layer_norm`; there is no choice of kernels here."""
 def lcm(input: _Tensor, other: _Tensor, *, out: Any = None) -> _Tensor:
     """The least common multiple."""
 def lcm_(input: _Tensor, other: _Tensor) -> _Tensor:
@@ -766,7 +766,7 @@ def max(input: _Tensor, other: _Tensor, *, out: _Tensor | None = None) -> _Tenso
     """The largest element: of all, along `dim` with its indices, or of each pair of two tensors."""
 def max_pool1d(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
     """The maximum over windows of 1 dimension(s); `return_indices` adds where in the plane it stands."""
-def max_pool1d_with_indices(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = True) -> Any:
+def max_pool1d_with_indices(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
     """`max_pool1d` with the indices of the maxima."""
 def max_pool2d(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
     """The maximum over windows of 2 dimension(s); `return_indices` adds where in the plane it stands."""
@@ -833,7 +833,7 @@ def nansum(input: _Tensor, dim: Any = None, keepdim: _bool = False, *, dtype: _d
     """The sum in which nan counts as zero."""
 def narrow(input: _Tensor, dim: _int, start: Any, length: _int) -> _Tensor:
     """A view of `length` entries of a dimension from `start`."""
-def narrow_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def narrow_copy(input: _Tensor, dim: _int, start: _int, length: _int, *, out: Any = None) -> Any:
     """`narrow` as a copy instead of a view."""
 def native_channel_shuffle(input: _Tensor, groups: _int) -> _Tensor:
     """Channels in another order: the first of each group, then the second of each, and so on."""
@@ -884,7 +884,7 @@ def pdist(input: _Tensor, p: _float = 2) -> _Tensor:
     """Distances of order `p` between all pairs of rows, as the upper triangle of `cdist(input, input)`."""
 def permute(input: _Tensor, dims: Sequence[_int]) -> _Tensor:
     """A view with the dimensions in the order `dims`."""
-def permute_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def permute_copy(input: _Tensor, dims: Sequence[_int], *, out: Any = None) -> Any:
     """`permute` as a copy instead of a view."""
 def pinverse(input: _Tensor, rcond: _float = 1e-15) -> _Tensor:
     """`linalg.pinv` under its old name."""
@@ -1005,7 +1005,7 @@ def searchsorted(sorted_sequence: _Tensor, input: Any, *, out_int32: _bool = Fal
     """Where to insert `input` into a sorted sequence so that it stays in order."""
 def select(input: _Tensor, dim: _int, index: _int) -> _Tensor:
     """A view of one entry of a dimension, which disappears."""
-def select_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def select_copy(input: _Tensor, dim: _int, index: _int, *, out: Any = None) -> Any:
     """`select` as a copy instead of a view."""
 def select_scatter(input: _Tensor, src: _Tensor, dim: _int, index: _int, *, out: Any = None) -> _Tensor:
     """A copy of the input with `src` as one entry of a dimension."""
@@ -1038,7 +1038,7 @@ def sinh(input: _Tensor, *, out: Any = None) -> _Tensor:
     """The hyperbolic sine."""
 def sinh_(input: _Tensor) -> _Tensor:
     """The hyperbolic sine."""
-def slice_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def slice_copy(input: Any, dim: Any = 0, start: Any = None, end: Any = None, step: Any = 1, *, out: Any = None) -> Any:
     """`slice` as a copy instead of a view."""
 def slice_scatter(input: _Tensor, src: _Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1, *, out: Any = None) -> _Tensor:
     """A copy of the input with `src` as `input[start:end:step]` along one dimension."""
@@ -1055,11 +1055,11 @@ sparse_csc: _layout
 sparse_csr: _layout
 def split(tensor: _Tensor, split_size_or_sections: Any, dim: _int = 0) -> tuple[_Tensor, ...]:
     """Views of consecutive parts of a dimension: of one size, or of a sequence of sizes."""
-def split_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def split_copy(tensor: _Tensor, split_size_or_sections: Any, dim: _int = 0, *, out: Any = None) -> Any:
     """`split` as a copy instead of a view."""
 def split_with_sizes(input: _Tensor, split_sizes: Any, dim: _int = 0) -> tuple[_Tensor, ...]:
     """Views of consecutive parts of a dimension, of these sizes."""
-def split_with_sizes_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def split_with_sizes_copy(input: _Tensor, split_sizes: Any, dim: _int = 0, *, out: Any = None) -> Any:
     """`split_with_sizes` as a copy instead of a view."""
 def sqrt(input: _Tensor, *, out: Any = None) -> _Tensor:
     """The square root."""
@@ -1071,7 +1071,7 @@ def square_(input: _Tensor) -> _Tensor:
     """`input * input`."""
 def squeeze(input: _Tensor, dim: Any = None) -> _Tensor:
     """A view without the dimensions of size 1: all of them, or those among `dim`."""
-def squeeze_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def squeeze_copy(input: _Tensor, dim: Any = None, *, out: Any = None) -> Any:
     """`squeeze` as a copy instead of a view."""
 def stack(tensors: Sequence[_Tensor], dim: _int = 0, *, out: Any = None) -> _Tensor:
     """The tensors, all of one shape, along a new dimension `dim`."""
@@ -1098,7 +1098,7 @@ def swapdims(input: _Tensor, dim0: _int, dim1: _int) -> _Tensor:
     """A view with two dimensions exchanged."""
 def t(input: _Tensor) -> _Tensor:
     """A matrix transposed; tensors of fewer dimensions as they are."""
-def t_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def t_copy(input: _Tensor, *, out: Any = None) -> Any:
     """`t` as a copy instead of a view."""
 def take(input: _Tensor, index: _Tensor, *, out: Any = None) -> _Tensor:
     """The elements of the flattened input at the given positions, in the shape of `index`."""
@@ -1130,7 +1130,7 @@ def trace(input: _Tensor) -> _Tensor:
     """The sum of a matrix's diagonal."""
 def transpose(input: _Tensor, dim0: _int, dim1: _int) -> _Tensor:
     """A view with two dimensions exchanged."""
-def transpose_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def transpose_copy(input: _Tensor, dim0: _int, dim1: _int, *, out: Any = None) -> Any:
     """`transpose` as a copy instead of a view."""
 def trapezoid(y: _Tensor, x: Any = None, *, dx: Any = None, dim: _int = -1) -> _Tensor:
     """The integral of samples `y` along `dim` by the trapezoidal rule, at points `x` or `dx` (1) apart."""
@@ -1160,11 +1160,11 @@ uint64: _dtype
 uint8: _dtype
 def unbind(input: _Tensor, dim: _int = 0) -> tuple[_Tensor, ...]:
     """Views of all entries of a dimension, which disappears."""
-def unbind_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def unbind_copy(input: _Tensor, dim: _int = 0, *, out: Any = None) -> Any:
     """`unbind` as a copy instead of a view."""
 def unflatten(input: _Tensor, dim: _int, sizes: Sequence[_int]) -> _Tensor:
     """One dimension as several, of `sizes` (one may be -1)."""
-def unfold_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def unfold_copy(self: _Tensor, dimension: _int, size: _int, step: _int, *, out: Any = None) -> Any:
     """`unfold` as a copy instead of a view."""
 def unique(input: _Tensor, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
     """The distinct elements, in order; with `dim` the distinct slices along it. Each NaN is distinct."""
@@ -1180,7 +1180,7 @@ def unsafe_split_with_sizes(input: _Tensor, split_sizes: Any, dim: _int = 0) -> 
     """`split_with_sizes` whose parts autograd lets be written to."""
 def unsqueeze(input: _Tensor, dim: _int) -> _Tensor:
     """A view with a new dimension of size 1 at `dim`."""
-def unsqueeze_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def unsqueeze_copy(input: _Tensor, dim: _int, *, out: Any = None) -> Any:
     """`unsqueeze` as a copy instead of a view."""
 def vander(x: _Tensor, N: _int | None = None, increasing: _bool = False) -> _Tensor:
     """Rows of powers of a vector's elements, falling unless `increasing`."""
@@ -1192,13 +1192,13 @@ def vdot(input: _Tensor, other: _Tensor, *, out: Any = None) -> _Tensor:
     """The inner product of two vectors, the first one conjugated."""
 def view_as_complex(input: _Tensor) -> _Tensor:
     """A view of pairs of real numbers, in a last dimension of size 2, as complex ones."""
-def view_as_complex_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def view_as_complex_copy(input: _Tensor, *, out: Any = None) -> Any:
     """`view_as_complex` as a copy instead of a view."""
 def view_as_real(input: _Tensor) -> _Tensor:
     """A view of complex numbers as pairs of real ones, in a last dimension of size 2."""
-def view_as_real_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def view_as_real_copy(input: _Tensor, *, out: Any = None) -> Any:
     """`view_as_real` as a copy instead of a view."""
-def view_copy(input: _Tensor, *args: Any, out: Any = None, **named: Any) -> Any:
+def view_copy(input: _Tensor, size: Any = None, dtype: _dtype | None = None, *, out: Any = None) -> Any:
     """`view` as a copy instead of a view."""
 def vsplit(input: _Tensor, indices_or_sections: Any = None, **named: Any) -> tuple[_Tensor, ...]:
     """Views of parts of a dimension: a number of equal ones, or cut at these places."""
@@ -1214,7 +1214,7 @@ def xlogy(input: Any, other: Any, *, out: Any = None) -> _Tensor:
     """`input * log(other)`, 0 where `input` is 0."""
 def xlogy_(input: Any, other: Any) -> _Tensor:
     """`input * log(other)`, 0 where `input` is 0."""
-def zero_(input: _Tensor) -> _Tensor:
+def zero_(self: _Tensor) -> _Tensor:
     """Sets every element to zero. Elements that share memory may be, too."""
 def zeros(*size: Any, out: _Tensor | None = None, dtype: _dtype | None = None, layout: _layout | None = None, device: DeviceLike = None, pin_memory: _bool = False, requires_grad: _bool = False, **named: Any) -> _Tensor:
     """A tensor of zeros."""

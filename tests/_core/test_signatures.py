@@ -53,3 +53,22 @@ def test_methods_call_their_first_parameter_self_and_have_no_out():
     for name in named:
         assert "out" not in inspect.signature(getattr(flambeau.Tensor, name)).parameters, name
     assert len(named) > 500
+
+
+def test_in_place_views_and_copies_have_their_own_parameters():
+    assert list(inspect.signature(flambeau.Tensor.transpose_).parameters) == ["self", "dim0", "dim1"]
+    assert list(inspect.signature(flambeau.narrow_copy).parameters) == [
+        "input",
+        "dim",
+        "start",
+        "length",
+        "out",
+    ]
+    assert list(inspect.signature(flambeau.Tensor.__floordiv__).parameters) == ["self", "other"]
+
+
+def test_functions_are_called_what_they_are_found_under():
+    functional = flambeau.nn.functional
+    assert (functional.relu.__name__, functional.layer_norm.__name__) == ("relu", "layer_norm")
+    x = flambeau.arange(4)
+    assert [part.tolist() for part in x.split(split_size=3)] == [[0, 1, 2], [3]]

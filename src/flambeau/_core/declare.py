@@ -93,7 +93,7 @@ def register(name: str, function: Any) -> None:
         where, _, last = name.rpartition(".")
         method = where == "Tensor"
         function.__module__ = _PACKAGE if method or not where else f"{_PACKAGE}.{where}"
-        function.__qualname__ = name if method else last
+        function.__name__, function.__qualname__ = last, name if method else last
 
 
 def public(namespace: str) -> dict[str, Any]:

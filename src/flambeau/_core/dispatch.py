@@ -173,12 +173,12 @@ def _public_function(
 ) -> Callable[..., Any]:
     """A function with the signature of the operation, which hands its arguments to `slow` unless all is as usual.
 
-    A method calls its first parameter `self` and has no `out`.
+    A method (an operator has a name of its own) calls its first parameter `self` and has no `out`.
     """
     params: list[tuple[str, Any, bool]] = [(p.name, p.default, p.keyword) for p in declared.params]
-    if method:
+    if method or name is not None:
         params[0] = ("self", *params[0][1:])
-    elif declared.out and name is None:
+    elif declared.out:
         params.append(("out", None, True))
     public_name = name or (declared.name if declared.name.isidentifier() else declared.body.__name__)
     if declared.accepts_numbers and slow is apply_slowly:

@@ -37,7 +37,7 @@ class TensorMethods:
         """Bits set in both."""
     def __array_wrap__(self, array: Any) -> _Tensor:
         """What NumPy's functions hand back after computing with this tensor's values."""
-    def __delitem__(self, index: Any) -> None:
+    def __delitem__(self, key: Any) -> None:
         """Tensors keep their shape: nothing can be deleted."""
     def __div__(self, other: Any) -> _Tensor:
         """`input / other`; integers give the default dtype."""
@@ -51,8 +51,8 @@ class TensorMethods:
         """The quotient rounded down."""
     def __ge__(self, other: Any) -> _Tensor:
         """Whether elements are greater or equal."""
-    def __getitem__(self, index: Any) -> _Tensor:
-        """The part of the tensor that an index names: a view if it holds only integers, slices, None and ...."""
+    def __getitem__(self, key: Any) -> _Tensor:
+        """The part of the tensor that `key` names: a view if it holds only integers, slices, None and ...."""
     def __gt__(self, other: Any) -> _Tensor:
         """Whether elements are greater."""
     def __iadd__(self, other: Any) -> _Tensor:
@@ -126,8 +126,8 @@ class TensorMethods:
         """`other / input` for a number `other`, as the reciprocal times the number, which is how PyTorch rounds it."""
     def __rxor__(self, other: Any) -> _Tensor:
         """Bits set in just one."""
-    def __setitem__(self, index: Any, value: Any) -> None:
-        """Writes a number or a tensor, which broadcasts, into the part of the tensor that an index names."""
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Writes a number or a tensor, which broadcasts, into the part of the tensor that `key` names."""
     def __sub__(self, other: Any) -> _Tensor:
         """`input - alpha * other`, with broadcasting and type promotion."""
     def __truediv__(self, other: Any) -> _Tensor:
@@ -234,7 +234,7 @@ class TensorMethods:
         """The positions of the elements that are not zero, a row for each."""
     def as_strided(self, size: Any, stride: Any, storage_offset: _int | None = None) -> _Tensor:
         """A view of the input's storage with any sizes and strides."""
-    def as_strided_(self, *args: Any, **named: Any) -> Self:
+    def as_strided_(self, size: Any, stride: Any, storage_offset: _int | None = None) -> Self:
         """`as_strided`, of this tensor itself."""
     def as_strided_scatter(self, src: _Tensor, size: Any, stride: Any, storage_offset: _int | None = None) -> _Tensor:
         """A copy of the input with `src` at any strides."""
@@ -818,7 +818,7 @@ class TensorMethods:
         """The sum in which nan counts as zero."""
     def narrow(self, dim: _int, start: Any, length: _int) -> _Tensor:
         """A view of `length` entries of a dimension from `start`."""
-    def narrow_copy(self, *args: Any, **named: Any) -> Any:
+    def narrow_copy(self, dim: _int, start: _int, length: _int) -> Any:
         """`narrow` as a copy instead of a view."""
     def ne(self, other: _Tensor | _Number) -> _Tensor:
         """Whether elements differ."""
@@ -1002,8 +1002,8 @@ class TensorMethods:
         """Exponentials that sum to one along `dim`; `dtype` first converts."""
     def sort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool | None = False) -> _results.sort:
         """The elements in order along `dim`, and where they came from. Equal elements keep their order."""
-    def split(self, split_size_or_sections: Any, dim: _int = 0) -> tuple[_Tensor, ...]:
-        """Views of consecutive parts of a dimension: of one size, or of a sequence of sizes."""
+    def split(self, split_size: Any, dim: _int = 0) -> tuple[_Tensor, ...]:
+        """Views of consecutive parts of a dimension; see `torch.split`."""
     def split_with_sizes(self, split_sizes: Any, dim: _int = 0) -> tuple[_Tensor, ...]:
         """Views of consecutive parts of a dimension, of these sizes."""
     def sqrt(self) -> _Tensor:
@@ -1016,7 +1016,7 @@ class TensorMethods:
         """`input * input`."""
     def squeeze(self, dim: Any = None) -> _Tensor:
         """A view without the dimensions of size 1: all of them, or those among `dim`."""
-    def squeeze_(self, *args: Any, **named: Any) -> Self:
+    def squeeze_(self, dim: Any = None) -> Self:
         """`squeeze`, of this tensor itself."""
     def std(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = ...) -> _Tensor:
         """The standard deviation over `dim`, or of everything."""
@@ -1038,15 +1038,15 @@ class TensorMethods:
         """`linalg.svd` under its old name: V instead of Vh, and reduced unless `some` is False."""
     def swapaxes(self, axis0: _int, axis1: _int) -> _Tensor:
         """A view with two dimensions exchanged."""
-    def swapaxes_(self, *args: Any, **named: Any) -> Self:
+    def swapaxes_(self, axis0: _int, axis1: _int) -> Self:
         """`swapaxes`, of this tensor itself."""
     def swapdims(self, dim0: _int, dim1: _int) -> _Tensor:
         """A view with two dimensions exchanged."""
-    def swapdims_(self, *args: Any, **named: Any) -> Self:
+    def swapdims_(self, dim0: _int, dim1: _int) -> Self:
         """`swapdims`, of this tensor itself."""
     def t(self) -> _Tensor:
         """A matrix transposed; tensors of fewer dimensions as they are."""
-    def t_(self, *args: Any, **named: Any) -> Self:
+    def t_(self) -> Self:
         """`t`, of this tensor itself."""
     def take(self, index: _Tensor) -> _Tensor:
         """The elements of the flattened input at the given positions, in the shape of `index`."""
@@ -1074,7 +1074,7 @@ class TensorMethods:
         """The sum of a matrix's diagonal."""
     def transpose(self, dim0: _int, dim1: _int) -> _Tensor:
         """A view with two dimensions exchanged."""
-    def transpose_(self, *args: Any, **named: Any) -> Self:
+    def transpose_(self, dim0: _int, dim1: _int) -> Self:
         """`transpose`, of this tensor itself."""
     def triangular_solve(self, A: _Tensor, upper: _bool = True, transpose: _bool = False, unitriangular: _bool = False) -> _results.triangular_solve:
         """The solution of a triangular system; `linalg.solve_triangular` under its old name, arguments reversed."""
@@ -1118,7 +1118,7 @@ class TensorMethods:
         """`split_with_sizes` whose parts autograd lets be written to."""
     def unsqueeze(self, dim: _int) -> _Tensor:
         """A view with a new dimension of size 1 at `dim`."""
-    def unsqueeze_(self, *args: Any, **named: Any) -> Self:
+    def unsqueeze_(self, dim: _int) -> Self:
         """`unsqueeze`, of this tensor itself."""
     def var(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = ...) -> _Tensor:
         """The variance over `dim`, or of everything; see `std`."""

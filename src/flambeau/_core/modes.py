@@ -143,7 +143,7 @@ class no_grad(_GradMode):
         context = super().__new__(cls)
         return context if orig_func is None else context(orig_func)
 
-    def __init__(self, orig_func: Any = None) -> None:
+    def __init__(self) -> None:
         pass
 
 

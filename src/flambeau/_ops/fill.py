@@ -82,18 +82,18 @@ def _(xp: Any, g: Array) -> Array:
     return xp.zeros_like(g)
 
 
-def fill_(input: Tensor, value: Any) -> Tensor:
+def fill_(self: Tensor, value: Any) -> Tensor:
     """Sets every element to `value`, a number or a 0-d tensor. Elements that share memory may be filled,
     too.
     """
-    check_writable(input, overlap=True)
-    return write(input, _fill(input, value, "fill_"), "fill_")
+    check_writable(self, overlap=True)
+    return write(self, _fill(self, value, "fill_"), "fill_")
 
 
-def zero_(input: Tensor) -> Tensor:
+def zero_(self: Tensor) -> Tensor:
     """Sets every element to zero. Elements that share memory may be, too."""
-    check_writable(input, overlap=True)
-    return write(input, zeroed(input), "zero_")
+    check_writable(self, overlap=True)
+    return write(self, zeroed(self), "zero_")
 
 
 for _method in (fill_, zero_):

@@ -4,6 +4,7 @@ copies.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from flambeau._core.declare import EXACT, RAW, Array, Scalar, Sizes, canonical_d
 from flambeau._core.dispatch import function, op, resize
 from flambeau._core.dtype import contiguous_format
 from flambeau._core.modes import modes
+from flambeau._core.signatures import LazySignature
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import META, Meta
 from flambeau._ops import parts, shape, views
@@ -104,6 +106,13 @@ def _become(target: Tensor, view: Tensor) -> Tensor:
     return target
 
 
+def _of_a_method(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a function whose first parameter is `self`."""
+    whole = inspect.signature(function, eval_str=True)
+    first, *others = whole.parameters.values()
+    return whole.replace(parameters=[first.replace(name="self"), *others])
+
+
 def _declare_in_place(name: str, of: Callable[..., Tensor]) -> None:
     def change(self: Tensor, *args: Any, **named: Any) -> Tensor:
         if modes.grad and self.requires_grad and self.is_leaf:
@@ -111,6 +120,7 @@ def _declare_in_place(name: str, of: Callable[..., Tensor]) -> None:
         return _become(self, of(self, *args, **named))
 
     change.__name__ = change.__qualname__ = name
+    change.__signature__ = LazySignature(lambda: _of_a_method(of))  # type: ignore[attr-defined]
     change.__doc__ = f"`{name[:-1]}`, of this tensor itself."
     setattr(Tensor, name, change)
     registry[f"Tensor.{name}"] = change
@@ -342,6 +352,7 @@ def _declare_copy(name: str, of: Callable[..., Any], method: bool = False) -> No
         return tuple(map(_copied, found)) if isinstance(found, tuple) else _copied(found)
 
     copy.__name__ = copy.__qualname__ = name
+    copy.__signature__ = LazySignature(lambda: inspect.signature(of, eval_str=True))  # type: ignore[attr-defined]
     copy.__doc__ = f"`{name.removesuffix('_copy')}` as a copy instead of a view."
     names = [name, f"Tensor.{name}"] if method else [name]
     function(*names, out=EXACT)(copy)

@@ -314,20 +314,20 @@ def take_entries(input: Tensor, indices: dict[int, Tensor]) -> Tensor:
     return apply(index, (input, expand_masks(input, indices)))  # type: ignore[no-any-return]
 
 
-def getitem(self: Tensor, index: Any) -> Tensor:
-    """The part of the tensor that an index names: a view if it holds only integers, slices, None and ...."""
-    kind = type(index)
+def getitem(self: Tensor, key: Any) -> Tensor:
+    """The part of the tensor that `key` names: a view if it holds only integers, slices, None and ...."""
+    kind = type(key)
     if kind is int:
         if not self._meta.shape:
             raise no_dimensions()
-        return select(self, 0, index)
+        return select(self, 0, key)
     if kind is slice:
         if not self._meta.shape:
             raise IndexError("slice() cannot be applied to a 0-dim tensor.")
-        return slice_of(self, 0, index)
-    if kind is Tensor and index._meta.shape and self._meta.shape and index._meta.dtype in INDEX_DTYPES:
-        return take_entries(self, {0: index})
-    view, indices = resolve(self, index if kind is tuple else as_items(single(self, index)))
+        return slice_of(self, 0, key)
+    if kind is Tensor and key._meta.shape and self._meta.shape and key._meta.dtype in INDEX_DTYPES:
+        return take_entries(self, {0: key})
+    view, indices = resolve(self, key if kind is tuple else as_items(single(self, key)))
     if indices:
         return take_entries(view, indices)
     return apply(alias_view, (view,)) if view is self else view

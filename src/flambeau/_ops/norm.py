@@ -369,16 +369,28 @@ def _sizes(value: Any, name: str) -> tuple[int, ...]:
     return tuple(item.__index__() for item in value)
 
 
-@function("nn.functional.layer_norm", "layer_norm")
+@function("nn.functional.layer_norm")
 def layer_norm(
-    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05,
-    cudnn_enable: bool = True,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    normalized_shape: Any,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-05,
+) -> Tensor:
     """Normalises the trailing dimensions `normalized_shape` of each sample, then scales and shifts.
 
     Source: Ba, Kiros and Hinton 2016, arXiv:1607.06450.
     """
     return apply(layer_norm_op, (input, _sizes(normalized_shape, "layer_norm"), weight, bias, eps))[0]  # type: ignore[no-any-return]
+
+
+@function("layer_norm")
+def torch_layer_norm(
+    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05,
+    cudnn_enable: bool = True,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.layer_norm`; there is no choice of kernels here."""
+    return layer_norm(input, normalized_shape, weight, bias, eps)
 
 
 def _rms_shape(input: Meta, shape: Any, weight: Meta | None, eps: Any) -> list[Meta]:
@@ -475,11 +487,14 @@ def _(
     return to_input, to_weight, total(xp, cotangent, axes) if "bias" in needs else None
 
 
-@function("nn.functional.group_norm", "group_norm")
+@function("nn.functional.group_norm")
 def group_norm(
-    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05,
-    cudnn_enabled: bool = True,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-05,
+) -> Tensor:
     """Normalises `num_groups` groups of channels of each sample.
 
     Shape: input `(N, C, *)`, weight and bias `(C,)`.
@@ -509,6 +524,15 @@ def group_norm(
     if not input.is_floating_point():
         raise NotImplementedError(f"\"GroupNormKernelImpl\" not implemented for '{input.dtype.scalar_type}'")
     return apply(group_norm_op, (input, num_groups, weight, bias, eps))[0]  # type: ignore[no-any-return]
+
+
+@function("group_norm")
+def torch_group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05,
+    cudnn_enabled: bool = True,
+) -> Tensor:  # fmt: skip
+    """`nn.functional.group_norm`; there is no choice of kernels here."""
+    return group_norm(input, num_groups, weight, bias, eps)
 
 
 # -- local response --------------------------------------------------------------------------------

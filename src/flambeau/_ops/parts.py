@@ -115,7 +115,7 @@ def given_parts(size: int, sizes: Shape, dim: int) -> Shape:
     return sizes
 
 
-@function("split", "Tensor.split", "functional.split")
+@function("split", "functional.split")
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of consecutive parts of a dimension: of one size, or of a sequence of sizes."""
     if isinstance(split_size_or_sections, Tensor) and split_size_or_sections.ndim:
@@ -126,6 +126,12 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     return _parts(
         views.split_parts, tensor, equal_parts(tensor._meta.shape[at], int(split_size_or_sections)), at
     )
+
+
+@function("Tensor.split")
+def split_method(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of consecutive parts of a dimension; see `torch.split`."""
+    return split(self, split_size, dim)
 
 
 @function("split_with_sizes", "Tensor.split_with_sizes")

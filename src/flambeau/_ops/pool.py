@@ -264,7 +264,7 @@ def _declare_max_pool(count: int) -> None:
 
     def with_indices(
         input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-        ceil_mode: bool = False, return_indices: bool = True,
+        ceil_mode: bool = False, return_indices: bool = False,
     ) -> Any:  # fmt: skip
         return _max_pool(name, count, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 

@@ -95,23 +95,23 @@ def filled(xp: Any, like: Array, value: Scalar, size: Sizes) -> Array:
 # -- writing ---------------------------------------------------------------------------------------
 
 
-def setitem(self: Tensor, index: Any, value: Any) -> None:
-    """Writes a number or a tensor, which broadcasts, into the part of the tensor that an index names."""
+def setitem(self: Tensor, key: Any, value: Any) -> None:
+    """Writes a number or a tensor, which broadcasts, into the part of the tensor that `key` names."""
     if not isinstance(value, Tensor):
         if not isinstance(value, (bool, int, float, complex)):
             raise TypeError(
                 f"can't assign a {type_name(value)} to a torch.{self._meta.dtype.scalar_type}Tensor"
             )
         value = as_number(value, self._meta.dtype)
-    kind = type(index)
+    kind = type(key)
     if kind is int and self._meta.shape:
-        target, indices = select(self, 0, index), None
+        target, indices = select(self, 0, key), None
     elif kind is slice and self._meta.shape:
-        target, indices = (self if index == FULL else slice_of(self, 0, index)), None
+        target, indices = (self if key == FULL else slice_of(self, 0, key)), None
     elif kind is int:
         raise no_dimensions()
     else:
-        target, indices = resolve(self, index if kind is tuple else as_items(single(self, index)))
+        target, indices = resolve(self, key if kind is tuple else as_items(single(self, key)))
     if indices:
         _assign_entries(target, indices, value)
     else:
@@ -200,7 +200,7 @@ def _put(input: Tensor, indices: list[Tensor | None], values: Tensor, accumulate
     return apply(put_values, (input, indices, values, accumulate))  # type: ignore[no-any-return]
 
 
-def delitem(self: Tensor, index: Any) -> None:
+def delitem(self: Tensor, key: Any) -> None:
     """Tensors keep their shape: nothing can be deleted."""
     raise TypeError("Tensor does not support deleting items")
 

@@ -128,7 +128,7 @@ def glu(input: _Tensor, dim: _int = -1) -> _Tensor:
     """The first half of a dimension times the sigmoid of the second."""
 def grid_sample(input: _Tensor, grid: _Tensor, mode: str = 'bilinear', padding_mode: str = 'zeros', align_corners: _bool | None = None) -> _Tensor:
     """The values of an image at the points of a grid."""
-def group_norm(input: _Tensor, num_groups: _int, weight: _Tensor | None = None, bias: _Tensor | None = None, eps: _float = 1e-05, cudnn_enabled: _bool = True) -> _Tensor:
+def group_norm(input: _Tensor, num_groups: _int, weight: _Tensor | None = None, bias: _Tensor | None = None, eps: _float = 1e-05) -> _Tensor:
     """Normalises `num_groups` groups of channels of each sample."""
 def gumbel_softmax(logits: _Tensor, tau: _float = 1, hard: _bool = False, eps: _float = 1e-10, dim: _int = -1) -> _Tensor:
     """A differentiable sample from the categories that `logits` weigh."""
@@ -154,7 +154,7 @@ def kl_div(input: _Tensor, target: _Tensor, size_average: _bool | None = None, r
     """The Kullback-Leibler divergence of `target` from log-probabilities `input`."""
 def l1_loss(input: _Tensor, target: _Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean', weight: _Tensor | None = None) -> _Tensor:
     """The mean of absolute differences."""
-def layer_norm(input: _Tensor, normalized_shape: Any, weight: _Tensor | None = None, bias: _Tensor | None = None, eps: _float = 1e-05, cudnn_enable: _bool = True) -> _Tensor:
+def layer_norm(input: _Tensor, normalized_shape: Any, weight: _Tensor | None = None, bias: _Tensor | None = None, eps: _float = 1e-05) -> _Tensor:
     """Normalises the trailing dimensions `normalized_shape` of each sample, then scales and shifts."""
 def leaky_relu(input: _Tensor, negative_slope: _float = 0.01, inplace: _bool = False) -> _Tensor:
     """`input` above zero, `negative_slope * input` below."""
@@ -180,15 +180,15 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: _float = 
     """By how much the ranking of two scores that `target` asks for (1: the first higher, -1: lower) misses `margin`."""
 def max_pool1d(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
     """The maximum over windows of 1 dimension(s); `return_indices` adds where in the plane it stands."""
-def max_pool1d_with_indices(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = True) -> Any:
+def max_pool1d_with_indices(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
     """`max_pool1d` with the indices of the maxima."""
 def max_pool2d(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
     """The maximum over windows of 2 dimension(s); `return_indices` adds where in the plane it stands."""
-def max_pool2d_with_indices(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = True) -> Any:
+def max_pool2d_with_indices(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
     """`max_pool2d` with the indices of the maxima."""
 def max_pool3d(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
     """The maximum over windows of 3 dimension(s); `return_indices` adds where in the plane it stands."""
-def max_pool3d_with_indices(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = True) -> Any:
+def max_pool3d_with_indices(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
     """`max_pool3d` with the indices of the maxima."""
 def max_unpool1d(input: _Tensor, indices: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> _Tensor:
     """Puts the maxima of `max_pool1d` back where they were, with zeros between."""
