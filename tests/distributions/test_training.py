@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import pytest
 import torch
 
 import flambeau
+import flambeau.jax
 
 
 def reinforce(t: Any) -> list[float]:
@@ -139,3 +141,12 @@ def test_losses_agree(program: Callable[[Any], list[float]]) -> None:
     # PyTorch approximates the gradients of beta and Dirichlet samples.
     tolerance = 2e-3 if program is beta_actor else 2e-4
     assert found[0] == pytest.approx(found[1], rel=tolerance, abs=tolerance / 10)
+
+
+def test_a_checked_distribution_inside_a_function_that_jax_runs() -> None:
+    def log_prob(x: Any) -> Any:
+        return flambeau.distributions.Normal(x, x.exp()).log_prob(x + 1).sum()
+
+    x = flambeau.tensor([0.1, 0.2])
+    inside = jax.jit(flambeau.jax.function(log_prob))(x.jax())
+    assert float(inside) == pytest.approx(log_prob(x).item(), rel=1e-6)

@@ -238,7 +238,7 @@ def run_check(value: Value, check: Callable[[Value], None], position: tuple[Code
     """Runs a check that had to wait. Raises: what it raises, with the line that it is about."""
     try:
         check(value)
-    except (IndexError, RuntimeError) as error:
+    except (IndexError, RuntimeError, ValueError) as error:
         error.add_note(f"Its values were computed; it was used at {describe_line(position)}.")
         raise
 

@@ -1,6 +1,7 @@
-"""Index tensors that must lie within a dimension: checked when recorded, so the user's own line raises.
+"""Index tensors that must lie within a dimension, and other values with bounds: checked when recorded, so the user's own
+line raises.
 
-On an accelerator an index that is still to be computed is checked when the next value is read: looking at it at once would
+On an accelerator one that is still to be computed is checked when the next value is read: looking at it at once would
 stall the device.
 """
 
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from flambeau._core.storage import Storage
-from flambeau._core.trace import local
+from flambeau._core.tensor import Tensor
+from flambeau._core.trace import Trace, local
 from flambeau._core.value import META, Value
 
 
@@ -31,6 +33,23 @@ def when_known(value: Value, check: Callable[[Value], None], at_once: bool = Fal
 def _stalls(value: Value) -> bool:
     device = value.meta.device
     return device.type != "cpu"
+
+
+def require(valid: Tensor, message: Callable[[], str]) -> None:
+    """Raises ValueError with `message()` unless all of `valid` is true, as soon as that is known."""
+
+    def check(known: Value) -> None:
+        if not known.numpy().all():
+            raise ValueError(message())
+
+    when_known(valid._read(), check)
+
+
+def shown(tensor: Tensor) -> str:
+    """A tensor's values for a message; in a function that was recorded they are not there, and its shape stands for them."""
+    waits_in = tensor._read().trace
+    known = waits_in is None or type(waits_in) is Trace
+    return f"{tensor}" if known else f"a tensor of shape {tuple(tensor.shape)}"
 
 
 def index_range(value: Value) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -9,6 +10,7 @@ from typing import Any, Self
 from flambeau._core.modes import no_grad
 from flambeau._core.size import Size
 from flambeau._core.tensor import Tensor
+from flambeau._ops.bounds import require, shown
 from flambeau._ops.elementary import exp
 from flambeau._ops.factory import full
 from flambeau.distributions import constraints
@@ -70,16 +72,18 @@ class Distribution:
                 continue  # only what was given is checked, not what follows from it
             value = getattr(self, param)
             checks.append((param, value, constraint, constraint.check(value).all()))
-        # Read after all were recorded: the first reading runs them together.
+        # Looked at after all were recorded: that runs them together.
         for param, value, constraint, valid in checks:
-            if not valid:
-                raise ValueError(
-                    f"Expected parameter {param} "
-                    f"({type(value).__name__} of shape {tuple(value.shape)}) "
-                    f"of distribution {self!r} "
-                    f"to satisfy the constraint {constraint!r}, "
-                    f"but found invalid values:\n{value}"
-                )
+            require(valid, functools.partial(self._told_of_parameter, param, value, constraint))
+
+    def _told_of_parameter(self, param: str, value: Tensor, constraint: Constraint) -> str:
+        return (
+            f"Expected parameter {param} "
+            f"({type(value).__name__} of shape {tuple(value.shape)}) "
+            f"of distribution {self!r} "
+            f"to satisfy the constraint {constraint!r}, "
+            f"but found invalid values:\n{shown(value)}"
+        )
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
         """The distribution with its parameters expanded to `batch_shape`, sharing their memory."""
@@ -198,14 +202,16 @@ class Distribution:
             )
             return
         assert support is not None
-        if not support.check(value).all():
-            raise ValueError(
-                "Expected value argument "
-                f"({type(value).__name__} of shape {tuple(value.shape)}) "
-                f"to be within the support ({support!r}) "
-                f"of the distribution {self!r}, "
-                f"but found invalid values:\n{value}"
-            )
+        require(support.check(value).all(), functools.partial(self._told_of_value, value, support))
+
+    def _told_of_value(self, value: Tensor, support: Constraint) -> str:
+        return (
+            "Expected value argument "
+            f"({type(value).__name__} of shape {tuple(value.shape)}) "
+            f"to be within the support ({support!r}) "
+            f"of the distribution {self!r}, "
+            f"but found invalid values:\n{shown(value)}"
+        )
 
     def _get_checked_instance(self, cls: Any, _instance: Any = None) -> Self:
         if _instance is None and type(self).__init__ != cls.__init__:
