@@ -8,7 +8,7 @@ from typing import Any, assert_type
 
 import flambeau
 import flambeau.nn.functional as F
-from flambeau import Tensor, nn
+from flambeau import Tensor, distributions, nn
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,3 +46,11 @@ def test_stubs_are_up_to_date() -> None:
     command = [sys.executable, str(ROOT / "tools" / "stubs.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+def test_distributions_make_tensors() -> None:
+    normal = distributions.Normal(0.0, flambeau.ones(2))
+    assert assert_type(normal.rsample((3,)), Tensor).shape == (3, 2)
+    assert assert_type(normal.log_prob(normal.mean).sum(), Tensor).item() < 0
+    assert assert_type(distributions.kl_divergence(normal, normal), Tensor).tolist() == [0.0, 0.0]
+    assert assert_type(distributions.Bernoulli(logits=flambeau.zeros(2)).probs, Tensor).tolist() == [0.5, 0.5]

@@ -110,7 +110,7 @@ class Multinomial(Distribution):
         return ways + (logits * value).sum(-1)
 
     def entropy(self) -> Tensor:
-        count = tensor(self.total_count, dtype=self.probs.dtype, device=self.probs.device)
+        count = tensor(self.total_count)
         possible = self._binomial.enumerate_support(expand=False)[1:]
         chances = self._binomial.log_prob(possible).exp()
         repeats = (chances * lgamma(possible + 1)).sum((0, -1))
