@@ -40,10 +40,12 @@ from flambeau._core.modes import (
 from flambeau._core.random import Generator, default_generator
 from flambeau._core.settings import (
     are_deterministic_algorithms_enabled,
+    get_deterministic_debug_mode,
     get_float32_matmul_precision,
     get_num_interop_threads,
     get_num_threads,
     is_deterministic_algorithms_warn_only_enabled,
+    set_deterministic_debug_mode,
     set_float32_matmul_precision,
     set_num_interop_threads,
     set_num_threads,
@@ -56,6 +58,7 @@ globals().update(_dtypes.DTYPES)
 globals().update(_dtypes.ALIASES)
 globals().update(_dtypes._CONSTANTS)
 globals().update(_public(""))
+legacy_contiguous_format = _dtypes.contiguous_format
 
 from math import e, inf, nan, pi  # noqa: E402
 

@@ -49,10 +49,12 @@ from flambeau._core.modes import set_grad_enabled as set_grad_enabled
 from flambeau._core.random import Generator as Generator
 from flambeau._core.random import default_generator as default_generator
 from flambeau._core.settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from flambeau._core.settings import get_deterministic_debug_mode as get_deterministic_debug_mode
 from flambeau._core.settings import get_float32_matmul_precision as get_float32_matmul_precision
 from flambeau._core.settings import get_num_interop_threads as get_num_interop_threads
 from flambeau._core.settings import get_num_threads as get_num_threads
 from flambeau._core.settings import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
+from flambeau._core.settings import set_deterministic_debug_mode as set_deterministic_debug_mode
 from flambeau._core.settings import set_float32_matmul_precision as set_float32_matmul_precision
 from flambeau._core.settings import set_num_interop_threads as set_num_interop_threads
 from flambeau._core.settings import set_num_threads as set_num_threads
@@ -113,6 +115,8 @@ def addcmul(input: _Tensor, tensor1: _Tensor, tensor2: _Tensor, *, value: _Numbe
 def addmm(input: _Tensor, mat1: _Tensor, mat2: _Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> _Tensor:
     """`beta * input + alpha * (mat1 @ mat2)`."""
 def addmv(input: _Tensor, mat: _Tensor, vec: _Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> _Tensor:
+    """`beta * input + alpha * (mat @ vec)`."""
+def addmv_(input: _Tensor, mat: _Tensor, vec: _Tensor, *, beta: Any = 1, alpha: Any = 1) -> _Tensor:
     """`beta * input + alpha * (mat @ vec)`."""
 def addr(input: _Tensor, vec1: _Tensor, vec2: _Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> _Tensor:
     """`beta * input + alpha * outer(vec1, vec2)`."""
@@ -178,6 +182,8 @@ def argwhere(input: _Tensor) -> _Tensor:
     """The positions of the elements that are not zero, a row for each."""
 def as_strided(input: _Tensor, size: Any, stride: Any, storage_offset: _int | None = None) -> _Tensor:
     """A view of the input's storage with any sizes and strides."""
+def as_strided_(self: _Tensor, size: Any, stride: Any, storage_offset: _int | None = None) -> _Tensor:
+    """`as_strided`, of this tensor itself."""
 def as_strided_copy(input: _Tensor, size: Any, stride: Any, storage_offset: _int | None = None, *, out: Any = None) -> Any:
     """`as_strided` as a copy instead of a view."""
 def as_strided_scatter(input: _Tensor, src: _Tensor, size: Any, stride: Any, storage_offset: _int | None = None, *, out: Any = None) -> _Tensor:
@@ -385,6 +391,8 @@ def det(A: _Tensor, *, out: Any = None) -> _Tensor:
     """The determinant."""
 def detach(input: _Tensor) -> _Tensor:
     """The same values on the same storage, outside the graph."""
+def detach_(input: _Tensor) -> _Tensor:
+    """Takes a tensor out of the graph; see `Tensor.detach_`."""
 def detach_copy(input: Any, *, out: Any = None) -> Any:
     """`detach` as a copy instead of a view."""
 def diag(input: _Tensor, diagonal: _int = 0, *, out: Any = None) -> _Tensor:
@@ -424,6 +432,8 @@ def einsum(*args: Any) -> _Tensor:
     """Products of tensors summed over named dimensions: `einsum("ij,jk->ik", a, b)` is `a @ b`."""
 def embedding(weight: _Tensor, indices: _Tensor, padding_idx: _int = -1, scale_grad_by_freq: _bool = False, sparse: _bool = False) -> _Tensor:
     """What `nn.functional.embedding` is made of: the table comes first, and -1 means no padding."""
+def embedding_renorm_(input: _Tensor, indices: _Tensor, max_norm: _float, norm_type: _float) -> _Tensor:
+    """Scales the rows at `indices` that are longer than `max_norm` down to it, in place."""
 def empty(*size: Any, out: _Tensor | None = None, dtype: _dtype | None = None, layout: _layout | None = None, device: DeviceLike = None, requires_grad: _bool = False, pin_memory: _bool = False, memory_format: _memory_format | None = ..., **named: Any) -> _Tensor:
     """A tensor whose values are not to be relied on; here they are zeros."""
 def empty_like(input: _Tensor, *, dtype: _dtype | None = None, layout: _layout | None = None, device: DeviceLike = None, pin_memory: _bool = False, requires_grad: _bool = False, memory_format: _memory_format | None = ...) -> _Tensor:
@@ -515,6 +525,8 @@ def frac_(input: _Tensor) -> _Tensor:
     """What `trunc` takes away."""
 def frexp(input: _Tensor, *, out: Any = None) -> _results.frexp:
     """(mantissa, exponent) with `input == mantissa * 2**exponent` and mantissas of size 0.5 to 1."""
+def frobenius_norm(input: _Tensor, dim: Any, keepdim: _bool = False, *, out: Any = None) -> _Tensor:
+    """The root of the sum of squares over one dimension or two."""
 def from_dlpack(ext_tensor: Any, *, device: DeviceLike = None, copy: _bool | None = None) -> _Tensor:
     """A tensor on the memory of an object that speaks DLPack, such as a NumPy or JAX array."""
 def from_numpy(ndarray: Any) -> _Tensor:
@@ -676,6 +688,7 @@ def ldexp_(input: _Tensor, other: _Tensor) -> _Tensor:
     """`input * 2**other`."""
 def le(input: _Tensor, other: _Tensor | _Number, *, out: Any = None) -> _Tensor:
     """Whether elements are less or equal."""
+legacy_contiguous_format: _memory_format
 def lerp(input: _Tensor, end: _Tensor, weight: _Tensor | _Number, *, out: Any = None) -> _Tensor:
     """From `input` (weight 0) to `end` (weight 1), in the form that is exact at the nearer one."""
 def less(input: _Tensor, other: _Tensor | _Number, *, out: Any = None) -> _Tensor:
@@ -864,6 +877,8 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: _Generator
     """Normals with a mean and a deviation for each element, or a tensor of `size` with the same for all."""
 def not_equal(input: _Tensor, other: _Tensor | _Number, *, out: Any = None) -> _Tensor:
     """Whether elements differ."""
+def nuclear_norm(input: _Tensor, dim: Any = ..., keepdim: _bool = False, *, out: Any = None) -> _Tensor:
+    """The sum of the singular values of matrices."""
 def numel(input: _Tensor) -> _int:
     """The number of elements."""
 def ones(*size: Any, out: _Tensor | None = None, dtype: _dtype | None = None, layout: _layout | None = None, device: DeviceLike = None, pin_memory: _bool = False, requires_grad: _bool = False, **named: Any) -> _Tensor:
@@ -1154,6 +1169,8 @@ def trunc(input: _Tensor, *, out: Any = None) -> _Tensor:
     """The whole number towards zero."""
 def trunc_(input: _Tensor) -> _Tensor:
     """The whole number towards zero."""
+def typename(obj: Any) -> str:
+    """The name of an object's type with its module, as PyTorch has it; of a tensor, the legacy type."""
 uint16: _dtype
 uint32: _dtype
 uint64: _dtype

@@ -25,6 +25,7 @@ from flambeau._core.tensor import Tensor as _Tensor
 _Number: TypeAlias = _bool | _int | _float | _complex
 
 
+from flambeau._core.errors import LinAlgError as LinAlgError
 
 def cholesky(A: _Tensor, *, upper: _bool = False, out: Any = None) -> _Tensor:
     """The lower triangular L with `A = L @ L.mH` (or the upper U with `A = U.mH @ U`)."""

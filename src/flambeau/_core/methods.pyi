@@ -108,6 +108,8 @@ class TensorMethods:
         """Bits set in both."""
     def __rdiv__(self, other: Any) -> _Tensor:
         """`other / input` for a number `other`, as the reciprocal times the number, which is how PyTorch rounds it."""
+    def __reversed__(self) -> _Tensor:
+        """The entries along the first dimension, from the last to the first."""
     def __rfloordiv__(self, other: Any) -> _Tensor: ...
     def __rlshift__(self, other: Any) -> _Tensor: ...
     def __rmatmul__(self, other: Any) -> _Tensor: ...
@@ -412,6 +414,8 @@ class TensorMethods:
         """The derivative of the logarithm of gamma."""
     def digamma_(self) -> Self:
         """The derivative of the logarithm of gamma."""
+    def dim_order(self, *, ambiguity_check: Any = False) -> tuple[_int, ...]:
+        """The dimensions from the one whose steps are longest to the one whose steps are shortest."""
     def dist(self, other: _Tensor, p: _float = 2) -> _Tensor:
         """The norm of order `p` of `input - other`."""
     def div(self, other: Any, *, rounding_mode: str | None = None) -> _Tensor:
@@ -1068,6 +1072,8 @@ class TensorMethods:
         """A copy of the tensor repeated along its last dimensions, or along more."""
     def to(self, *args: Any, **kwargs: Any) -> _Tensor:
         """The tensor in another dtype, on another device or both; itself where nothing changes and `copy` is false."""
+    def to_dense(self, dtype: _dtype | None = None, *, masked_grad: _bool | None = None) -> _Tensor:
+        """The tensor itself, for all layouts here are dense; or cast to `dtype`."""
     def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> _results.topk:
         """The `k` largest elements along `dim` (the smallest with `largest=False`), in order, and their indices."""
     def trace(self) -> _Tensor:

@@ -477,6 +477,12 @@ def numel(input: Tensor) -> int:
     return input._meta.numel
 
 
+@function("detach_")
+def detach_(input: Tensor) -> Tensor:
+    """Takes a tensor out of the graph; see `Tensor.detach_`."""
+    return input.detach_()
+
+
 @function("detach")
 def detach(input: Tensor) -> Tensor:
     """The same values on the same storage, outside the graph."""

@@ -115,6 +115,19 @@ def _renorm_rows(weight: Tensor, indices: Tensor, max_norm: float, norm_type: fl
     weight.detach()._write(from_array(table, weight._meta)._read())
 
 
+@function("embedding_renorm_")
+def embedding_renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
+    """Scales the rows at `indices` that are longer than `max_norm` down to it, in place.
+
+    >>> import flambeau
+    >>> flambeau.embedding_renorm_(flambeau.tensor([[3.0, 4.0], [3.0, 4.0]]), flambeau.tensor([0]), 5.0 / 2, 2.0)
+    tensor([[1.5000, 2.0000],
+            [3.0000, 4.0000]])
+    """
+    _renorm_rows(input, indices, max_norm, norm_type)
+    return input
+
+
 @function("nn.functional.embedding")
 def embedding(
     input: Tensor,

@@ -139,6 +139,7 @@ _declare_in_place("swapdims_", shape.swapdims)
 _declare_in_place("squeeze_", shape.squeeze)
 _declare_in_place("unsqueeze_", shape.unsqueeze)
 _declare_in_place("as_strided_", as_strided)
+registry["as_strided_"] = registry["Tensor.as_strided_"]
 
 
 def _resize_in_place(self: Tensor, size: Any, memory_format: Any = None) -> Tensor:

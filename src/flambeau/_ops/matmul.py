@@ -518,7 +518,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     return _scaled_sum(input, mm.function(mat1, mat2), beta, alpha, "addmm")  # type: ignore[attr-defined]
 
 
-@function("addmv", "Tensor.addmv", "Tensor.addmv_", out=EXACT)
+@function("addmv", "addmv_", "Tensor.addmv", "Tensor.addmv_", out=EXACT)
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * (mat @ vec)`."""
     result = mv.function(mat, vec)  # type: ignore[attr-defined]

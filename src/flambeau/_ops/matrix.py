@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,28 @@ def _with_dims(tensor: Tensor, dims: tuple[int, int]) -> Tensor:
     for dim in sorted(dims):
         tensor = tensor.unsqueeze(dim)  # type: ignore[attr-defined]
     return tensor
+
+
+def _warn_of_old_norm(name: str, instead: str) -> None:
+    warnings.warn(
+        f"at::{name} is deprecated and it is just left for JIT compatibility. It will be removed in a future "
+        f"PyTorch release. Please use `linalg.{instead}` instead",
+        stacklevel=3,
+    )
+
+
+@function("frobenius_norm", out=True)
+def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+    """The root of the sum of squares over one dimension or two."""
+    _warn_of_old_norm("frobenius_norm", "vector_norm(A, 2., dim, keepdim)")
+    return _vector_norm(input, 2.0, dim, keepdim, None)
+
+
+@function("nuclear_norm", out=True)
+def nuclear_norm(input: Tensor, dim: Any = (-2, -1), keepdim: bool = False) -> Tensor:
+    """The sum of the singular values of matrices."""
+    _warn_of_old_norm("nuclear_norm", "matrix_norm(A, 'nuc', dim, keepdim)")
+    return matrix_norm(input, "nuc", dim, keepdim)  # type: ignore[no-any-return]
 
 
 @function("linalg.norm", out=Out("linalg.norm expected out tensor dtype {wanted} but got: {found}"))

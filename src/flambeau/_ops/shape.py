@@ -12,8 +12,17 @@ from typing import Any
 
 from flambeau._core import dtype as dtypes
 from flambeau._core import strides as stride_rules
-from flambeau._core.declare import RAW, Array, Sizes, broadcast_shapes, canonical_dim, canonical_dims
+from flambeau._core.declare import (
+    RAW,
+    Array,
+    Sizes,
+    broadcast_shapes,
+    canonical_dim,
+    canonical_dims,
+    registry,
+)
 from flambeau._core.dispatch import function, op
+from flambeau._core.dtype import dtype as DType
 from flambeau._core.size import Size
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
@@ -329,6 +338,58 @@ function("Tensor.reshape")(spread(reshape, "shape"))
 def reshape_as(self: Tensor, other: Tensor) -> Tensor:
     """The same elements in the shape of `other`."""
     return reshape(self, check_tensor(other, "reshape_as", "other")._meta.shape)
+
+
+def _orders(tensor: Tensor, format: Any) -> Shape:
+    """Dimensions from slowest to fastest in this memory format."""
+    own = tuple(range(tensor.ndim))
+    return own if format is dtypes.contiguous_format else (own[0], *own[2:], 1)
+
+
+@function("Tensor.dim_order")
+def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> Shape:
+    """The dimensions from the one whose steps are longest to the one whose steps are shortest.
+
+    Args:
+        ambiguity_check: raise where sizes of 1 or equal strides allow several orders; with a list of memory formats only
+            where not just one of them fits.
+
+    >>> import flambeau
+    >>> flambeau.ones(2, 3).T.dim_order()
+    (1, 0)
+    """
+    stride, shape = self.stride(), self._meta.shape
+    found = tuple(sorted(range(len(shape)), key=lambda dim: -stride[dim]))
+    if ambiguity_check is False:
+        return found
+    if not isinstance(ambiguity_check, (bool, list)):
+        raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
+    if 0 in stride:
+        raise RuntimeError("The tensor does not have unique dim order.")
+    if ambiguity_check is True:
+        unique = self.ndim < 2 or (1 not in shape and len(set(stride)) == len(stride))
+        fits = {found} if unique else set()
+    else:
+        given: list[Any] = ambiguity_check or []
+        formats = [each for each in given if stride_rules.is_contiguous(shape, stride, each)]
+        fits = {_orders(self, each) for each in formats} if len(formats) == 1 else set()
+    if len(fits) != 1:
+        raise RuntimeError(
+            "The tensor does not have unique dim order, or cannot map to exact one of the given memory formats."
+        )
+    return fits.pop()
+
+
+@function("Tensor.__reversed__")
+def reversed_rows(self: Tensor) -> Tensor:
+    """The entries along the first dimension, from the last to the first."""
+    return registry["flip"](self, (0,)) if self.ndim else self  # type: ignore[no-any-return]
+
+
+@function("Tensor.to_dense")
+def to_dense(self: Tensor, dtype: DType | None = None, *, masked_grad: bool | None = None) -> Tensor:
+    """The tensor itself, for all layouts here are dense; or cast to `dtype`."""
+    return self if dtype is None else self.to(dtype)  # type: ignore[attr-defined,no-any-return]
 
 
 @function("flatten", "Tensor.flatten")

@@ -73,3 +73,23 @@ def set_default_tensor_type(t: Any) -> None:
         raise TypeError("only floating-point types are supported as the default type")
     dtypes.set_default_dtype(found.dtype)
     devices.set_default_device("cuda" if found.is_cuda else "cpu")
+
+
+@function("typename")
+def typename(obj: Any, /) -> str:
+    """The name of an object's type with its module, as PyTorch has it; of a tensor, the legacy type.
+
+    >>> import flambeau
+    >>> flambeau.typename(flambeau.ones(1))
+    'torch.FloatTensor'
+    """
+    if isinstance(obj, Tensor):
+        return obj.type()  # type: ignore[attr-defined,no-any-return]
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(named, "__module__", None) or ""
+    package = __name__.partition(".")[0]
+    if module in ("", "builtins"):
+        return named.__qualname__  # type: ignore[no-any-return]
+    if module.partition(".")[0] == package:
+        module = "torch" + module.removeprefix(package)
+    return f"{module}.{named.__qualname__}"

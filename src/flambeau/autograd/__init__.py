@@ -5,6 +5,7 @@ from flambeau._core.walk import backward, grad
 from flambeau.autograd import anomaly_mode, function, functional, grad_mode, graph, variable
 from flambeau.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from flambeau.autograd.function import Function, NestedIOFunction
+from flambeau.autograd.grad_mode import set_multithreading_enabled
 from flambeau.autograd.gradcheck import gradcheck, gradgradcheck
 from flambeau.autograd.variable import Variable
 
@@ -27,5 +28,6 @@ __all__ = [
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "set_multithreading_enabled",
     "variable",
 ]

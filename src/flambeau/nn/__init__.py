@@ -173,6 +173,7 @@ from flambeau.nn.modules import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from flambeau.nn.modules.utils import factory_kwargs
 from flambeau.nn.parallel import DataParallel
 from flambeau.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
@@ -345,6 +346,7 @@ __all__ = [
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
+    "factory_kwargs",
     "functional",
     "init",
     "utils",
