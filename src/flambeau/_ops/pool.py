@@ -440,6 +440,9 @@ def adaptive_average(xp: Any, input: Array, sizes: Any) -> Array:
     windows, split = _equal_windows(input.shape[input.ndim - spatial :], sizes)
     if windows is not None:
         lead = input.ndim - spatial
+        if set(sizes) == {1}:
+            sums = total(xp, input, range(lead, input.ndim), keepdims=True)
+            return sums / xp.asarray(math.prod(windows), input.dtype)
         parts = input.reshape(*input.shape[:lead], *split)
         axes = tuple(range(lead + 1, lead + 2 * spatial, 2))
         return total(xp, parts, axes) / xp.asarray(math.prod(windows), input.dtype)
