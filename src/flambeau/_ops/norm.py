@@ -86,19 +86,21 @@ def batch_norm_train(
 def _(
     xp: Any, g: Any, input: Array, weight: Any, mean: Array, rstd: Array, needs: Any, given: Any
 ) -> tuple[Array | None, Array | None, Array | None]:
-    cotangent = g[0]
-    axes = (0, *range(2, input.ndim))
-    wide = _per_channel(rstd, input.ndim)
-    normal = (input - _per_channel(mean, input.ndim)) * wide
+    cotangent, ndim = g[0], input.ndim
+    axes = (0, *range(2, ndim))
+    wide = _per_channel(rstd, ndim)
+    normal = (input - _per_channel(mean, ndim)) * wide
+    # One pair of sums for all three: the weight is the same in each.
+    to_bias, to_weight = total(xp, cotangent, axes), total(xp, cotangent * normal, axes)
     to_input = None
     if "input" in needs:
-        scaled = cotangent if weight is None else cotangent * _per_channel(weight, input.ndim)
-        to_input = _input_gradient(xp, scaled, normal, wide, axes)
-        to_mean, to_rstd = _per_channel(g[1], input.ndim), _per_channel(g[3], input.ndim)
+        count = input.size // input.shape[1]
+        scale = wide if weight is None else wide * _per_channel(weight, ndim)
+        means = (_per_channel(sums / count, ndim) for sums in (to_bias, to_weight))
+        to_input = scale * (cotangent - next(means) - normal * next(means))
+        to_mean, to_rstd = _per_channel(g[1], ndim), _per_channel(g[3], ndim)
         to_input = _through_statistics(to_input, given, to_mean, to_rstd, normal, wide)
-    to_weight = total(xp, cotangent * normal, axes) if "weight" in needs else None
-    to_bias = total(xp, cotangent, axes) if "bias" in needs else None
-    return to_input, to_weight, to_bias
+    return to_input, to_weight if "weight" in needs else None, to_bias if "bias" in needs else None
 
 
 @op(promote=KEEP, shape=lambda input, *_: input.shape, node="NativeBatchNormBackward")
@@ -460,31 +462,46 @@ def group_norm_op(
     xp: Any, input: Array, groups: int, weight: Array | None, bias: Array | None, eps: Scalar
 ) -> tuple[Array, Array, Array]:
     """Normalises groups of channels of each sample; also each group's mean and 1 / sqrt(var + eps)."""
-    rows = input.reshape(input.shape[0], groups, math.prod(input.shape[1:]) // groups)
-    mean, _, rstd = _moments(xp, rows, (2,), eps)
-    result = ((rows - mean) * rstd).reshape(input.shape)
+    split = _group_split(input, groups)
+    mean, _, rstd = _moments(xp, input.reshape(*split[:2], split[2] * split[3]), (2,), eps)
+    scale, parts = rstd[..., None], (1, *split[1:3], 1)
     if weight is not None:
-        result = result * _per_channel(weight, input.ndim)
+        scale = scale * weight.reshape(parts)
+    result = (input.reshape(split) - mean[..., None]) * scale
     if bias is not None:
-        result = result + _per_channel(bias, input.ndim)
-    return result, mean, rstd
+        result = result + bias.reshape(parts)
+    return result.reshape(input.shape), mean, rstd
+
+
+def _group_split(input: Any, groups: int) -> tuple[int, ...]:
+    """Samples, groups, channels of a group, places."""
+    samples, channels, *places = input.shape
+    return samples, groups, channels // groups, math.prod(places)
 
 
 @group_norm_op.gradient("input", "weight", "bias")
 def _(
     xp: Any, g: Any, input: Array, groups: int, weight: Any, mean: Array, rstd: Array, needs: Any, given: Any
 ) -> tuple[Array | None, Array | None, Array | None]:
-    cotangent = g[0]
-    grouped = (input.shape[0], groups, math.prod(input.shape[1:]) // groups)
-    axes = (0, *range(2, input.ndim))
-    normal = (input.reshape(grouped) - mean) * rstd
+    split = _group_split(input, groups)
+    cotangent, wide = g[0].reshape(split), rstd[..., None]
+    normal = (input.reshape(split) - mean[..., None]) * wide
+    # Sums over the places of each channel serve all three.
+    sums, sums_normal = total(xp, cotangent, (3,)), total(xp, cotangent * normal, (3,))
     to_input = None
     if "input" in needs:
-        scaled = cotangent if weight is None else cotangent * _per_channel(weight, input.ndim)
-        to_rows = _input_gradient(xp, scaled.reshape(grouped), normal, rstd, (2,))
-        to_input = _through_statistics(to_rows, given, g[1], g[2], normal, rstd).reshape(input.shape)
-    to_weight = total(xp, cotangent * normal.reshape(input.shape), axes) if "weight" in needs else None
-    return to_input, to_weight, total(xp, cotangent, axes) if "bias" in needs else None
+        own: Any = 1 if weight is None else weight.reshape(1, *split[1:3])
+        count = split[2] * split[3]
+        mean_g, mean_gy = (
+            ((each * own).sum(2) / max(count, 1))[..., None, None] for each in (sums, sums_normal)
+        )
+        scaled = cotangent if weight is None else cotangent * own[..., None]
+        rows = (*split[:2], count)
+        to_rows = (wide * (scaled - mean_g - normal * mean_gy)).reshape(rows)
+        to_rows = _through_statistics(to_rows, given, g[1], g[2], normal.reshape(rows), rstd)
+        to_input = to_rows.reshape(input.shape)
+    to_weight = sums_normal.sum(0).reshape(input.shape[1]) if "weight" in needs else None
+    return to_input, to_weight, sums.sum(0).reshape(input.shape[1]) if "bias" in needs else None
 
 
 @function("nn.functional.group_norm")
