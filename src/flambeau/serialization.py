@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import IO, Any
 
+from flambeau._core.device import device
 from flambeau._serialization import names
 from flambeau._serialization.archive import ArchiveReader, whole_file
 from flambeau._serialization.pickling import write_archive
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 File = str | os.PathLike[str] | IO[bytes]
+# PyTorch's name for what `map_location` may be; packages import it.
+MAP_LOCATION = Callable[[Any, str], Any] | device | str | dict[str, str] | None
 Global = Callable[..., Any] | tuple[Callable[..., Any], str]
 
 # What the user declared safe: (module, name) -> (as declared, the object).
@@ -85,7 +88,7 @@ def save(
 
 def load(
     f: File,
-    map_location: Any = None,
+    map_location: MAP_LOCATION = None,
     pickle_module: Any = None,
     *,
     weights_only: bool | None = None,
