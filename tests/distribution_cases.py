@@ -70,6 +70,7 @@ CASES = [
         "Dirichlet", {"concentration": [[0.5, 2.0, 3.0], [1.5, 4.0, 1.0]]}, [[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]]
     ),
     Case("MultivariateNormal", {"loc": VECTORS, "covariance_matrix": COVARIANCE}, [[[0.1, 0.2, 0.3]]]),
+    Case("MultivariateNormal", {"loc": VECTORS[0], "scale_tril": FACTOR}, VECTORS[1], note="without a batch"),
     Case("MultivariateNormal", {"loc": VECTORS[0], "precision_matrix": COVARIANCE}, VECTORS),
     Case(
         "MultivariateNormal",
@@ -114,6 +115,12 @@ CASES = [
         "LowRankMultivariateNormal",
         {"loc": VECTORS, "cov_factor": [[0.5], [1.0], [-0.3]], "cov_diag": [1.0, 0.5, 2.0]},
         [[[0.1, 0.2, 0.3]]],
+    ),
+    Case(
+        "LowRankMultivariateNormal",
+        {"loc": VECTORS[0], "cov_factor": [[0.5], [1.0], [-0.3]], "cov_diag": [1.0, 0.5, 2.0]},
+        VECTORS[1],
+        note="without a batch",
     ),
     Case(
         "MixtureSameFamily",

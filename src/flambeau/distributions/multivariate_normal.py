@@ -32,24 +32,20 @@ def _batch_mahalanobis(factor: Tensor, difference: Tensor) -> Tensor:
     # so that each factor is solved with once.
     n = difference.size(-1)
     batch = difference.shape[:-1]
-    inner = factor.dim() - 2
-    outer = len(batch) - inner
-    if outer < 0:
-        difference = difference.expand(factor.shape[:-1])
-        batch, outer = difference.shape[:-1], 0
+    outer = len(batch) - (factor.dim() - 2)
     split: list[int] = list(batch[:outer])
     for size, own in zip(batch[outer:], factor.shape[:-2], strict=True):
         split += [size // own, own]
-    split_vectors = difference.reshape(*split, n)
+    split_vectors = difference.reshape([*split, n])
     columns = [*range(outer), *range(outer, len(split), 2)]
     kept = list(range(outer + 1, len(split), 2))
-    ordered = split_vectors.permute(*columns, *kept, len(split))
+    ordered = split_vectors.permute([*columns, *kept, len(split)])
     flat_factor = factor.reshape(-1, n, n)
     flat = ordered.reshape(-1, flat_factor.size(0), n).permute(1, 2, 0)
     lengths = solve_triangular(flat_factor, flat, upper=False).pow(2).sum(-2).t()
     back = lengths.reshape(ordered.shape[:-1])
     places = [*columns, *kept]
-    return back.permute(*[places.index(i) for i in range(len(split))]).reshape(batch)
+    return back.permute([places.index(i) for i in range(len(split))]).reshape(batch)
 
 
 def _precision_to_scale_tril(precision: Tensor) -> Tensor:
