@@ -123,6 +123,12 @@ CASES = [
         note="without a batch",
     ),
     Case(
+        "LowRankMultivariateNormal",
+        {"loc": VECTORS[0], "cov_factor": [[0.5], [1.0], [-0.3]], "cov_diag": [1.0, 0.5, 2.0]},
+        VECTORS[1],
+        note="without a batch",
+    ),
+    Case(
         "MixtureSameFamily",
         {"weights": [[0.2, 0.8], [0.5, 0.5]], "loc": [[0.5, -1.0], [0.0, 2.0]], "scale": [1.0, 0.3]},
         [[0.1, -1.2]],
