@@ -249,3 +249,12 @@ def test_numpy_shares_the_memory_of_views():
     x = flambeau.zeros(2, 3)
     x.t()[1].numpy()[:] = 5
     assert x.tolist() == [[0.0, 5.0, 0.0], [0.0, 5.0, 0.0]]
+
+
+def test_broadcast_tensors_hands_back_what_has_the_shape_already():
+    x, row = flambeau.zeros(2, 3), flambeau.zeros(3)
+    same_one, wide = flambeau.broadcast_tensors(x, row)
+    assert same_one is x
+    assert wide.shape == (2, 3)
+    weight = flambeau.nn.Parameter(flambeau.zeros(3))
+    assert flambeau.distributions.Normal(weight, 1.0).loc is weight

@@ -515,12 +515,12 @@ def broadcast_to(input: Tensor, size: Any) -> Tensor:
 
 @function("broadcast_tensors", "functional.broadcast_tensors")
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
-    """All tensors expanded to their common shape."""
+    """All tensors expanded to their common shape; those that have it come back themselves."""
     group = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
     shape = broadcast_shapes(
         *[check_tensor(each, "broadcast_tensors", "tensors")._meta.shape for each in group]
     )
-    return tuple([expand(each, shape) for each in group])
+    return tuple([each if each._meta.shape == shape else expand(each, shape) for each in group])
 
 
 @function("broadcast_shapes", "functional.broadcast_shapes")
