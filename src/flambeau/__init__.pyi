@@ -257,7 +257,7 @@ bool: _dtype
 def broadcast_shapes(*shapes: Any) -> _Size:
     """The common shape under broadcasting."""
 def broadcast_tensors(*tensors: Any) -> tuple[_Tensor, ...]:
-    """All tensors expanded to their common shape."""
+    """All tensors expanded to their common shape; those that have it come back themselves."""
 def broadcast_to(input: _Tensor, size: Any) -> _Tensor:
     """The input expanded to a shape."""
 def bucketize(input: Any, boundaries: _Tensor, *, out_int32: _bool = False, right: _bool = False, out: Any = None) -> _Tensor:

@@ -31,7 +31,7 @@ def block_diag(*tensors: Any) -> _Tensor:
 def broadcast_shapes(*shapes: Any) -> _Size:
     """The common shape under broadcasting."""
 def broadcast_tensors(*tensors: Any) -> tuple[_Tensor, ...]:
-    """All tensors expanded to their common shape."""
+    """All tensors expanded to their common shape; those that have it come back themselves."""
 def cartesian_prod(*tensors: Any) -> _Tensor:
     """All combinations of one entry of each vector, as rows."""
 def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[_Tensor, ...]:
