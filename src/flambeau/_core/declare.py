@@ -303,6 +303,7 @@ class Op:
         self.output_names = self.outputs
         self.many_outputs: bool = options.pop("many_outputs", False)
         self.differentiable: bool = options.pop("differentiable", True)
+        # Names of inputs and outputs that may not be written to before backward, if not simply all that it needs.
         self.guards: tuple[str, ...] | None = options.pop("guards", None)
         self.out: Out | None = wanted_out(options.pop("out", False))
         # Whether the first tensor may be a number, as in `torch.mul(2, x)`.

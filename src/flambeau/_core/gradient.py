@@ -39,12 +39,14 @@ class Saving:
     """Which inputs and outputs of a call its backward needs, by number, and which of them autograd guards.
 
     `numbers`: whether it needs a number that stands where a tensor could; PyTorch saves those as tensors.
+    `unguarded_outputs`: those among `outputs` that may be written to; backward goes on with what was saved.
     """
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     guarded_inputs: tuple[int, ...]
     numbers: bool = False
+    unguarded_outputs: tuple[int, ...] = ()
 
 
 def reaching(call: Call, needs: tuple[bool, ...]) -> tuple[bool, ...]:
@@ -115,10 +117,11 @@ def _saving(call: Call, needs: tuple[bool, ...]) -> Saving:
         kind == "number" and param.role == "operand" and param.name in used
         for (kind, _), param in zip(call.source.entries, call.source.params, strict=True)
     )
-    guarded = inputs
-    if call.op.guards is not None:
-        guarded = tuple(i for i, name in enumerate(call.source.input_names) if name in call.op.guards)
-    return Saving(inputs, outputs, guarded, numbers)
+    if call.op.guards is None:
+        return Saving(inputs, outputs, inputs, numbers)
+    guarded = tuple(i for i, name in enumerate(call.source.input_names) if name in call.op.guards)
+    free = tuple(i for i in outputs if output_names[min(i, len(output_names) - 1)] not in call.op.guards)
+    return Saving(inputs, outputs, guarded, numbers, free)
 
 
 def backward_call(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Call:

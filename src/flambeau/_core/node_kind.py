@@ -82,7 +82,8 @@ def _written_out(needs: tuple[bool, ...], plan: Saving) -> Make:
     if saved:
         lines += [f"    s{i} = t{i}._storage" for i in plan.guarded_inputs]
         guards = [f"(s{i}, s{i}.version, {-1 - i}, s{i}.hidden, t{i}._views)" for i in plan.guarded_inputs]
-        guards += [f"(results[{i}], 0, {i}, 0, ())" for i in plan.outputs]
+        guarded_outputs = [i for i in plan.outputs if i not in plan.unguarded_outputs]
+        guards += [f"(results[{i}], 0, {i}, 0, ())" for i in guarded_outputs]
         lines.append(f"    node.saved = [{', '.join(saved)}]")
         if guards:
             lines.append(f"    node.guards = [{', '.join(guards)}]")

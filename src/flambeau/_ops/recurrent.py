@@ -286,6 +286,10 @@ def _(
     )
 
 
+# What backward needs of the inputs. Not the hidden states, which PyTorch lets users overwrite.
+_GUARDED = ("input", "hx", "w_ih", "w_hh", "lengths")
+
+
 # -- GRU -------------------------------------------------------------------------------------------
 
 
@@ -294,15 +298,14 @@ def _gru_shape(
 ) -> list[Meta]:
     _check("gru", input, hx, w_ih, w_hh, (b_ih, b_hh), 3 * hx.shape[1])
     full = (*input.shape[:2], hx.shape[1])
-    return [
-        input.with_shape(full), hx, _wide(input, full), _wide(input, (*full[:2], 4 * hx.shape[1])),
-    ]  # fmt: skip
+    return [input.with_shape(full), hx, _wide(input, (*full[:2], 4 * hx.shape[1]))]
 
 
 @op(
     promote=KEEP,
     shape=_gru_shape,
-    outputs=("output", "hy", "hiddens", "gates"),
+    outputs=("hiddens", "hy", "gates"),
+    guards=(*_GUARDED, "gates"),
     cost=_cost,
     node="StackBackward",
 )
@@ -317,8 +320,8 @@ def gru_layer(
     lengths: Index | None,
     reverse: bool,
 ) -> Any:
-    """The hidden states, the last, and for the gradient: the hidden states, which users may overwrite in `output`;
-    and reset, update, candidate, and the hidden state's share in the candidate.
+    """The hidden states, the last, and for the gradient reset, update, candidate, and the hidden state's share in
+    the candidate.
     """
     size = hx.shape[-1]
 
@@ -335,7 +338,7 @@ def gru_layer(
 
     series = (_of_input(xp, input, w_ih, b_ih), _within(xp, lengths, input.shape[0]))
     hy, (output, gates) = _scan(xp, step, hx, series, reverse)
-    return output, hy, output, gates
+    return output, hy, gates
 
 
 @gru_layer.gradient("input", "hx", "w_ih", "w_hh", "b_ih", "b_hh")
@@ -353,7 +356,7 @@ def _(
     needs: Any,
     given: Any,
 ) -> Any:
-    to_output, to_hy, to_hiddens, to_gates = g
+    to_output, to_hy, to_gates = g
 
     def step(carry: Any, at: Any) -> Any:
         extra_hidden, extra_gates, kept, before, within = at
@@ -375,9 +378,8 @@ def _(
         return _chosen(xp, within, hidden * update + of_hidden, hidden), (joined,)
 
     before = _before(xp, hiddens, hx, reverse)
-    extra = to_output + to_hiddens if "hiddens" in given else to_output
     within = _within(xp, lengths, input.shape[0])
-    series = (extra, to_gates if "gates" in given else None, gates, before, within)
+    series = (to_output, to_gates if "gates" in given else None, gates, before, within)
     to_hx, (joined,) = _scan(xp, step, to_hy, series, not reverse)
     of_input, of_hidden = joined[..., : 3 * hx.shape[-1]], _without_third(xp, joined)
     return (
@@ -404,10 +406,17 @@ def _rnn_shape(
 ) -> list[Meta]:
     _check("rnn", input, hx, w_ih, w_hh, (b_ih, b_hh), hx.shape[1])
     full = (*input.shape[:2], hx.shape[1])
-    return [input.with_shape(full), hx, _wide(input, full)]
+    return [input.with_shape(full), hx]
 
 
-@op(promote=KEEP, shape=_rnn_shape, outputs=("output", "hy", "hiddens"), cost=_cost, node="StackBackward")
+@op(
+    promote=KEEP,
+    shape=_rnn_shape,
+    outputs=("hiddens", "hy"),
+    guards=_GUARDED,
+    cost=_cost,
+    node="StackBackward",
+)
 def rnn_layer(
     xp: Any,
     input: Array,
@@ -420,7 +429,7 @@ def rnn_layer(
     reverse: bool,
     nonlinearity: str,
 ) -> Any:
-    """The hidden states, the last, and again the hidden states, for the gradient: users may overwrite `output`."""
+    """The hidden states and the last."""
     bias = _sum(b_ih, b_hh)
 
     def step(hidden: Any, at: Any) -> Any:
@@ -432,7 +441,7 @@ def rnn_layer(
 
     series = (_of_input(xp, input, w_ih, bias), _within(xp, lengths, input.shape[0]))
     hy, (output,) = _scan(xp, step, hx, series, reverse)
-    return output, hy, output
+    return output, hy
 
 
 @rnn_layer.gradient("input", "hx", "w_ih", "w_hh", "b_ih", "b_hh")
@@ -448,9 +457,8 @@ def _(
     nonlinearity: str,
     hiddens: Array,
     needs: Any,
-    given: Any,
 ) -> Any:
-    to_output, to_hy, to_hiddens = g
+    to_output, to_hy = g
 
     def step(carry: Any, at: Any) -> Any:
         extra, after, within = at
@@ -463,8 +471,7 @@ def _(
             raw = xp.where(within, raw, 0).astype(raw.dtype)
         return _chosen(xp, within, raw @ w_hh, hidden), (raw,)
 
-    extra = to_output + to_hiddens if "hiddens" in given else to_output
-    series = (extra, hiddens, _within(xp, lengths, input.shape[0]))
+    series = (to_output, hiddens, _within(xp, lengths, input.shape[0]))
     to_hx, (raw,) = _scan(xp, step, to_hy, series, not reverse)
     to_bias = rows(raw).sum(0) if needs & {"b_ih", "b_hh"} else None
     to_w_hh = None

@@ -93,12 +93,12 @@ def _gru(input: Any, states: Any, weights: Any, lengths: Any, reverse: bool) -> 
 
 
 def _rnn_tanh(input: Any, states: Any, weights: Any, lengths: Any, reverse: bool) -> Any:
-    output, hy, _ = rnn_layer(input, *states, *weights[:4], lengths, reverse, "tanh")
+    output, hy = rnn_layer(input, *states, *weights[:4], lengths, reverse, "tanh")
     return output, (hy,)
 
 
 def _rnn_relu(input: Any, states: Any, weights: Any, lengths: Any, reverse: bool) -> Any:
-    output, hy, _ = rnn_layer(input, *states, *weights[:4], lengths, reverse, "relu")
+    output, hy = rnn_layer(input, *states, *weights[:4], lengths, reverse, "relu")
     return output, (hy,)
 
 

@@ -13,7 +13,7 @@ import torch
 from side_by_side import assert_same
 
 import flambeau
-from flambeau._core.trace import engine
+from flambeau._core.trace import engine, local
 
 LIBRARIES = (flambeau, torch)
 
@@ -231,6 +231,30 @@ def test_outputs_may_be_overwritten_where_pytorch_allows_it():
             log.first_line(lambda output=output, x=x: torch.autograd.grad(output.sum(), x)[0].shape)
 
     assert_same(scenario)
+
+
+def test_gradients_go_on_from_hidden_states_that_were_overwritten():
+    def scenario(torch, log):
+        for kind in ("RNN", "GRU"):
+            for overwrite in (lambda y: y.mul_(2), lambda y: y.detach().zero_(), lambda y: y.data.zero_()):
+                torch.manual_seed(0)
+                layer = getattr(torch.nn, kind)(3, 5)
+                output, last = layer(torch.randn(4, 2, 3))
+                (output.sin().sum() + last.sum()).backward(retain_graph=True)
+                overwrite(output)
+                layer.zero_grad()
+                (output.sum() + last.sum()).backward()
+                log(*[parameter.grad for parameter in layer.parameters()])
+
+    assert_same(scenario, 1e-4)
+
+
+def test_a_layer_gives_its_hidden_states_once():
+    layer = flambeau.nn.GRU(2, 3)
+    before = len(local.trace.nodes)
+    layer(flambeau.ones(4, 1, 2))
+    (call,) = [call for call in local.trace.nodes[before:] if call.name == "gru_layer"]
+    assert [meta.shape for meta in call.results] == [(4, 1, 3), (1, 3), (4, 1, 12)]
 
 
 # -- copies, casts, replaced weights ---------------------------------------------------------------
