@@ -13,6 +13,23 @@ with _resting():
 
 from flambeau._core import device as _devices
 from flambeau._core import dtype as _dtypes
+from flambeau._core.autocast_state import (
+    autocast_decrement_nesting,
+    autocast_increment_nesting,
+    clear_autocast_cache,
+    get_autocast_cpu_dtype,
+    get_autocast_dtype,
+    get_autocast_gpu_dtype,
+    is_autocast_cache_enabled,
+    is_autocast_cpu_enabled,
+    is_autocast_enabled,
+    set_autocast_cache_enabled,
+    set_autocast_cpu_dtype,
+    set_autocast_cpu_enabled,
+    set_autocast_dtype,
+    set_autocast_enabled,
+    set_autocast_gpu_dtype,
+)
 from flambeau._core.declare import public as _public
 from flambeau._core.device import device, get_default_device, set_default_device
 from flambeau._core.dtype import (
@@ -69,6 +86,7 @@ with _resting():
         autograd,
         backends,
         compiler,
+        cpu,
         cuda,
         distributed,
         distributions,

@@ -25,6 +25,21 @@ from flambeau._core.tensor import Tensor as _Tensor
 _Number: TypeAlias = _bool | _int | _float | _complex
 
 
+from flambeau._core.autocast_state import autocast_decrement_nesting as autocast_decrement_nesting
+from flambeau._core.autocast_state import autocast_increment_nesting as autocast_increment_nesting
+from flambeau._core.autocast_state import clear_autocast_cache as clear_autocast_cache
+from flambeau._core.autocast_state import get_autocast_cpu_dtype as get_autocast_cpu_dtype
+from flambeau._core.autocast_state import get_autocast_dtype as get_autocast_dtype
+from flambeau._core.autocast_state import get_autocast_gpu_dtype as get_autocast_gpu_dtype
+from flambeau._core.autocast_state import is_autocast_cache_enabled as is_autocast_cache_enabled
+from flambeau._core.autocast_state import is_autocast_cpu_enabled as is_autocast_cpu_enabled
+from flambeau._core.autocast_state import is_autocast_enabled as is_autocast_enabled
+from flambeau._core.autocast_state import set_autocast_cache_enabled as set_autocast_cache_enabled
+from flambeau._core.autocast_state import set_autocast_cpu_dtype as set_autocast_cpu_dtype
+from flambeau._core.autocast_state import set_autocast_cpu_enabled as set_autocast_cpu_enabled
+from flambeau._core.autocast_state import set_autocast_dtype as set_autocast_dtype
+from flambeau._core.autocast_state import set_autocast_enabled as set_autocast_enabled
+from flambeau._core.autocast_state import set_autocast_gpu_dtype as set_autocast_gpu_dtype
 from flambeau._core.device import device as device
 from flambeau._core.device import get_default_device as get_default_device
 from flambeau._core.device import set_default_device as set_default_device

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from flambeau._core import autocast
 from flambeau._core import strides as stride_rules
 from flambeau._core.call import Call
 from flambeau._core.declare import Op, typed
@@ -26,6 +27,8 @@ def apply_slowly(op: Op, args: Sequence[Any]) -> Any:
     trace = local.trace
     if trace.armed and modes.grad:
         trace.cut("a new step begins after backward")
+    if op.autocast is not None and modes.autocast is not None:
+        args = autocast.arguments(args, op.autocast)
     key: list[Any] = []
     metas: list[Any] = []
     tensors: list[Tensor] = []

@@ -24,6 +24,7 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core import xla
+from flambeau._core.autocast import rules_of
 from flambeau._core.call import Call
 from flambeau._core.device import device as Device
 from flambeau._core.gradient import Rule
@@ -320,6 +321,8 @@ class Op:
         # PyTorch's name for the node (without "0"), or a function of the input metas giving it.
         self.node: Any = options.pop("node", None)
         self.pointwise: bool = options.pop("pointwise", self.shape is broadcast)
+        # What autocast does with the arguments, by type of device; `listed_as` is the name for operations without a public one.
+        self.autocast = rules_of((*names, options.pop("listed_as", "")))
         if options:
             raise TypeError(f"{self.name}: unknown options {sorted(options)}")
         self.rules: list[Rule] = []

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from flambeau._core import autocast
 from flambeau._core import dtype as dtypes
 from flambeau._core.arguments import apply_slowly
 from flambeau._core.declare import ANY, Op, Out, register, wanted_out
@@ -60,10 +61,11 @@ def function(*names: str, out: Out | bool = False) -> Callable[[F], F]:
     """Declares a public function written over tensors and other functions."""
 
     def wrap(body: F) -> F:
-        public: Any = body
+        rules = autocast.rules_of(names)
+        public: Any = body if rules is None else autocast.add_function(body, rules)
         asked = wanted_out(out)
         if asked is not None:
-            public = _with_out(body, names[0].rpartition(".")[2] if names else body.__name__, asked)
+            public = _with_out(public, names[0].rpartition(".")[2] if names else body.__name__, asked)
         known = parameter_names(body)
         if "dim" in known and any(not name.startswith("nn.") for name in names):
             public = accept_numpy_names(public, known | {"out"} if asked is not None else known)
@@ -84,6 +86,9 @@ def _publish(
         if where == "Tensor":
             if method is None:
                 public = _as_method(public)
+                rules = autocast.rules_of([name])
+                if rules is not None and not public.__closure__:
+                    autocast.add_function(public, rules)
             setattr(Tensor, last, public)
         register(name, public)
 
@@ -116,6 +121,8 @@ def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
 def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The in-place form of a function: computes, then writes into the first argument."""
 
+    listed = autocast.rules_of([name.removesuffix("_")]) is not None
+
     @functools.wraps(function)
     def inplace(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if not isinstance(input, Tensor):
@@ -125,6 +132,9 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         check_writable(input)
         if args and isinstance(args[0], Tensor):
             refuse_overlap(input, args)
+        if listed:
+            with autocast.paused():  # it leaves forms in place alone
+                return write(input, function(input, *args, **kwargs), name)
         return write(input, function(input, *args, **kwargs), name)
 
     def signature() -> inspect.Signature:
@@ -210,9 +220,10 @@ def _public_function(
                     for n, arg in zip(names, args, strict=True)
                 ]
             )
-        result = slow(op, args[:-1])
         if args[-1] is None:
-            return result
+            return slow(op, args[:-1])
+        with autocast.paused():  # it leaves forms with `out=` alone
+            result = slow(op, args[:-1])
         operands = args[:-1] if declared.out.apart or declared.pointwise else ()
         return _write_outs(args[-1], result, declared.name, operands, declared.out)
 
@@ -294,9 +305,12 @@ def _with_out(function: Callable[..., Any], name: str, asked: Out) -> Callable[.
 
     @functools.wraps(function)
     def wrapped(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        result = function(*args, **kwargs)
+        if out is None:
+            return function(*args, **kwargs)
+        with autocast.paused():
+            result = function(*args, **kwargs)
         operands = (*args, *kwargs.values()) if asked.apart else ()
-        return result if out is None else _write_outs(out, result, name, operands, asked)
+        return _write_outs(out, result, name, operands, asked)
 
     def signature() -> inspect.Signature:
         inner = inspect.signature(function)

@@ -11,6 +11,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from flambeau._core import autocast
 from flambeau._core import strides as stride_rules
 from flambeau._core.arguments import TENSOR_ROLES, check_arguments
 from flambeau._core.declare import Op, Param, typed
@@ -21,12 +22,22 @@ from flambeau._core.trace import local
 from flambeau._core.views import as_view
 
 # Classes whose instances take the usual path; `nn.Parameter` joins when it is defined.
-plain_types: set[type] = {Tensor}
+plain_types: set[type] = set()
+
+
+def add_plain_type(kind: type) -> None:
+    """One more class whose instances take the usual path."""
+    plain_types.add(kind)
+    autocast.add_plain_type(kind)
+
+
+add_plain_type(Tensor)
 
 _SCOPE: dict[str, Any] = {
     "_local": local, "_modes": modes, "_run_call": run_call, "_as_view": as_view,
     "_run1": run_fast(1), "_run2": run_fast(2), "_run3": run_fast(3),
-    "_preserved": stride_rules.preserved, "_laid_out": stride_rules.laid_out, "_all": all, "_plain": plain_types, "_typed": typed,
+    "_preserved": stride_rules.preserved, "_laid_out": stride_rules.laid_out, "_all": all, "_plain": plain_types,
+    "_castable": autocast.castable_types, "_typed": typed,
     "_check_arguments": check_arguments, "_int": int, "_bool": bool, "_str": str, "_float": float, "_tuple": tuple,
     "_simple": frozenset({int, bool, float, str, type(None)}),
     "__name__": __name__,  # made functions are flambeau's own when the user's line is looked for
@@ -107,7 +118,8 @@ def _usual_case(
     if any(p.role in ("arrays", "indices") for p in params):
         return ""
     first = params[0].name
-    conditions = ["not _extra", *(["out is None"] if has_out else []), f"type({first}) in _plain"]
+    usual = "_castable" if declared.autocast else "_plain"
+    conditions = ["not _extra", *(["out is None"] if has_out else []), f"type({first}) in {usual}"]
     key = [f"{first}_v.meta"]
     varying = []
     for p in params[1:]:

@@ -86,9 +86,9 @@ class Tensor(TensorMethods):
         super().__init_subclass__(**kwargs)
         cls._plain = plain
         if plain:
-            from flambeau._core.fastpath import plain_types
+            from flambeau._core.fastpath import add_plain_type
 
-            plain_types.add(cls)
+            add_plain_type(cls)
 
     @staticmethod
     def _make_subclass(cls: type, data: Tensor, require_grad: bool = False, **_: Any) -> Any:

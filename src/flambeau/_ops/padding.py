@@ -148,11 +148,18 @@ def _own_shape(input: Meta, pad: Shape, mode: str) -> Meta:
     return input.with_shape(tuple(shape))
 
 
+_NAMES_BY_MODE = {"reflect": "reflection_pad", "replicate": "replication_pad"}
+
+
 def _declare_own_padding(mode: str, node: Any) -> Any:
     def places(size: int, pair: tuple[int, int]) -> np.ndarray[Any, Any]:
         return _PLACES[mode](size, *pair)
 
-    @op(promote=RAW, shape=lambda input, pad: _own_shape(input, pad, mode), node=node)
+    listed_as = _NAMES_BY_MODE.get(mode, "")
+
+    @op(
+        promote=RAW, shape=lambda input, pad: _own_shape(input, pad, mode), node=node, listed_as=listed_as
+    )  # fmt: skip
     def pad_with_own(xp: Any, input: Array, pad: Sizes) -> Array:
         """Entries of the tensor itself around it."""
         for dim, pair in enumerate(_pairs(input.ndim, pad)):
@@ -237,7 +244,6 @@ _OWN_PADDINGS = {
     "replicate": _declare_own_padding("replicate", _with_rank("ReplicationPad")),
     "circular": _declare_own_padding("circular", "CopySlices"),
 }
-_REFUSED_NAMES = {"reflect": "reflection_pad", "replicate": "replication_pad"}
 
 
 @function("nn.functional.pad")
@@ -274,8 +280,8 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
         )
     if mode not in _OWN_PADDINGS:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
-    if input._meta.dtype is dtypes.bool_ and mode in _REFUSED_NAMES:
-        raise NotImplementedError(f"\"{_REFUSED_NAMES[mode]}{count}d\" not implemented for 'Bool'")
+    if input._meta.dtype is dtypes.bool_ and mode in _NAMES_BY_MODE:
+        raise NotImplementedError(f"\"{_NAMES_BY_MODE[mode]}{count}d\" not implemented for 'Bool'")
     return _OWN_PADDINGS[mode](input, widths)  # type: ignore[no-any-return]
 
 

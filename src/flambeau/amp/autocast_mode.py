@@ -41,9 +41,10 @@ class autocast:
 
     Raises: RuntimeError for a type of device without autocast.
 
-    >>> with flambeau.autocast("cpu", enabled=False):
-    ...     print(flambeau.ones(2).dtype)
-    torch.float32
+    >>> x = flambeau.ones(2, 2)
+    >>> with flambeau.autocast("cpu"):
+    ...     print((x @ x).dtype)
+    torch.bfloat16
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class autocast:
         if not isinstance(device_type, str):
             raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
         if not is_autocast_available(device_type):
-            raise RuntimeError(f"User specified an unsupported autocast device_type '{device_type}'")
+            error = RuntimeError("unsupported scalarType")
+            error.add_note(f"autocast knows the devices {_autocast.DEVICE_TYPES}, not {device_type!r}.")
+            raise error
         self.device = device_type
         self.fast_dtype = _autocast.state.dtypes[device_type] if dtype is None else dtype
         self._cache_enabled = _autocast.state.cache_enabled if cache_enabled is None else cache_enabled
@@ -77,10 +80,6 @@ class autocast:
         return True
 
     def __enter__(self) -> autocast:
-        if self._enabled:
-            raise NotImplementedError(
-                "flambeau cannot choose precisions by operation yet: autocast works with enabled=False"
-            )
         state = _autocast.state
         self.prev_cache_enabled = state.cache_enabled
         self.prev = state.enabled[self.device]

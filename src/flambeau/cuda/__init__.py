@@ -188,3 +188,6 @@ class device:
 
     def __exit__(self, *error: object) -> None:
         return None
+
+
+from flambeau.cuda import amp as amp  # noqa: E402 - the functions above are asked when it is imported
