@@ -18,7 +18,7 @@ from flambeau._core.handles import RemovableHandle
 from flambeau._core.modes import modes
 from flambeau._core.node_kind import NodeKind, next_sequence
 from flambeau._core.tensor import Tensor
-from flambeau._core.trace import record
+from flambeau._core.trace import local, record
 from flambeau._core.value import Meta, Value
 
 Edge = tuple["Node", int] | None
@@ -264,9 +264,11 @@ class OpNode(Node):
 
 
 def finish_watched(node: OpNode) -> None:
-    """What a mode adds to a new node: the line in anomaly mode, packing under `saved_tensors_hooks`."""
+    """What a mode adds to a new node: the line in anomaly mode, packing under `saved_tensors_hooks`, a note of a recording."""
     if modes.saved_hooks:
         node.pack()
+    if modes.recording:
+        local.trace.note_node(node)
     if modes.anomaly:
         from flambeau._core.trace import user_line
 

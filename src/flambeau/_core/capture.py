@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from flambeau._core.block import Block, BlockBuilder, run_steps
-from flambeau._core.node_kind import next_sequence
+from flambeau._core.modes import modes
 from flambeau._core.plan import steps_of
 from flambeau._core.pytree import TreeSpec, tree_flatten, tree_unflatten
 from flambeau._core.remembered import Remembered
@@ -26,6 +26,7 @@ from flambeau._core.value import CPU, META, Meta, Value
 if TYPE_CHECKING:
     from types import CodeType
 
+    from flambeau._core.autograd import OpNode
     from flambeau._core.device import device as Device
 
 Draw = Callable[[tuple[int, ...]], Any]
@@ -66,19 +67,23 @@ class Recording(Trace):
         self.draws: list[tuple[Draw, Value]] = []
         self.reads: dict[int, tuple[Value, Storage]] = {}
         self.writes: dict[int, tuple[Storage, Value]] = {}
+        # Nodes of the tape that were made here, each with the slots of its call's inputs.
+        self.tape: dict[OpNode, tuple[int, ...]] = {}
         # Concrete values and storages made here, by id: reading them tells nothing of the outside.
         self._own: dict[int, Value | Storage] = {}
         self._views: dict[Any, tuple[Value, Value]] = {}
 
     def __enter__(self) -> Self:
         self.outer, local.trace = local.trace, self
-        # Nodes of the tape from here on are of the recorded function.
-        self.first_node = next_sequence()
+        self._were_recording, modes.recording = modes.recording, True
+        modes.watch()
         _watch_more(1)
         return self
 
     def __exit__(self, *error: object) -> None:
         local.trace = self.outer
+        modes.recording = self._were_recording
+        modes.watch()
         self.ended = True
         _watch_more(-1)
         for storage, _ in self.writes.values():
@@ -97,6 +102,16 @@ class Recording(Trace):
     def owns(self, value: Value) -> bool:
         """Whether a value was made here."""
         return value.trace is self or id(value) in self._own
+
+    def slot_of(self, value: Value) -> int:
+        """Where a value stands in the recording; one from outside becomes a leaf."""
+        if value.trace is self:
+            return value.slot
+        return self.leaf_of.get(id(value)) or self.leaf(value)
+
+    def is_inside(self, storage: Storage) -> bool:
+        """Whether a storage was made here."""
+        return id(storage) in self._own or (storage.value is not None and self.owns(storage.value))
 
     # -- running: never ------------------------------------------------------------------------------
 
@@ -166,8 +181,7 @@ class Recording(Trace):
 
     def takes_write(self, storage: Storage, value: Value) -> bool:
         if id(storage) not in self.writes:
-            present = storage.value
-            if id(storage) in self._own or (present is not None and self.owns(present)):
+            if self.is_inside(storage):
                 self.note_made(storage)
                 return False
             self.allow_write(storage, value)
@@ -179,6 +193,9 @@ class Recording(Trace):
 
     def note_made(self, made: Value | Storage) -> None:
         self._own[id(made)] = made
+
+    def note_node(self, node: OpNode) -> None:
+        self.tape[node] = tuple(self.key[-len(node.call.inputs) :])
 
     def note_looked_at(self, value: Value) -> None:
         if not self.owns(value):
@@ -263,30 +280,25 @@ class Structure:
 _structures: Remembered[Structure] = Remembered(500)
 
 
-def structure_of(recording: Recording, wanted: Sequence[Value]) -> Structure:
-    """The calls that the wanted values need, as a block; equal recordings share it."""
-    slots = []
-    for value in wanted:
-        if value.trace is not recording and value.trace is not None:
-            recording.admit(value)
-        slots.append(
-            value.slot
-            if value.trace is recording
-            else recording.leaf_of.get(id(value)) or recording.leaf(value)
-        )
+def structure_of(recording: Recording, wanted: Sequence[Value], whole: bool = True) -> Structure:
+    """The calls that the wanted values need, as a block; equal recordings share it.
+
+    `whole`: with all placeholders among the inputs, rather than those alone that are used.
+    """
+    slots = [recording.slot_of(value) for value in wanted]
+    kept = [value.slot for value in recording.placeholders] if whole else []
     key = (
-        tuple(recording.key), tuple([leaf.meta for leaf in recording.leaves]), len(recording.placeholders), tuple(slots),
+        tuple(recording.key), tuple([leaf.meta for leaf in recording.leaves]), tuple(kept), tuple(slots), recording.device,
     )  # fmt: skip
-    return _structures.find(key, lambda: _build(recording, slots))
+    return _structures.find(key, lambda: _build(recording, kept, slots))
 
 
-def _build(recording: Recording, wanted: Sequence[int]) -> Structure:
+def _build(recording: Recording, kept: Sequence[int], wanted: Sequence[int]) -> Structure:
     alive = tuple(dict.fromkeys(slot for slot in wanted if slot >= 0))
     steps = steps_of(recording.nodes, recording.key, alive)
-    first = [-1 - number for number, leaf in enumerate(recording.leaves) if leaf.trace is recording]
     used = [slot for step in steps for slot in step.inputs if slot < 0]
     used += [slot for slot in wanted if slot < 0]
-    inputs = list(dict.fromkeys([*first, *used]))
+    inputs = list(dict.fromkeys([*kept, *used]))
     builder = BlockBuilder()
     places = {slot: builder.input(recording.leaves[-1 - slot].meta) for slot in inputs}
     builder.numbers = "f" * len(recording.floats) + "i" * len(recording.ints)

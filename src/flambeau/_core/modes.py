@@ -27,12 +27,17 @@ class Modes(threading.local):
         self.autocast: dict[str, Any] | None = None  # device types under `autocast`, with the dtype of each
         self.overrides_off = False  # no `__torch_function__` is called
         self.saved_hooks: list[tuple[Any, Any]] = []
-        self.watched = False  # nodes have more to do when they are made: anomaly mode or `saved_hooks`
+        self.recording = False  # this thread records a function
+        self.watched = False  # nodes have more to do when they are made: any of anomaly mode, `saved_hooks` and `recording`
         self.hooks_refused = ""  # the message with which `saved_tensors_hooks` is refused
 
     def set_anomaly(self, anomaly: bool, check_nan: bool) -> None:
         self.anomaly, self.anomaly_check_nan = anomaly, check_nan
-        self.watched = anomaly or bool(self.saved_hooks)
+        self.watch()
+
+    def watch(self) -> None:
+        """Called when one of the modes changed that `watched` follows from."""
+        self.watched = self.anomaly or self.recording or bool(self.saved_hooks)
 
 
 modes = Modes()

@@ -30,9 +30,14 @@ class TreeSpec:
         return hash((self.type, repr(self.context), self.children))
 
     def __repr__(self) -> str:
+        return self._shown(0)
+
+    def _shown(self, indent: int) -> str:
         if self.is_leaf():
             return "*"
-        return f"TreeSpec({self.type.__name__}, {self.context}, [{', '.join(map(repr, self.children))}])"
+        inner = indent + 2
+        children = f",\n{' ' * inner}".join(child._shown(inner) for child in self.children)
+        return f"TreeSpec({self.type.__name__}, {self.context}, [{children}])"
 
 
 LEAF = TreeSpec(None, None, ())

@@ -140,6 +140,9 @@ class Trace:
     def note_made(self, made: Value | Storage) -> None:
         """Called for a new concrete value, and for a new storage."""
 
+    def note_node(self, node: Any) -> None:
+        """Called for a new node of the tape, whose call was recorded last."""
+
     def note_looked_at(self, value: Value) -> None:
         """Called when the host looks at a concrete value."""
 

@@ -426,25 +426,27 @@ def grad(
 def _batched_grad(
     outputs: Any, inputs: Any, grad_outputs: Any, create_graph: bool, allow_unused: bool, materialize: bool
 ) -> tuple[Any, ...]:
-    """`grad` for a batch of vectors: one walk for each, stacked."""
-    gradients = _as_tuple(grad_outputs)
-    size = gradients[0].shape[0]
-    rows = [
-        grad(
-            outputs,
-            inputs,
-            [g[i] for g in gradients],
-            True,
-            create_graph,
-            True,
-            allow_unused,
-            False,
-            materialize,
-        )
-        for i in range(size)
-    ]
-    from flambeau._core.declare import registry
+    """`grad` for a batch of vectors at once."""
+    from flambeau._core.lift import run_batched
 
-    return tuple(
-        None if column[0] is None else registry["stack"](column) for column in zip(*rows, strict=True)
-    )
+    gradients = _as_tuple(grad_outputs)
+    given = [gradient for gradient in gradients if gradient is not None]
+    size = given[0].shape[0]
+    there: list[bool] = []
+
+    def function(*elements: Tensor) -> list[Tensor]:
+        waiting = iter(elements)
+        vectors = [None if gradient is None else next(waiting) for gradient in gradients]
+        found = grad(
+            outputs, inputs, vectors, retain_graph=True, create_graph=create_graph, allow_unused=allow_unused,
+            materialize_grads=materialize,
+        )  # fmt: skip
+        there.extend(gradient is not None for gradient in found)
+        return [gradient for gradient in found if gradient is not None]
+
+    rows = iter(run_batched(function, given, size, "error"))
+    whole = []
+    for is_there in there:
+        tensor, has_batch = next(rows) if is_there else (None, True)
+        whole.append(tensor if has_batch else tensor.expand(size, *tensor.shape))  # type: ignore[union-attr]
+    return tuple(whole)

@@ -21,8 +21,9 @@ from flambeau._core.declare import (
 )
 from flambeau._core.dispatch import constant, function, op
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import META, Meta
+from flambeau._core.value import META, Meta, Value
 from flambeau._ops import views
+from flambeau._ops.bounds import when_known
 from flambeau._ops.parts import diagonal
 from flambeau._ops.shape import check_tensor, flatten
 from flambeau._ops.sizes import integer, is_integer, sizes_of, spread
@@ -484,13 +485,17 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         if classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
     elif tensor._meta.device is not META:
-        values = tensor._host_array()
-        if values.min() < 0:
-            raise RuntimeError("Class values must be non-negative.")
         if classes == -1:
-            classes = int(values.max()) + 1
-        elif classes <= values.max():
-            raise RuntimeError("Class values must be smaller than num_classes.")
+            classes = int(tensor._host_array().max()) + 1
+
+        def check(known: Value) -> None:
+            values = known.numpy()
+            if values.min() < 0:
+                raise RuntimeError("Class values must be non-negative.")
+            if classes <= values.max():
+                raise RuntimeError("Class values must be smaller than num_classes.")
+
+        when_known(tensor._read(), check, at_once=True)
     return class_columns(tensor, classes)  # type: ignore[no-any-return]
 
 

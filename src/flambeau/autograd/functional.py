@@ -173,7 +173,9 @@ def jacobian(
 ) -> Any:  # fmt: skip
     """All derivatives of `func`'s outputs by its inputs, of shape `(*output, *input)`; nested as both are.
 
-    `vectorize` and `strategy` choose how PyTorch gets there; here the rows are computed one by one either way.
+    Args:
+        vectorize: compute all rows at once, by `vmap`, rather than one after the other.
+        strategy: chooses how PyTorch gets there; here it is "reverse-mode" either way.
     """
     if strategy not in ("forward-mode", "reverse-mode"):
         raise AssertionError(
@@ -184,13 +186,21 @@ def jacobian(
         raise NotImplementedError(
             "Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for `vectorize=True`."
         )
+    if strict and vectorize:
+        raise RuntimeError(
+            "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. Please either "
+            "set `strict=False` or `vectorize=False`."
+        )
     with enable_grad():
         given, inputs_tuple = _as_tuple(inputs, "inputs", "jacobian")
         given = _prepared(given, create_graph)
         outputs, outputs_tuple = _as_tuple(func(*given), "outputs", "jacobian")
         _check_outputs(outputs, strict)
         blocks = tuple(
-            _jacobian_of(number, output, given, create_graph, strict) for number, output in enumerate(outputs)
+            _jacobian_at_once(output, given, create_graph)
+            if vectorize and output.requires_grad
+            else _jacobian_of(number, output, given, create_graph, strict)
+            for number, output in enumerate(outputs)
         )
     finished = _finished(blocks, create_graph)
     if not inputs_tuple:
@@ -210,6 +220,19 @@ def _jacobian_of(number: int, output: Tensor, inputs: Tensors, create_graph: boo
     return tuple(
         stack(row).view(*shape, *i.shape) if row else zeros(*shape, *i.shape)
         for row, i in zip(rows, inputs, strict=True)
+    )
+
+
+def _jacobian_at_once(output: Tensor, inputs: Tensors, create_graph: bool) -> Tensors:
+    shape, count = tuple(output.shape), output.numel()
+    basis = registry["eye"](count, dtype=output.dtype, device=output.device).view(count, *shape)
+    found = grad(
+        output, inputs, basis, retain_graph=True, create_graph=create_graph, allow_unused=True, is_grads_batched=True,
+        materialize_grads=True,
+    )  # fmt: skip
+    return tuple(
+        column.expand(count, *i.shape).reshape(*shape, *i.shape)  # materialized zeros have no rows
+        for column, i in zip(found, inputs, strict=True)
     )
 
 

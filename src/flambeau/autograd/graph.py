@@ -43,11 +43,11 @@ class saved_tensors_hooks:
         if modes.hooks_refused:
             raise RuntimeError(modes.hooks_refused)
         modes.saved_hooks.append((self.pack_hook, self.unpack_hook))
-        modes.watched = True
+        modes.watch()
 
     def __exit__(self, *error: object) -> None:
         modes.saved_hooks.pop()
-        modes.watched = modes.anomaly or bool(modes.saved_hooks)
+        modes.watch()
 
 
 class save_on_cpu(saved_tensors_hooks):

@@ -1,0 +1,90 @@
+"""`functional_call` and `stack_module_state`: per-sample gradients and ensembles, as PyTorch's tutorials write them."""
+
+import numpy as np
+import pytest
+import torch
+import torch.func
+
+import flambeau
+import flambeau.func
+
+ROWS = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+CLASSES = np.array([0, 1, 1, 0])
+
+
+def make(lib):
+    return lib.nn.Sequential(lib.nn.Linear(3, 5), lib.nn.LayerNorm(5), lib.nn.Tanh(), lib.nn.Linear(5, 2))
+
+
+def per_sample(lib, func):
+    lib.manual_seed(0)
+    model = make(lib)
+    params = {name: p.detach() for name, p in model.named_parameters()}
+
+    def loss(params, x, target):
+        output = func.functional_call(model, params, (x[None],))
+        return lib.nn.functional.cross_entropy(output, target[None])
+
+    return func.vmap(func.grad(loss), in_dims=(None, 0, 0))(params, lib.tensor(ROWS), lib.tensor(CLASSES))
+
+
+def test_gradients_of_each_sample():
+    theirs, ours = per_sample(torch, torch.func), per_sample(flambeau, flambeau.func)
+    assert list(ours) == list(theirs)
+    for name in ours:
+        np.testing.assert_allclose(ours[name].numpy(), theirs[name].numpy(), rtol=1e-4, atol=1e-6)
+
+
+def ensemble(lib, func):
+    lib.manual_seed(0)
+    models = [make(lib) for _ in range(3)]
+    params, buffers = func.stack_module_state(models)
+
+    def run(params, buffers, x):
+        return func.functional_call(models[0], (params, buffers), (x,))
+
+    output = func.vmap(run, in_dims=(0, 0, None))(params, buffers, lib.tensor(ROWS))
+    output.pow(2).sum().backward()
+    return output, {name: p.grad for name, p in params.items()}
+
+
+def test_an_ensemble_learns():
+    (a, grads), (b, expected) = ensemble(flambeau, flambeau.func), ensemble(torch, torch.func)
+    np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-4, atol=1e-6)
+    for name in expected:
+        np.testing.assert_allclose(grads[name].numpy(), expected[name].numpy(), rtol=1e-4, atol=1e-5)
+
+
+MISTAKES = {
+    "strict": lambda lib, f, m: f.functional_call(m, {"weight": lib.zeros(2, 3), "foo": lib.ones(1)}, (lib.ones(3),), strict=True),
+    "twice": lambda lib, f, m: f.functional_call(m, ({"weight": lib.zeros(2, 3)}, {"weight": lib.zeros(2, 3)}), (lib.ones(3),)),
+    "no dict": lambda lib, f, m: f.functional_call(m, 3, (lib.ones(3),)),
+    "no dicts": lambda lib, f, m: f.functional_call(m, [3], (lib.ones(3),)),
+    "no models": lambda lib, f, m: f.stack_module_state([]),
+    "classes": lambda lib, f, m: f.stack_module_state([m, lib.nn.ReLU()]),
+    "modes": lambda lib, f, m: f.stack_module_state([m, lib.nn.Linear(3, 2).eval()]),
+    "sizes": lambda lib, f, m: f.stack_module_state([m, lib.nn.Linear(4, 2)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_told_as_pytorch_tells_them(mistake):
+    with pytest.raises(Exception) as theirs:  # noqa: PT011
+        MISTAKES[mistake](torch, torch.func, torch.nn.Linear(3, 2))
+    with pytest.raises(theirs.type) as ours:
+        MISTAKES[mistake](flambeau, flambeau.func, flambeau.nn.Linear(3, 2))
+    assert str(ours.value) == str(theirs.value)
+
+
+def test_batch_norms_without_statistics():
+    model = flambeau.nn.Sequential(flambeau.nn.BatchNorm1d(3))
+    flambeau.func.replace_all_batch_norm_modules_(model)
+    assert model[0].running_mean is None
+    assert not model[0].track_running_stats
+
+
+def test_functionalize_gives_what_the_function_gives():
+    f = flambeau.func.functionalize(lambda x: x.clone().add_(1))
+    assert f(flambeau.zeros(2)).tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match="Valid options for inner remove"):
+        flambeau.func.functionalize(lambda x: x, remove="all")
