@@ -278,7 +278,7 @@ def cast(values: Sequence[Any], policy: str, device: str) -> list[Any]:
 
 def _is_eligible(tensor: Any, device: str) -> bool:
     meta = tensor._meta
-    return meta.dtype.is_floating_point and meta.dtype.itemsize < 8 and meta.device.type == device  # type: ignore[no-any-return]
+    return meta.dtype.is_floating_point and meta.dtype.itemsize < 8 and meta.device.type == device
 
 
 def _widest(values: Sequence[Any], device: str) -> dtype:

@@ -413,7 +413,7 @@ class _Tensors:
     def add(a: Tensor, b: Tensor) -> Tensor:
         from flambeau._core.declare import registry
 
-        return registry["add"](a, b)  # type: ignore[no-any-return]
+        return registry["add"](a, b)
 
     @staticmethod
     def wrap(tensor: Tensor) -> Tensor:

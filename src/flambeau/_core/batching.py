@@ -38,7 +38,7 @@ def batched(call: Call, pattern: tuple[bool, ...], size: int, summed: tuple[int,
     found = call.values.get(key)
     if found is None:
         found = call.values[key] = _build(call, pattern, size, summed)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _build(call: Call, pattern: tuple[bool, ...], size: int, summed: tuple[int, ...]) -> Call:
@@ -84,7 +84,7 @@ def _mapped(
         return [jnp.asarray(result, meta.np) for result, meta in zip(results, call.results, strict=True)]
 
     axes = tuple([0 if there else None for there in pattern])
-    return jax.vmap(once, in_axes=axes, axis_size=size)(*arrays)  # type: ignore[no-any-return]
+    return jax.vmap(once, in_axes=axes, axis_size=size)(*arrays)
 
 
 def _looped(
@@ -169,7 +169,7 @@ def batch_block(block: Block, pattern: tuple[bool, ...], size: int) -> BatchedBl
     found = block.values.get(key)
     if found is None:
         found = block.values[key] = _batch_block(block, pattern, size)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _batch_block(block: Block, pattern: tuple[bool, ...], size: int) -> BatchedBlock:

@@ -132,7 +132,7 @@ class Call:
                 self.values["donating", donate] = found
             else:
                 self.executable = found
-        return found  # type: ignore[no-any-return]
+        return found
 
     def has_program(self, donate: tuple[int, ...]) -> bool:
         """Whether `program(donate)` is there already."""

@@ -165,7 +165,7 @@ def _role(annotation: Any) -> tuple[str, bool]:
 def _as_int(value: Any) -> int:
     if isinstance(value, (float, np.floating)) or not hasattr(value, "__index__"):
         raise TypeError(f"must be int, not {type(value).__name__}")
-    return value.__index__()  # type: ignore[no-any-return]
+    return value.__index__()
 
 
 def _as_dims(value: Any) -> tuple[int, ...]:

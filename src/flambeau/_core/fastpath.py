@@ -104,7 +104,7 @@ def _made(
         f"{_usual_case(declared, has_out, scope, params)}    return _fallback(_op, ({args}), _extra)\n"
     )
     exec(source, scope)
-    return scope[name]  # type: ignore[no-any-return]
+    return scope[name]
 
 
 def _usual_case(

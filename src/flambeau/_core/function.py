@@ -160,7 +160,7 @@ def _reduced(gradient: Tensor, shape: tuple[int, ...], name: str, number: int) -
             f"compatible with {list(shape)}"
         )
     dims = [i for i, size in enumerate(sizes) if i < extra or (shape[i - extra] == 1 and size != 1)]
-    return gradient.sum(dims, True).reshape(shape)  # type: ignore[attr-defined,no-any-return]
+    return gradient.sum(dims, True).reshape(shape)  # type: ignore[attr-defined]
 
 
 class Function:

@@ -311,7 +311,7 @@ def _kind_of(call: Call, needs: tuple[bool, ...], node_class: type) -> NodeKind:
     found = call.values.get(key)
     if found is None:
         found = call.values[key] = NodeKind(call, needs, node_class)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _attach(tensor: Tensor, result: Tensor, lifted: dict[OpNode, OpNode | None]) -> None:

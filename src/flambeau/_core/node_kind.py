@@ -94,4 +94,4 @@ def _written_out(needs: tuple[bool, ...], plan: Saving) -> Make:
         "finish_watched": finish_watched, "INFERENCE": INFERENCE, "__name__": __name__,
     }  # fmt: skip
     exec(source, scope)
-    return scope["make"]  # type: ignore[no-any-return]
+    return scope["make"]

@@ -101,7 +101,7 @@ class Piece:
         """From memory, from the store, or compiled now; None if that is not wanted."""
         program = _programs.get(self.key)
         if program is not None:
-            return program  # type: ignore[no-any-return]
+            return program
         name = self._stable_name
         program = store.load(name)
         if program is None and not compiles:
@@ -121,7 +121,7 @@ class Piece:
         with _programs_lock:
             if len(_programs) > 4096:
                 _programs.clear()
-            return _programs.setdefault(self.key, program)  # type: ignore[no-any-return]
+            return _programs.setdefault(self.key, program)
 
     @functools.cached_property
     def _stable_name(self) -> str | None:

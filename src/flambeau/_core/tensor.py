@@ -528,7 +528,7 @@ class Tensor(TensorMethods):
         """This tensor's values without autograd: writes to it go unnoticed by the graph."""
         result = self._alias(type(self) if not self._plain else None)
         result._untracked = True
-        return result  # type: ignore[no-any-return]
+        return result
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -577,7 +577,7 @@ class Tensor(TensorMethods):
         NumPy lacks; `force=True` detaches and copies instead.
         """
         if force:
-            return self.detach().cpu().numpy()  # type: ignore[attr-defined,no-any-return]
+            return self.detach().cpu().numpy()  # type: ignore[attr-defined]
         if self.requires_grad:
             raise RuntimeError(
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
@@ -660,7 +660,7 @@ class Tensor(TensorMethods):
 
     def __format__(self, spec: str) -> str:
         if not self._meta.shape and self._meta.device is not META and type(self) is Tensor:
-            return self.item().__format__(spec)  # type: ignore[no-any-return]
+            return self.item().__format__(spec)
         return object.__format__(self, spec)
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
@@ -707,7 +707,7 @@ class Tensor(TensorMethods):
         result = self._alias(type(self))
         result._rg = self.requires_grad
         result.__dict__.update(self._user_attributes())
-        return result  # type: ignore[no-any-return]
+        return result
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
@@ -717,7 +717,7 @@ class Tensor(TensorMethods):
                 "see https://github.com/pytorch/pytorch/pull/103001"
             )
         if id(self) in memo:
-            return memo[id(self)]  # type: ignore[no-any-return]
+            return memo[id(self)]
         import copy
 
         # Tensors that share a storage share one after the copy, too.
@@ -735,7 +735,7 @@ class Tensor(TensorMethods):
             result._grad = copy.deepcopy(self._grad, memo)
         for name, value in self._user_attributes().items():
             result.__dict__[name] = copy.deepcopy(value, memo)
-        return result  # type: ignore[no-any-return]
+        return result
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         user = self._user_attributes()
@@ -820,7 +820,7 @@ def scatter_call(call: Call) -> Call:
         found.values["linear"] = transpose
         parent = call.stable_name()
         found.stable = None if parent is None else repr(("scatter", parent))
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -50,7 +50,7 @@ def stride_of_view(call: Call, stride: tuple[int, ...] | None) -> tuple[int, ...
         _, *arguments = call.op.shape_arguments(call.source, list(call.inputs))
         found = tuple(call.op.stride_rule(shape, actual, *arguments))
         known[stride] = None if found == stride_rules.contiguous_strides(call.results[0].shape) else found
-    return known[stride]  # type: ignore[no-any-return]
+    return known[stride]
 
 
 def rederive(view: Tensor) -> None:

@@ -204,7 +204,7 @@ class OpOverloadPacket:
     def __getattr__(self, name: str) -> OpOverload:
         overloads = self.__dict__.get("_overloads", {})
         if name in overloads:
-            return overloads[name]  # type: ignore[no-any-return]
+            return overloads[name]
         if name.startswith("__"):
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         raise AttributeError(f"The underlying op of '{self}' has no overload name '{name}'")

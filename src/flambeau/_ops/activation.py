@@ -34,7 +34,7 @@ def _either(declared: Op, name: str) -> Callable[..., Tensor]:
     writing = in_place(declared.function, name)
 
     def call(inplace: bool, *args: Any) -> Tensor:
-        return writing(*args) if inplace else declared.function(*args)  # type: ignore[no-any-return]
+        return writing(*args) if inplace else declared.function(*args)
 
     return call
 
@@ -119,7 +119,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 @function("nn.functional.hardtanh_")
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """`hardtanh` in place."""
-    return hardtanh(input, min_val, max_val)  # type: ignore[no-any-return]
+    return hardtanh(input, min_val, max_val)
 
 
 @function("nn.functional.relu6")
@@ -299,7 +299,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
             f"lambda must be in range [0, {dtypes.finfo(dtype).max:g}] for input dtype {dtype.scalar_type}, but found "
             f"{lambd:g}"
         )
-    return apply(softshrink_values, (input, lambd))  # type: ignore[no-any-return]
+    return apply(softshrink_values, (input, lambd))
 
 
 @_activation("Hardsigmoid", kernel="hardsigmoid_cpu")
@@ -399,13 +399,13 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 @function("selu")
 def top_level_selu(input: Tensor) -> Tensor:
     """`elu` with the constants that keep mean and variance."""
-    return selu(input)  # type: ignore[no-any-return]
+    return selu(input)
 
 
 @function("selu_", "nn.functional.selu_")
 def selu_(input: Tensor) -> Tensor:
     """`selu` in place."""
-    return selu(input)  # type: ignore[no-any-return]
+    return selu(input)
 
 
 @op(
@@ -443,13 +443,13 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 @function("celu")
 def top_level_celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`input` above zero, `alpha * (exp(input / alpha) - 1)` below."""
-    return celu(input, alpha)  # type: ignore[no-any-return]
+    return celu(input, alpha)
 
 
 @function("celu_", "nn.functional.celu_")
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`celu` in place."""
-    return celu(input, alpha)  # type: ignore[no-any-return]
+    return celu(input, alpha)
 
 
 @op(

@@ -328,4 +328,4 @@ def scaled_dot_product_attention(
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
     keep = 1.0 - max(dropout_p, 0.0)
     arguments = (query, key, value, attn_mask, dropped, keep or 1.0, is_causal, scale, enable_gqa)
-    return apply(attention, arguments)[0]  # type: ignore[no-any-return]
+    return apply(attention, arguments)[0]

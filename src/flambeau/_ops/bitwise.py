@@ -67,7 +67,7 @@ def _declare(name: str, declared: Any, doc: str) -> Any:
     """A public function that takes a number on either side, as PyTorch's do."""
 
     def public(input: Any, other: Any) -> Tensor:
-        return apply(declared, (as_operand(input, other), other))  # type: ignore[no-any-return]
+        return apply(declared, (as_operand(input, other), other))
 
     public.__name__, public.__qualname__, public.__doc__ = name, name, doc
     public.__code__ = public.__code__.replace(co_name=name)

@@ -59,7 +59,7 @@ def index_range(value: Value) -> tuple[int, int] | None:
     """
     found = value.__dict__.get("index_range", False)
     if found is not False:
-        return found  # type: ignore[no-any-return]
+        return found
     if value.meta.device is META:
         return None
     if not value.meta.numel:

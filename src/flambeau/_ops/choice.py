@@ -255,7 +255,7 @@ def where(condition: Tensor, input: Any = _MISSING, other: Any = _MISSING) -> An
 @function("Tensor.where")
 def where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
     """This tensor's elements where `condition` is true, those of `other` elsewhere."""
-    return apply(where_either, (condition, self, other))  # type: ignore[no-any-return]
+    return apply(where_either, (condition, self, other))
 
 
 # -- special values --------------------------------------------------------------------------------

@@ -238,7 +238,7 @@ def nll_loss(
     Raises: IndexError, if a target is not in [0, C).
     """
     reduction = chosen_reduction(size_average, reduce, reduction)
-    return apply(nll, (input, target, weight, ignore_index, reduction))  # type: ignore[no-any-return]
+    return apply(nll, (input, target, weight, ignore_index, reduction))
 
 
 # -- cross entropy ---------------------------------------------------------------------------------
@@ -432,7 +432,7 @@ def cross_entropy(
     found = apply(
         class_cross_entropy, (input, target, weight, ignore_index, reduction, float(label_smoothing))
     )
-    return found[0]  # type: ignore[no-any-return]
+    return found[0]
 
 
 def _of_probabilities(
@@ -456,7 +456,7 @@ def _of_probabilities(
         raise error
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
-    return apply(soft_cross_entropy, (input, target, weight, reduction, label_smoothing))  # type: ignore[no-any-return]
+    return apply(soft_cross_entropy, (input, target, weight, reduction, label_smoothing))
 
 
 # -- margins ---------------------------------------------------------------------------------------
@@ -572,7 +572,7 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
-    return apply(multi_margin, (input, target, weight, p, float(margin), reduction))  # type: ignore[no-any-return]
+    return apply(multi_margin, (input, target, weight, p, float(margin), reduction))
 
 
 def _multilabel_shape(input: Meta, target: Meta, reduction: str) -> tuple[int, ...]:
@@ -643,4 +643,4 @@ def multilabel_margin_loss(
     -1.
     """
     reduction = chosen_reduction(size_average, reduce, reduction)
-    return apply(multilabel_margin, (input, target, reduction))  # type: ignore[no-any-return]
+    return apply(multilabel_margin, (input, target, reduction))

@@ -406,14 +406,14 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, Tensor):
         if device is not None and as_device(device, "as_tensor") is not data._meta.device:
             data = data.to(as_device(device, "as_tensor"))  # type: ignore[attr-defined]
-        return data if dtype is None or dtype is data._meta.dtype else data.to(dtype)  # type: ignore[attr-defined,no-any-return]
+        return data if dtype is None or dtype is data._meta.dtype else data.to(dtype)  # type: ignore[attr-defined]
     where = as_device(device, "as_tensor")
     if isinstance(data, np.ndarray):
         result = from_numpy(data)
         if dtype is not None and dtype is not result._meta.dtype:
             result = finish(*_cast_copy(data, dtype))
-        return result if where is CPU else result.to(where)  # type: ignore[attr-defined,no-any-return]
-    return tensor(data, dtype=dtype, device=where)  # type: ignore[no-any-return]
+        return result if where is CPU else result.to(where)  # type: ignore[attr-defined]
+    return tensor(data, dtype=dtype, device=where)
 
 
 def _cast_copy(array: np.ndarray[Any, Any], dtype: dtypes.dtype) -> tuple[np.ndarray[Any, Any], Meta]:
@@ -447,7 +447,7 @@ def asarray(
     if shared is None:
         if copy is False:
             raise ValueError("can't alias arbitrary sequence into a tensor.")
-        return tensor(obj, dtype=wanted, device=device, requires_grad=requires_grad)  # type: ignore[no-any-return]
+        return tensor(obj, dtype=wanted, device=device, requires_grad=requires_grad)
     changes = (wanted is not None and wanted is not shared._meta.dtype) or (
         where is not None and where is not shared._meta.device
     )
@@ -546,7 +546,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     if copy:
         array = array.copy()
     result = from_numpy(array) if array.flags.writeable else finish(array, _meta_of_array(array))
-    return result if device is None else result.to(as_device(device, "from_dlpack"))  # type: ignore[attr-defined,no-any-return]
+    return result if device is None else result.to(as_device(device, "from_dlpack"))  # type: ignore[attr-defined]
 
 
 def _meta_of_array(array: np.ndarray[Any, Any]) -> Meta:

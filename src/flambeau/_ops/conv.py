@@ -258,7 +258,7 @@ def _conv(
     check_weight(batched._meta, weight._meta, stride, isinstance(padding, str))
     pairs = _pairs(padding, stride, dilation, weight._meta.shape[2:])
     result: Tensor = apply(convolution, (batched, weight, bias, stride, pairs, dilation, groups))
-    return result if had_batch else result.squeeze(0)  # type: ignore[attr-defined,no-any-return]
+    return result if had_batch else result.squeeze(0)  # type: ignore[attr-defined]
 
 
 def _conv_transpose(
@@ -272,7 +272,7 @@ def _conv_transpose(
     result: Tensor = apply(
         transposed_convolution, (batched, weight, bias, stride, padding, extra, groups, dilation)
     )
-    return result if had_batch else result.squeeze(0)  # type: ignore[attr-defined,no-any-return]
+    return result if had_batch else result.squeeze(0)  # type: ignore[attr-defined]
 
 
 @function("conv1d", "nn.functional.conv1d")
@@ -362,4 +362,4 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tenso
     if input.ndim != 3 or weight.ndim != 3:
         raise RuntimeError("Input must have 3 dims: time, batch, in_channel")
     found = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)  # type: ignore[attr-defined]
-    return found.permute(2, 0, 1)  # type: ignore[attr-defined,no-any-return]
+    return found.permute(2, 0, 1)  # type: ignore[attr-defined]

@@ -56,7 +56,7 @@ def to_dtype(input: Tensor, dtype: DType) -> Tensor:
         return input
     if input._meta.dtype.is_complex and not dtype.is_complex and dtype is not dtypes.bool_:
         warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=3)
-    return apply(to_copy, (input, dtype))  # type: ignore[no-any-return]
+    return apply(to_copy, (input, dtype))
 
 
 # -- devices ---------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def to_device(input: Tensor, device: Device) -> Tensor:
     result = ToCopyBackward0.apply(input, device)
     if input._stride is not None:
         result._stride = preserved([input], input._meta.shape)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 # -- memory formats --------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def clone(input: Tensor, *, memory_format: Any = PRESERVE) -> Tensor:
     result = apply(clone_values, (input,))
     if input._stride is not None or (memory_format is not PRESERVE and memory_format is not None):
         with_format(result, input, PRESERVE if memory_format is None else memory_format)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 @function("Tensor.contiguous")
@@ -151,7 +151,7 @@ def contiguous(input: Tensor, memory_format: Any = CONTIGUOUS) -> Tensor:
         return input
     if is_contiguous(input._meta.shape, input._stride, memory_format):
         return input
-    return clone(input, memory_format=memory_format)  # type: ignore[no-any-return]
+    return clone(input, memory_format=memory_format)
 
 
 # -- to --------------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if result is not input:
             return with_format(result, input, memory_format)
         if copy or not is_contiguous(input._meta.shape, input._stride, memory_format):
-            return clone(input, memory_format=memory_format)  # type: ignore[no-any-return]
+            return clone(input, memory_format=memory_format)
     return clone(result) if copy and result is input else result
 
 
@@ -280,7 +280,7 @@ _declare_casts()
 @function("Tensor.cpu")
 def cpu(input: Tensor, memory_format: Any = PRESERVE) -> Tensor:
     """The tensor in host memory; itself if it is there already."""
-    return to(input, CPU) if memory_format is PRESERVE else to(input, CPU, memory_format=memory_format)  # type: ignore[no-any-return]
+    return to(input, CPU) if memory_format is PRESERVE else to(input, CPU, memory_format=memory_format)
 
 
 @function("Tensor.cuda")
@@ -294,7 +294,7 @@ def cuda(
     where = devices.resolve(
         "cuda" if device is None else device if not isinstance(device, int) else f"cuda:{device}"
     )
-    return to(input, where, memory_format=memory_format)  # type: ignore[no-any-return]
+    return to(input, where, memory_format=memory_format)
 
 
 def _moving(type: str) -> Any:
@@ -302,7 +302,7 @@ def _moving(type: str) -> Any:
         input: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = PRESERVE
     ) -> Tensor:
         where = type if device is None else f"{type}:{device}" if isinstance(device, int) else device
-        return to(input, devices.resolve(where), memory_format=memory_format)  # type: ignore[no-any-return]
+        return to(input, devices.resolve(where), memory_format=memory_format)
 
     move.__name__ = move.__qualname__ = type
     move.__doc__ = f"""The tensor on a device of type {type}.
@@ -319,7 +319,7 @@ for _type in ("ipu", "mtia", "xpu"):
 @function("Tensor.type_as")
 def type_as(input: Tensor, other: Tensor) -> Tensor:
     """The tensor in the dtype and on the device of `other`."""
-    return to(input, other)  # type: ignore[no-any-return]
+    return to(input, other)
 
 
 @function("Tensor.type")
@@ -409,8 +409,8 @@ def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     if src._meta.device is not input._meta.device:
         src = to_device(src, input._meta.device)
     if input.requires_grad or (input._base is not None and input._base.requires_grad):
-        return apply(copy_over, (input, src))  # type: ignore[no-any-return]
-    return apply(copy_of, (src, input._meta.shape, input._meta.dtype))  # type: ignore[no-any-return]
+        return apply(copy_over, (input, src))
+    return apply(copy_of, (src, input._meta.shape, input._meta.dtype))
 
 
 def _number_tensor(number: Any, like: Tensor) -> Tensor:

@@ -201,10 +201,10 @@ def ctc_loss(
     parts = [make(each, dtype=dtypes.int64, device=log_probs.device) for each in (rows, inputs, labels)]
     loss: Any = apply(ctc_likelihood, (log_probs, *parts, blank, zero_infinity))
     if reduction == "mean":
-        return (loss / parts[2].clamp_min(1).to(loss.dtype)).mean()  # type: ignore[no-any-return]
+        return (loss / parts[2].clamp_min(1).to(loss.dtype)).mean()
     if reduction == "sum":
-        return loss.sum()  # type: ignore[no-any-return]
-    return loss.squeeze(0) if single else loss  # type: ignore[no-any-return]
+        return loss.sum()
+    return loss.squeeze(0) if single else loss
 
 
 def torch_ctc_loss(
@@ -218,7 +218,7 @@ def torch_ctc_loss(
 ) -> Tensor:
     """`nn.functional.ctc_loss` with the reduction as a number: 0 none, 1 mean, 2 sum."""
     how = NUMBERS[reduction]
-    return ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, how, zero_infinity)  # type: ignore[no-any-return]
+    return ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, how, zero_infinity)
 
 
 register("ctc_loss", torch_ctc_loss)

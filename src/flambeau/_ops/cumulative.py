@@ -250,7 +250,7 @@ def diff(
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = canonical_dim(dim, input.dim())
     if n == 0:
-        return input.clone()  # type: ignore[attr-defined,no-any-return]
+        return input.clone()  # type: ignore[attr-defined]
     for other in (prepend, append):
         if other is not None:
             _check_beside(input, other, dim)
@@ -258,12 +258,12 @@ def diff(
         input = registry["cat"]([part for part in (prepend, input, append) if part is not None], dim)
     result: Any = input
     if n > result.shape[dim]:
-        return result.narrow(dim, 0, 0).clone()  # type: ignore[no-any-return]
+        return result.narrow(dim, 0, 0).clone()
     for _ in range(n):
         size = result.shape[dim]
         later, earlier = result.narrow(dim, 1, max(size - 1, 0)), result.narrow(dim, 0, max(size - 1, 0))
         result = later.logical_xor(earlier) if input.dtype is dtypes.bool_ else later - earlier
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 # -- integrals -------------------------------------------------------------------------------------
@@ -308,9 +308,9 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Ten
     if x is not None and not isinstance(x, Tensor):
         x, dx = None, x
     if y.dim() and y.shape[canonical_dim(dim, y.dim())] == 0 and x is None:
-        return y.sum(dim) * 1.0  # type: ignore[attr-defined,no-any-return]
+        return y.sum(dim) * 1.0  # type: ignore[attr-defined]
     steps = _points("trapezoid", y, x, dx, dim)
-    return (_neighbour_sums(y, dim) * steps).sum(dim) / 2.0  # type: ignore[no-any-return]
+    return (_neighbour_sums(y, dim) * steps).sum(dim) / 2.0
 
 
 @function("cumulative_trapezoid")
@@ -319,7 +319,7 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int =
     if x is not None and not isinstance(x, Tensor):
         x, dx = None, x
     steps = _points("cumulative_trapezoid", y, x, dx, dim)
-    return (_neighbour_sums(y, dim) * steps).cumsum(dim) / 2.0  # type: ignore[no-any-return]
+    return (_neighbour_sums(y, dim) * steps).cumsum(dim) / 2.0
 
 
 # -- numerical gradients ---------------------------------------------------------------------------
@@ -376,7 +376,7 @@ def _slope(input: Any, dim: int, spacing: Any, edge_order: int) -> Tensor:
     else:
         start = _edge(at(0), at(1), at(2), first, second)
         end = -_edge(at(size - 1), at(size - 2), at(size - 3), last, last_but_one)
-    return registry["cat"]([start, inner, end], dim)  # type: ignore[no-any-return]
+    return registry["cat"]([start, inner, end], dim)
 
 
 def _edge(a: Any, b: Any, c: Any, near: Any, far: Any) -> Any:

@@ -216,7 +216,7 @@ def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     """The singular values, in falling order."""
     _check_driver(driver)
-    return apply(svd_op, (A, False))[1]  # type: ignore[no-any-return]
+    return apply(svd_op, (A, False))[1]
 
 
 # -- eigenvalues -----------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Any:
 @function("linalg.eigvalsh", out=EXACT)
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """The eigenvalues, rising, of a symmetric or Hermitian matrix."""
-    return apply(eigh_op, (A, _uplo(UPLO)))[0]  # type: ignore[no-any-return]
+    return apply(eigh_op, (A, _uplo(UPLO)))[0]
 
 
 def _complex_of(meta: Meta) -> Any:
@@ -334,7 +334,7 @@ def eig(A: Tensor) -> Any:
 @function("linalg.eigvals", out=True)
 def eigvals(A: Tensor) -> Tensor:
     """The eigenvalues of a square matrix, in no particular order; always complex."""
-    return apply(eig_op, (A, "linalg.eigvals"))[0]  # type: ignore[no-any-return]
+    return apply(eig_op, (A, "linalg.eigvals"))[0]
 
 
 # -- LU --------------------------------------------------------------------------------------------
@@ -475,15 +475,15 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     check_system("linalg.lu_solve", LU._meta, B._meta, left)
     if not LU.numel():
         lead = broadcast_shapes(LU.shape[:-2], B.shape[:-2])
-        return B.expand((*lead, *B.shape[-2:])) + LU.sum() * 0  # type: ignore[attr-defined,no-any-return]
+        return B.expand((*lead, *B.shape[-2:])) + LU.sum() * 0  # type: ignore[attr-defined]
     P = apply(permutation_of_pivots, (pivots, LU.shape[-1], LU.detach()))
     if left and not adjoint:
         half = solve_triangular(LU, P.mT @ B, upper=False, unitriangular=True)
-        return solve_triangular(LU, half, upper=True)  # type: ignore[no-any-return]
+        return solve_triangular(LU, half, upper=True)
     if left:
         half = solve_triangular(LU.mH, B, upper=False)  # type: ignore[attr-defined]
-        return P @ solve_triangular(LU.mH, half, upper=True, unitriangular=True)  # type: ignore[no-any-return,attr-defined]
-    return lu_solve(LU, pivots, B.mH, adjoint=not adjoint).mH  # type: ignore[no-any-return,attr-defined]
+        return P @ solve_triangular(LU.mH, half, upper=True, unitriangular=True)  # type: ignore[attr-defined]
+    return lu_solve(LU, pivots, B.mH, adjoint=not adjoint).mH  # type: ignore[attr-defined]
 
 
 @function("lu_solve", "Tensor.lu_solve", out=EXACT)
@@ -494,7 +494,7 @@ def torch_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
         "PyTorch release.",
         stacklevel=2,
     )
-    return lu_solve(LU_data, LU_pivots, b)  # type: ignore[no-any-return]
+    return lu_solve(LU_data, LU_pivots, b)
 
 
 # -- reflections -----------------------------------------------------------------------------------
@@ -601,4 +601,4 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
         input = registry["cat"]([input, widened], -1)
     Q = householder_product(input, tau)
     Q = Q.mH if transpose else Q
-    return Q @ other if left else other @ Q  # type: ignore[no-any-return]
+    return Q @ other if left else other @ Q

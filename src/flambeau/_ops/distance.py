@@ -160,7 +160,7 @@ def vector_norm(
     x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None
 ) -> Tensor:
     """The norm of order `ord` of all elements, or of the vectors along `dim`."""
-    return apply(norm_op, (x, ord, dim, keepdim, dtype))  # type: ignore[no-any-return]
+    return apply(norm_op, (x, ord, dim, keepdim, dtype))
 
 
 def _matrix_norm(input: Tensor, p: str, dim: Any, keepdim: bool, dtype: DType | None) -> Tensor:
@@ -171,7 +171,7 @@ def _matrix_norm(input: Tensor, p: str, dim: Any, keepdim: bool, dtype: DType | 
     if p != "nuc":
         raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
     dims = (-2, -1) if dim is None else tuple(dim)
-    return registry["linalg.matrix_norm"](input, "nuc", dims, keepdim, dtype=dtype)  # type: ignore[no-any-return]
+    return registry["linalg.matrix_norm"](input, "nuc", dims, keepdim, dtype=dtype)
 
 
 @function("norm")
@@ -196,7 +196,7 @@ def norm_method(
     self: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: DType | None = None
 ) -> Tensor:
     """The norm of order `p` over `dim`, or of all elements; see `torch.norm`."""
-    return norm(self, p, dim, keepdim, dtype=dtype)  # type: ignore[no-any-return]
+    return norm(self, p, dim, keepdim, dtype=dtype)
 
 
 # -- distances of pairs ----------------------------------------------------------------------------
@@ -224,7 +224,7 @@ def _(xp: Any, g: Array, input: Array, other: Array, output: Array, p: float) ->
 @function("nn.functional.pairwise_distance", "pairwise_distance")
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The norm of `x1 - x2 + eps` along the last dimension."""
-    return apply(norm_op, (x1 - x2 + eps, p, (max(x1.dim(), x2.dim(), 1) - 1,), keepdim, None))  # type: ignore[no-any-return]
+    return apply(norm_op, (x1 - x2 + eps, p, (max(x1.dim(), x2.dim(), 1) - 1,), keepdim, None))
 
 
 @function("nn.functional.cosine_similarity", "cosine_similarity")
@@ -244,7 +244,7 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tens
             # Not below eps, yet with a gradient there.
             missing = length.clamp_min(eps) - length
         parts.append(x / (length + missing))
-    return (parts[0] * parts[1]).sum(dim)  # type: ignore[no-any-return]
+    return (parts[0] * parts[1]).sum(dim)
 
 
 @function("nn.functional.normalize")
@@ -389,7 +389,7 @@ def cdist(
         raise RuntimeError("cdist only supports non-negative p values")
     mode = _COMPUTE_MODES[compute_mode]
     large = x1.shape[-2] > 25 or x2.shape[-2] > 25
-    return apply(all_distances, (x1, x2, p, p == 2 and (mode == 1 or (mode == 0 and large))))  # type: ignore[no-any-return]
+    return apply(all_distances, (x1, x2, p, p == 2 and (mode == 1 or (mode == 0 and large))))
 
 
 def _pairs(count: int) -> tuple[Any, Any]:
@@ -428,4 +428,4 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
         raise RuntimeError("pdist only supports floating-point dtypes")
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
-    return apply(own_distances, (input, p))  # type: ignore[no-any-return]
+    return apply(own_distances, (input, p))

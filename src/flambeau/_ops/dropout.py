@@ -134,22 +134,22 @@ def _channels(input: Tensor) -> tuple[int, ...]:
 
 def _dropout(input: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Tensor:
     if p == 1:
-        return registry["mul"](input, 0)  # type: ignore[no-any-return]
+        return registry["mul"](input, 0)
     dtype = input._meta.dtype
     _check_dtype(dtype)
-    return dropped(input, _mask(input, p, shape), _scale(p, dtype))  # type: ignore[no-any-return]
+    return dropped(input, _mask(input, p, shape), _scale(p, dtype))
 
 
 def _alpha_dropout(input: Tensor, p: float, shape: tuple[int, ...] | None = None) -> Tensor:
     if p == 1:
-        return registry["mul"](input, 0)  # type: ignore[no-any-return]
+        return registry["mul"](input, 0)
     dtype = input._meta.dtype
     _check_dtype(dtype)
     mask = _mask(input, p, shape)
     a = 1.0 / math.sqrt((_SELU_LIMIT**2 * p + 1) * (1 - p))
     kept = _rounded(_SELU_LIMIT * a * p, dtype)
     lost = _rounded(_rounded(-_SELU_LIMIT * a, dtype) + kept, dtype)
-    return alpha_dropped(input, mask, _rounded(a, dtype), kept, lost)  # type: ignore[no-any-return]
+    return alpha_dropped(input, mask, _rounded(a, dtype), kept, lost)
 
 
 def _feature_dropout(input: Tensor, p: float) -> Tensor:

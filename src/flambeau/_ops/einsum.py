@@ -418,13 +418,13 @@ def einsum(*args: Any) -> Tensor:
     _check_sizes(operands, labels)
     pairs = [_diagonals(operand, names) for operand, names in zip(operands, labels, strict=True)]
     if len(pairs) > 1:
-        return apply(contraction, ([pair[0] for pair in pairs], [pair[1] for pair in pairs], output))  # type: ignore[no-any-return]
+        return apply(contraction, ([pair[0] for pair in pairs], [pair[1] for pair in pairs], output))
     result, names = pairs[0]
     summed = tuple(i for i, name in enumerate(names) if name not in output)
     if summed:
         result = result.sum(summed)  # type: ignore[attr-defined]
         names = tuple(name for name in names if name in output)
-    return result.permute([names.index(name) for name in output])  # type: ignore[attr-defined,no-any-return]
+    return result.permute([names.index(name) for name in output])  # type: ignore[attr-defined]
 
 
 # -- tensordot -------------------------------------------------------------------------------------
@@ -480,4 +480,4 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         names[j] = i
     output = [i for i in range(a.ndim) if i not in left] + [name for name in names if name >= a.ndim]
     found = apply(contraction, ([a, b], [tuple(range(a.ndim)), tuple(names)], output))
-    return found.to(a.dtype)  # type: ignore[no-any-return]  # unlike einsum, also where a size of one met another
+    return found.to(a.dtype)  # unlike einsum, also where a size of one met another

@@ -174,7 +174,7 @@ def abs_(input: Tensor) -> Tensor:
     """`abs` in place; a complex tensor cannot hold its own modulus."""
     if input.is_complex():
         raise RuntimeError("In-place abs is not supported for complex tensors.")
-    return abs.function(input)  # type: ignore[no-any-return]
+    return abs.function(input)
 
 
 sign = unary(
@@ -537,4 +537,4 @@ def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself, or a copy if it is a conjugate view."""
     if not is_conj(input):
         return input
-    return input.clone()  # type: ignore[attr-defined,no-any-return]
+    return input.clone()  # type: ignore[attr-defined]

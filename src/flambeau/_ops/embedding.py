@@ -163,7 +163,7 @@ def embedding(
     padding = _canonical_padding(padding_idx, weight._meta.shape[0] if weight._meta.shape else 0)
     if max_norm is not None:
         _renorm_rows(weight, input, max_norm, norm_type)
-    return apply(lookup, (weight, input, padding, scale_grad_by_freq))  # type: ignore[no-any-return]
+    return apply(lookup, (weight, input, padding, scale_grad_by_freq))
 
 
 @function("embedding")
@@ -175,7 +175,7 @@ def embedding_rows(
     sparse: bool = False,
 ) -> Tensor:
     """What `nn.functional.embedding` is made of: the table comes first, and -1 means no padding."""
-    return apply(lookup, (weight, indices, padding_idx, scale_grad_by_freq))  # type: ignore[no-any-return]
+    return apply(lookup, (weight, indices, padding_idx, scale_grad_by_freq))
 
 
 # -- embedding_bag ---------------------------------------------------------------------------------
@@ -359,7 +359,7 @@ def embedding_bag(
         _renorm_rows(weight, input, max_norm, norm_type)
     _check_rows(input._read(), rows)
     cuts = from_array(starts, meta_of(starts.shape, dtypes.int64, input._meta.device))
-    return apply(bag, (weight, input, cuts, weights, mode, padding, scale_grad_by_freq))  # type: ignore[no-any-return]
+    return apply(bag, (weight, input, cuts, weights, mode, padding, scale_grad_by_freq))
 
 
 def _flat_bags(

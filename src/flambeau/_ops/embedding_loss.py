@@ -37,7 +37,7 @@ def hinge_embedding_loss(
     reduction = chosen_reduction(size_average, reduce, reduction)
     near = input.where(target != -1, 0.0)
     far = (margin - input).clamp_min(0).where(target != 1, 0.0)
-    return reduced_tensor(near + far, reduction)  # type: ignore[no-any-return]
+    return reduced_tensor(near + far, reduction)
 
 
 @function("nn.functional.margin_ranking_loss")
@@ -59,7 +59,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
         )
-    return reduced_tensor((-target * (input1 - input2) + margin).clamp_min(0), reduction)  # type: ignore[no-any-return]
+    return reduced_tensor((-target * (input1 - input2) + margin).clamp_min(0), reduction)
 
 
 def _margin_shape(input: Meta, target: Meta, reduction: str) -> tuple[int, ...]:
@@ -95,7 +95,7 @@ def soft_margin_loss(
             "input cannot "
             "have requires_grad True."
         )
-    return apply(soft_margin, (input, target, reduction))  # type: ignore[no-any-return]
+    return apply(soft_margin, (input, target, reduction))
 
 
 @function("nn.functional.multilabel_soft_margin_loss")
@@ -111,7 +111,7 @@ def multilabel_soft_margin_loss(
     reduction = chosen_reduction(size_average, reduce, reduction)
     target = target.to(input.dtype)  # type: ignore[attr-defined]  # classes may come as integers here
     loss: Any = binary_cross_entropy_with_logits(input, target, weight, reduction="none")
-    return reduced_tensor(loss.sum(-1) / input.size(-1), reduction)  # type: ignore[no-any-return]
+    return reduced_tensor(loss.sum(-1) / input.size(-1), reduction)
 
 
 @function("nn.functional.cosine_embedding_loss")
@@ -145,7 +145,7 @@ def cosine_embedding_loss(
     cosine = product / ((first + 1e-12) * (second + 1e-12)).sqrt()
     alike = (1 - cosine).where(target == 1, 0.0)
     unlike = (cosine - margin).clamp_min(0).where(target == -1, 0.0)
-    return reduced_tensor(alike + unlike, reduction)  # type: ignore[no-any-return]
+    return reduced_tensor(alike + unlike, reduction)
 
 
 def _check_triplet(anchor: Any, positive: Any, negative: Any) -> None:
@@ -170,7 +170,7 @@ def _triplet(
     near, far = measure(anchor, positive), measure(anchor, negative)
     if swap:
         far = far.minimum(measure(positive, negative))
-    return reduced_tensor((margin + near - far).clamp_min(0), reduction)  # type: ignore[no-any-return]
+    return reduced_tensor((margin + near - far).clamp_min(0), reduction)
 
 
 @function("nn.functional.triplet_margin_loss")

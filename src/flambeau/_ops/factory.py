@@ -395,7 +395,7 @@ def new_empty_strided(
     where = self._meta.device if device is None else device
     return empty_strided(
         size, stride, dtype=dtype or self._meta.dtype, device=where, requires_grad=requires_grad
-    )  # type: ignore[no-any-return]
+    )
 
 
 @function("Tensor.new_tensor")
@@ -414,7 +414,7 @@ def new_tensor(
             UserWarning, stacklevel=2,
         )  # fmt: skip
         return copy_of_tensor(data, wanted if dtype is not None else None, where, requires_grad)
-    return tensor(data, dtype=wanted, device=where, requires_grad=requires_grad)  # type: ignore[no-any-return]
+    return tensor(data, dtype=wanted, device=where, requires_grad=requires_grad)
 
 
 @function("Tensor.new")
@@ -424,7 +424,7 @@ def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
     if not args:
         return _constant("new", (0,), 0, self._meta.dtype, where, False, None, None)
     if len(args) == 1 and isinstance(args[0], Tensor):
-        return args[0]._alias()  # type: ignore[no-any-return]
+        return args[0]._alias()
     if (len(args) == 1 and isinstance(args[0], (list, np.ndarray))) or type(args[0]) is tuple:
-        return tensor(args[0], dtype=self._meta.dtype, device=where)  # type: ignore[no-any-return]
+        return tensor(args[0], dtype=self._meta.dtype, device=where)
     return _constant("new", sizes_of(args, "new"), 0, self._meta.dtype, where, False, None, None)

@@ -227,14 +227,14 @@ def _many_dims(input: Tensor, s: Any, dim: Any) -> tuple[tuple[int, ...], tuple[
 def _c2c(input: Tensor, dims: Any, sizes: Any, norm: str | None, forward: bool) -> Tensor:
     scale = _scale(sizes, _norm(norm), forward)
     _check_points(*sizes)
-    return apply(fft_c2c, (_as_float(input), dims, sizes, scale, forward))  # type: ignore[no-any-return]
+    return apply(fft_c2c, (_as_float(input), dims, sizes, scale, forward))
 
 
 def _r2c(input: Tensor, dims: Any, sizes: Any, norm: str | None, forward: bool) -> Tensor:
     scale = _scale(sizes, _norm(norm), forward)
     _check_points(*sizes)
     found = apply(fft_r2c, (input, dims, sizes, scale))
-    return found if forward else found.conj()  # type: ignore[no-any-return]
+    return found if forward else found.conj()
 
 
 def _c2r(input: Tensor, dims: Any, sizes: Any, norm: str | None, forward: bool) -> Tensor:
@@ -243,7 +243,7 @@ def _c2r(input: Tensor, dims: Any, sizes: Any, norm: str | None, forward: bool) 
     input = _as_float(input)
     if forward:
         input = input.conj()  # type: ignore[attr-defined]
-    return apply(fft_c2r, (input, dims, sizes, scale))  # type: ignore[no-any-return]
+    return apply(fft_c2r, (input, dims, sizes, scale))
 
 
 def _one(input: Tensor, n: int | None, dim: int) -> tuple[tuple[int], tuple[int]]:
@@ -369,7 +369,7 @@ def _declare_two(name: str) -> None:
 
     @function(f"fft.{name}2", out=True)
     def two(input: Tensor, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Tensor:
-        return several(input, s, dim, norm)  # type: ignore[no-any-return]
+        return several(input, s, dim, norm)
 
     registry[f"fft.{name}2"].__name__ = f"{name}2"
     registry[f"fft.{name}2"].__doc__ = f"`{name}n` over the last two dimensions."
@@ -393,8 +393,8 @@ def _frequencies(
     tensor = registry["tensor"](values.tolist(), dtype=dtype, device=device)
     found = tensor * (1.0 / (n * d)) if n else tensor
     if out is not None:
-        return out.copy_(found) if out.shape == found.shape else out.resize_(found.shape).copy_(found)  # type: ignore[no-any-return]
-    return found.requires_grad_(requires_grad)  # type: ignore[no-any-return]
+        return out.copy_(found) if out.shape == found.shape else out.resize_(found.shape).copy_(found)
+    return found.requires_grad_(requires_grad)
 
 
 @function("fft.fftfreq")
@@ -426,11 +426,11 @@ def _shift_dims(input: Tensor, dim: Any) -> tuple[int, ...]:
 def fftshift(input: Tensor, dim: Any = None) -> Tensor:
     """Moves the zero frequency to the middle."""
     dims = _shift_dims(input, dim)
-    return input.roll([input.shape[d] // 2 for d in dims], dims) if dims else input  # type: ignore[attr-defined,no-any-return]
+    return input.roll([input.shape[d] // 2 for d in dims], dims) if dims else input  # type: ignore[attr-defined]
 
 
 @function("fft.ifftshift")
 def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     """The inverse of `fftshift`."""
     dims = _shift_dims(input, dim)
-    return input.roll([(input.shape[d] + 1) // 2 for d in dims], dims) if dims else input  # type: ignore[attr-defined,no-any-return]
+    return input.roll([(input.shape[d] + 1) // 2 for d in dims], dims) if dims else input  # type: ignore[attr-defined]

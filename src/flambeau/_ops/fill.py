@@ -62,7 +62,7 @@ def _fill(input: Tensor, value: Any, name: str) -> Tensor:
             value = value.item()
         if input._meta.np.kind in "iu" or (isinstance(value, complex) and input._meta.np.kind != "c"):
             value = checked_number(value, input._meta.dtype).item()
-    return fill_with(input, value)  # type: ignore[no-any-return]
+    return fill_with(input, value)
 
 
 @function("fill")
@@ -133,7 +133,7 @@ def fill_diagonal(input: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     if input.ndim > 2 and len(set(input._meta.shape)) > 1:
         raise RuntimeError("all dimensions of input must be of equal length")
     value = as_number(fill_value, "fill_diagonal_", "fill_value", 1)
-    return filled_diagonal(input, checked_number(value, input._meta.dtype).item(), bool(wrap))  # type: ignore[no-any-return]
+    return filled_diagonal(input, checked_number(value, input._meta.dtype).item(), bool(wrap))
 
 
 # -- complex from parts ----------------------------------------------------------------------------

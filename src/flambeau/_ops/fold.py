@@ -158,7 +158,7 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     Raises: RuntimeError, if no patch fits.
     """
     names = {"kernel_size": kernel_size, "dilation": dilation, "padding": padding, "stride": stride}
-    return apply(im2col, (input, *(_pair(value, name) for name, value in names.items())))  # type: ignore[no-any-return]
+    return apply(im2col, (input, *(_pair(value, name) for name, value in names.items())))
 
 
 @function("nn.functional.fold")
@@ -171,4 +171,4 @@ def fold(
     """
     names = {"output_size": output_size, "kernel_size": kernel_size, "dilation": dilation, "padding": padding,
              "stride": stride}  # fmt: skip
-    return apply(col2im, (input, *(_pair(value, name) for name, value in names.items())))  # type: ignore[no-any-return]
+    return apply(col2im, (input, *(_pair(value, name) for name, value in names.items())))

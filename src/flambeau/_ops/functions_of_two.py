@@ -257,7 +257,7 @@ def _(g: Array, input: Array, other: Array) -> Array:
 @function("xlogy", "xlogy_", "special.xlogy", "Tensor.xlogy", "Tensor.xlogy_", out=True)
 def xlogy(input: Any, other: Any) -> Tensor:
     """`input * log(other)`, 0 where `input` is 0."""
-    return apply(xlogy_values, (as_operand(input, other), other))  # type: ignore[no-any-return]
+    return apply(xlogy_values, (as_operand(input, other), other))
 
 
 @op(promote=FLOATING, shape=broadcast, dtypes=supports("bihf", "xlog1py_cpu"), node="SpecialXlog1PyBackward0")
@@ -279,4 +279,4 @@ def _(g: Array, input: Array, other: Array) -> Array:
 @function("special.xlog1py", out=True)
 def xlog1py(input: Any, other: Any) -> Tensor:
     """`input * log1p(other)`, 0 where `input` is 0."""
-    return apply(xlog1py_values, (as_operand(input, other), other))  # type: ignore[no-any-return]
+    return apply(xlog1py_values, (as_operand(input, other), other))

@@ -79,7 +79,7 @@ def _standard_gamma(input: Tensor, generator: Generator | None = None) -> Tensor
 
     result = drawn(draw, meta)
     if modes.grad and input.requires_grad:
-        return drawn_gamma(input, result)  # type: ignore[no-any-return]
+        return drawn_gamma(input, result)
     return finished(result)
 
 
@@ -191,7 +191,7 @@ def _sample_dirichlet(input: Tensor, generator: Generator | None = None) -> Tens
 
     result = drawn(draw, meta)
     if modes.grad and input.requires_grad:
-        return drawn_dirichlet(input, result)  # type: ignore[no-any-return]
+        return drawn_dirichlet(input, result)
     return finished(result)
 
 

@@ -178,7 +178,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             [4]])
     """
     if dim is None:
-        return registry["gather"](  # type: ignore[no-any-return]
+        return registry["gather"](
             registry["reshape"](input, (-1,)),
             0,
             _wrapped(registry["reshape"](indices, (-1,)), input._meta.numel),
@@ -198,7 +198,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     index_shape = broadcast_shapes(without, wanted.shape)
     input_shape = broadcast_shapes(own.shape, (*wanted.shape[:dim], own.shape[dim], *wanted.shape[dim + 1 :]))
     wrapped = _wrapped(indices, own.shape[dim])
-    return registry["gather"](_expanded(input, input_shape), dim, _expanded(wrapped, index_shape))  # type: ignore[no-any-return]
+    return registry["gather"](_expanded(input, input_shape), dim, _expanded(wrapped, index_shape))
 
 
 def _expanded(input: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -326,10 +326,10 @@ def scatter(
     if not isinstance(source, Tensor):
         source = as_number(source, input._meta.dtype)
         if reduce is None:
-            return apply(scatter_number, (input, dim, index, source))  # type: ignore[no-any-return]
+            return apply(scatter_number, (input, dim, index, source))
         source = registry["full_like"](index, source, dtype=input._meta.dtype)
     if reduce is None:
-        return apply(scatter_source, (input, dim, index, source))  # type: ignore[no-any-return]
+        return apply(scatter_source, (input, dim, index, source))
     if not isinstance(value if src is None else src, (bool, int, float, complex)):
         warnings.warn(
             "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a "
@@ -337,8 +337,8 @@ def scatter(
             UserWarning, stacklevel=2,
         )  # fmt: skip
     if reduce == "add":
-        return scatter_add(input, dim, index, source)  # type: ignore[no-any-return]
-    return scatter_reduce(input, dim, index, source, "prod")  # type: ignore[no-any-return]
+        return scatter_add(input, dim, index, source)
+    return scatter_reduce(input, dim, index, source, "prod")
 
 
 # -- reductions ------------------------------------------------------------------------------------

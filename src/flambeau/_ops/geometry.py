@@ -88,7 +88,7 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
         raise RuntimeError(
             f"as_strided: the graph begins at storage offset {start}, but {offset} was asked for"
         )
-    return views.as_strided_view(root, sizes, steps, offset - start)  # type: ignore[no-any-return]
+    return views.as_strided_view(root, sizes, steps, offset - start)
 
 
 # -- in place --------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def _declare_in_place(name: str, of: Callable[..., Tensor]) -> None:
 def _t_in_place(self: Tensor) -> Tensor:
     if self.ndim > 2:
         raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
-    return shape.t(self)  # type: ignore[no-any-return]
+    return shape.t(self)
 
 
 _declare_in_place("t_", _t_in_place)
@@ -293,7 +293,7 @@ def slice_scatter(
     chosen = range(input._meta.shape[at])[start:end:step]
     sizes = input._meta.shape
     _same_as_part((*sizes[:at], len(chosen), *sizes[at + 1 :]), src._meta)
-    return put_slice(input, src, at, chosen.start, len(chosen), step)  # type: ignore[no-any-return]
+    return put_slice(input, src, at, chosen.start, len(chosen), step)
 
 
 @function("select_scatter", "Tensor.select_scatter", out=True)
@@ -308,7 +308,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
             f"select(): index {index} out of range for tensor of size {list(sizes)} at dimension {at}"
         )
     _same_as_part(sizes[:at] + sizes[at + 1 :], src._meta)
-    return put_entry(input, src, at, index % sizes[at])  # type: ignore[no-any-return]
+    return put_entry(input, src, at, index % sizes[at])
 
 
 @function("diagonal_scatter", "Tensor.diagonal_scatter", out=True)
@@ -320,7 +320,7 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
     length = views.diagonal_length(sizes[a], sizes[b], offset)
     _same_as_part((*[n for i, n in enumerate(sizes) if i not in (a, b)], length), src._meta)
-    return put_on_diagonal(input, src, offset, a, b)  # type: ignore[no-any-return]
+    return put_on_diagonal(input, src, offset, a, b)
 
 
 @function("as_strided_scatter", "Tensor.as_strided_scatter", out=True)
@@ -337,14 +337,14 @@ def as_strided_scatter(
     )
     _check_geometry(sizes, steps, start, input._meta.numel, input.itemsize)
     _same_as_part(sizes, src._meta)
-    return put_at_strides(input, src, sizes, steps, start)  # type: ignore[no-any-return]
+    return put_at_strides(input, src, sizes, steps, start)
 
 
 # -- views as copies -------------------------------------------------------------------------------
 
 
 def _copied(view: Tensor) -> Tensor:
-    return view.clone(memory_format=contiguous_format)  # type: ignore[attr-defined,no-any-return]
+    return view.clone(memory_format=contiguous_format)  # type: ignore[attr-defined]
 
 
 def _declare_copy(name: str, of: Callable[..., Any], method: bool = False) -> None:
@@ -364,7 +364,7 @@ def _alias(input: Tensor) -> Tensor:
 
 
 def _view(input: Tensor, size: Any = None, dtype: Any = None) -> Tensor:
-    return shape.view(input, size if dtype is None else dtype)  # type: ignore[no-any-return]
+    return shape.view(input, size if dtype is None else dtype)
 
 
 def _narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
@@ -433,4 +433,4 @@ def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tu
 def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """`chunk` whose parts autograd lets be written to."""
     at = parts.split_dim(input, dim, "chunk")
-    return _unsafe_parts(input, parts.chunk_sizes(input._meta.shape[at], chunks), at)  # type: ignore[no-any-return]
+    return _unsafe_parts(input, parts.chunk_sizes(input._meta.shape[at], chunks), at)

@@ -295,7 +295,7 @@ def grid_sample(
         warnings.warn(_DEFAULT, stacklevel=2)
         align_corners = False
     _check_grid(input._meta, grid._meta, mode)
-    return apply(sampling, (input, grid, mode, padding_mode, align_corners))  # type: ignore[no-any-return]
+    return apply(sampling, (input, grid, mode, padding_mode, align_corners))
 
 
 _MODES = ("bilinear", "nearest", "bicubic")
@@ -311,7 +311,7 @@ def grid_sampler(
     """
     mode = _MODES[interpolation_mode]
     _check_grid(input._meta, grid._meta, mode)
-    return apply(sampling, (input, grid, mode, _PADDINGS[padding_mode], align_corners))  # type: ignore[no-any-return]
+    return apply(sampling, (input, grid, mode, _PADDINGS[padding_mode], align_corners))
 
 
 # -- grids -----------------------------------------------------------------------------------------
@@ -344,7 +344,7 @@ def _(xp: Any, g: Array, size: Any, align_corners: bool) -> Array:
 @function("affine_grid_generator")
 def torch_affine_grid_generator(theta: Tensor, size: Any, align_corners: bool) -> Tensor:
     """`nn.functional.affine_grid` without its checks."""
-    return apply(affine_grid_generator, (theta, tuple(size), align_corners))  # type: ignore[no-any-return]
+    return apply(affine_grid_generator, (theta, tuple(size), align_corners))
 
 
 @function("nn.functional.affine_grid")
@@ -389,4 +389,4 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
             f"Expected size for first two dimensions of batch2 tensor to be: [{size[0]}, {n + 1}] but got: "
             f"[{theta.shape[0]}, {n + 1}]."
         )
-    return apply(affine_grid_generator, (theta, tuple(size), align_corners))  # type: ignore[no-any-return]
+    return apply(affine_grid_generator, (theta, tuple(size), align_corners))

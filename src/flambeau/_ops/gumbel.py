@@ -32,7 +32,7 @@ def gumbel_softmax(
     tensor: Any = logits
     soft: Any = ((tensor + noise) / tau).softmax(dim)
     if not hard:
-        return soft  # type: ignore[no-any-return]
+        return soft
     chosen = soft.argmax(dim, keepdim=True)
     one_hot = soft.detach().new_zeros(meta.shape).scatter_(dim, chosen, 1.0)
-    return one_hot - soft.detach() + soft  # type: ignore[no-any-return]
+    return one_hot - soft.detach() + soft

@@ -93,7 +93,7 @@ def _range(A: Tensor, q: int, niter: int) -> Tensor:
     for _ in range(niter):
         basis = qr(A.mH @ basis)[0]  # type: ignore[attr-defined]
         basis = qr(A @ basis)[0]
-    return basis  # type: ignore[no-any-return]
+    return basis
 
 
 def _low_rank(A: Tensor, q: int, niter: int) -> tuple[Tensor, Tensor, Tensor]:

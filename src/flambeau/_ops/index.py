@@ -62,7 +62,7 @@ def select(input: Tensor, dim: int, index: int, shown: int | None = None) -> Ten
                 f"index {index} is out of bounds for dimension {dim if shown is None else shown} with size 0"
             )
         )
-    return select_view.function(input, dim, index + size if index < 0 else index)  # type: ignore[no-any-return]
+    return select_view.function(input, dim, index + size if index < 0 else index)
 
 
 def slice_of(input: Tensor, dim: int, index: slice) -> Tensor:
@@ -71,7 +71,7 @@ def slice_of(input: Tensor, dim: int, index: slice) -> Tensor:
     if step < 0:
         raise ValueError("step must be greater than zero")
     length = max(0, -((start - stop) // step))
-    return slice_view.function(input, dim, start, length, step)  # type: ignore[no-any-return]
+    return slice_view.function(input, dim, start, length, step)
 
 
 def _item_as_tensor(item: Any) -> Any:
@@ -204,7 +204,7 @@ def _flagged(input: Tensor, dim: int, flag: bool) -> tuple[Tensor, Tensor]:
 def on_device(index: Tensor, like: Tensor) -> Tensor:
     if index._meta.device is like._meta.device:
         return index
-    return index.to(like._meta.device)  # type: ignore[attr-defined,no-any-return]
+    return index.to(like._meta.device)  # type: ignore[attr-defined]
 
 
 def expand_masks(input: Tensor, indices: dict[int, Tensor]) -> list[Tensor | None]:
@@ -311,7 +311,7 @@ def take_entries(input: Tensor, indices: dict[int, Tensor]) -> Tensor:
             key: Any = (*(slice(None),) * dim, mask)
             picked = input._host_array()[key]
             return finish(picked, meta_of(picked.shape, input._meta.dtype, input._meta.device))
-    return apply(index, (input, expand_masks(input, indices)))  # type: ignore[no-any-return]
+    return apply(index, (input, expand_masks(input, indices)))
 
 
 def getitem(self: Tensor, key: Any) -> Tensor:

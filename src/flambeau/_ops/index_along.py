@@ -332,7 +332,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
         isinstance(value, complex) and not input._meta.dtype.is_complex
     ):
         value = as_number(value, input._meta.dtype)
-    return apply(fill_slices, (input, dim, index, value))  # type: ignore[no-any-return]
+    return apply(fill_slices, (input, dim, index, value))
 
 
 # -- index_reduce ----------------------------------------------------------------------------------

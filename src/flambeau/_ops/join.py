@@ -41,7 +41,7 @@ def _cast(arrays: Sequence[Any]) -> list[Any]:
 
 def _is_legacy_empty(item: Any) -> bool:
     """A 1-d tensor without elements, which `cat` passes over whatever the other shapes are."""
-    return item.shape == (0,)  # type: ignore[no-any-return]
+    return item.shape == (0,)
 
 
 def _joined(tensors: Sequence[Meta], dim: int) -> Meta:
@@ -153,19 +153,19 @@ def _list_of(tensors: Any, name: str) -> list[Tensor]:
 def hstack(tensors: Any) -> Tensor:
     """The tensors side by side: along dimension 1, vectors along dimension 0."""
     found = [atleast_1d(each) for each in _list_of(tensors, "hstack")]
-    return cat(found, 0 if found[0].ndim == 1 else 1)  # type: ignore[no-any-return]
+    return cat(found, 0 if found[0].ndim == 1 else 1)
 
 
 @function("vstack", "row_stack", out=OUT_OF_CAT)
 def vstack(tensors: Any) -> Tensor:
     """The tensors below one another; vectors are rows."""
-    return cat([atleast_2d(each) for each in _list_of(tensors, "vstack")], 0)  # type: ignore[no-any-return]
+    return cat([atleast_2d(each) for each in _list_of(tensors, "vstack")], 0)
 
 
 @function("dstack", out=OUT_OF_CAT)
 def dstack(tensors: Any) -> Tensor:
     """The tensors behind one another, along dimension 2."""
-    return cat([atleast_3d(each) for each in _list_of(tensors, "dstack")], 2)  # type: ignore[no-any-return]
+    return cat([atleast_3d(each) for each in _list_of(tensors, "dstack")], 2)
 
 
 @function("column_stack", out=OUT_OF_CAT)
@@ -175,7 +175,7 @@ def column_stack(tensors: Any) -> Tensor:
         each if each.ndim > 1 else reshape(each, (each.numel(), 1))
         for each in _list_of(tensors, "column_stack")
     ]
-    return cat(found, 1)  # type: ignore[no-any-return]
+    return cat(found, 1)
 
 
 # -- grids -----------------------------------------------------------------------------------------
@@ -237,9 +237,9 @@ def cartesian_prod(*tensors: Any) -> Tensor:
     for each in group:
         _check_vector(each)
     if len(group) == 1:
-        return group[0]  # type: ignore[no-any-return]
+        return group[0]
     grids = meshgrid(*group, indexing="ij")
-    return stack([flatten(grid) for grid in grids], 1)  # type: ignore[no-any-return]
+    return stack([flatten(grid) for grid in grids], 1)
 
 
 @function("combinations", "Tensor.combinations")
@@ -250,12 +250,12 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     if count < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {count}")
     if count == 0:
-        return input[:0]  # type: ignore[index,no-any-return]
+        return input[:0]  # type: ignore[index]
     choose: Callable[..., Any] = (
         itertools.combinations_with_replacement if with_replacement else itertools.combinations
     )
     rows = np.array(list(choose(range(input.numel()), count)), np.int64).reshape(-1, count)
-    return chosen_rows(input, tuple(map(tuple, rows.tolist())), count)  # type: ignore[no-any-return]
+    return chosen_rows(input, tuple(map(tuple, rows.tolist())), count)
 
 
 @op(promote=RAW, node="StackBackward", shape=lambda input, rows, count: input.with_shape((len(rows), count)))
@@ -326,5 +326,5 @@ def block_diag(*tensors: Any) -> Tensor:
     if not group:
         from flambeau._ops.factory import empty
 
-        return empty((1, 0))  # type: ignore[no-any-return]
-    return block_diagonal(group)  # type: ignore[no-any-return]
+        return empty((1, 0))
+    return block_diagonal(group)

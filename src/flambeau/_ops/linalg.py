@@ -80,7 +80,7 @@ def inv(A: Tensor) -> Tensor:
     """
     inverse, info = apply(inverse_op, (A,))
     raise_where(info, "linalg.inv", _SINGULAR)
-    return inverse  # type: ignore[no-any-return]
+    return inverse
 
 
 @function("linalg.inv_ex", out=EXACT)
@@ -181,7 +181,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """
     result, info = apply(solve_op, (A, B, left))
     raise_where(info, "torch.linalg.solve", _UNSOLVED)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 @function("linalg.solve_ex", out=EXACT)
@@ -485,5 +485,5 @@ def logdet(input: Tensor) -> Tensor:
     check_square("logdet", input._meta)
     sign, size = apply(slogdet_op, (input,))
     if input.is_complex():
-        return size + sign.log()  # type: ignore[no-any-return]
-    return size.masked_fill(sign == -1, math.nan)  # type: ignore[no-any-return]
+        return size + sign.log()
+    return size.masked_fill(sign == -1, math.nan)

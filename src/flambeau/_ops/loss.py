@@ -122,8 +122,8 @@ def _weighted(losses: Any, weight: Any, input: Tensor, reduction: str) -> Tensor
         raise ValueError("Weights and input must have the same size.")
     losses = losses * weight
     if reduction == "none":
-        return losses  # type: ignore[no-any-return]
-    return losses.sum() if reduction == "sum" else losses.sum() / weight.sum()  # type: ignore[no-any-return]
+        return losses
+    return losses.sum() if reduction == "sum" else losses.sum() / weight.sum()
 
 
 def _compared(
@@ -135,7 +135,7 @@ def _compared(
     weight: Tensor | None = None,
 ) -> Tensor:
     if weight is None:
-        return apply(declared, (input, target, parameter, reduction))  # type: ignore[no-any-return]
+        return apply(declared, (input, target, parameter, reduction))
     return _weighted(apply(declared, (input, target, parameter, "none")), weight, input, reduction)
 
 
@@ -171,7 +171,7 @@ def l1_loss(
     _warn_of_sizes(input, target)
     reduction = chosen_reduction(size_average, reduce, reduction)
     if not (input.is_floating_point() or input.is_complex() or target.is_floating_point()):
-        return reduced_tensor((input - target).abs(), reduction)  # type: ignore[operator,no-any-return]
+        return reduced_tensor((input - target).abs(), reduction)  # type: ignore[operator]
     return _compared(l1, input, target, 0.0, reduction, weight)
 
 
@@ -208,7 +208,7 @@ def huber_loss(
     if weight.size() != input.size():
         raise ValueError("Weights and input must have the same size.")
     # Unlike the other two, its mean is over the elements.
-    return reduced_tensor(_compared(huber, input, target, float(delta), "none") * weight, reduction)  # type: ignore[operator,no-any-return]
+    return reduced_tensor(_compared(huber, input, target, float(delta), "none") * weight, reduction)  # type: ignore[operator]
 
 
 # -- binary cross entropy --------------------------------------------------------------------------
@@ -297,7 +297,7 @@ def binary_cross_entropy(
         )
     if weight is not None:
         weight = _expanded(weight, input)
-    return apply(bce, (input, target, weight, reduction))  # type: ignore[no-any-return]
+    return apply(bce, (input, target, weight, reduction))
 
 
 def _expanded(weight: Tensor, input: Tensor) -> Tensor:
@@ -393,7 +393,7 @@ def binary_cross_entropy_with_logits(
     reduction = chosen_reduction(size_average, reduce, reduction)
     if target.size() != input.size():
         raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
-    return apply(bce_with_logits, (input, target, weight, pos_weight, reduction))  # type: ignore[no-any-return]
+    return apply(bce_with_logits, (input, target, weight, pos_weight, reduction))
 
 
 # -- divergence ------------------------------------------------------------------------------------
@@ -453,8 +453,8 @@ def kl_div(
         )
     if reduction == "batchmean":
         total: Any = apply(kl_divergence, (input, target, log_target, "sum"))
-        return total / input.size()[0] if input.dim() else total  # type: ignore[no-any-return]
-    return apply(kl_divergence, (input, target, log_target, checked_reduction(reduction)))  # type: ignore[no-any-return]
+        return total / input.size()[0] if input.dim() else total
+    return apply(kl_divergence, (input, target, log_target, checked_reduction(reduction)))
 
 
 # -- likelihoods -----------------------------------------------------------------------------------
@@ -481,7 +481,7 @@ def poisson_nll_loss(
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
         loss = loss + registry["where"](target > 1, stirling, 0.0)
-    return reduced_tensor(loss, reduction)  # type: ignore[no-any-return]
+    return reduced_tensor(loss, reduction)
 
 
 @function("nn.functional.gaussian_nll_loss")
@@ -516,4 +516,4 @@ def gaussian_nll_loss(
     loss = 0.5 * (var.log() + (input - target) ** 2 / var)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)
-    return reduced_tensor(loss, reduction)  # type: ignore[no-any-return]
+    return reduced_tensor(loss, reduction)

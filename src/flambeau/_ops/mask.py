@@ -86,7 +86,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         )
     elif value._meta.dtype.is_complex and not input._meta.dtype.is_complex and not value._meta.shape:
         value = as_number(value.item(), input._meta.dtype)
-    return apply(fill_masked, (input, mask, value))  # type: ignore[no-any-return]
+    return apply(fill_masked, (input, mask, value))
 
 
 # -- masked_scatter --------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
         return finish(found, meta_of(found.shape, input._meta.dtype, device))
     flat = np.flatnonzero(held)
     index = from_array(flat, meta_of(flat.shape, dtypes.int64, device))
-    return apply(select_flat, (input, index, size))  # type: ignore[no-any-return]
+    return apply(select_flat, (input, index, size))
 
 
 # -- take, put -------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def _full_mask(input: Tensor, mask: Tensor) -> Tensor:
                 "_input_mask expected broadcastable mask (got mask dimensionality higher than of the input)"
             )
         found = found.broadcast_to(input.shape)
-    return found.to(dtypes.bool_)  # type: ignore[no-any-return]
+    return found.to(dtypes.bool_)
 
 
 def _filled(name: str, input: Tensor, mask: Tensor | None, ord: float | None = 2.0) -> Any:
@@ -113,7 +113,7 @@ def sum(
     tensor(4)
     """
     filled = _filled("sum", input, mask)
-    return filled.sum(_dims(dim, input.dim()), bool(keepdim), dtype=_summed_dtype(input, dtype))  # type: ignore[no-any-return]
+    return filled.sum(_dims(dim, input.dim()), bool(keepdim), dtype=_summed_dtype(input, dtype))
 
 
 @function("masked.prod")
@@ -129,7 +129,7 @@ def prod(
     found = _filled("prod", input, mask).to(_summed_dtype(input, dtype))
     for each in reversed(_dims(dim, input.dim())):
         found = found.prod(dim=each, keepdim=bool(keepdim))
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 @function("masked.amax")
@@ -143,7 +143,7 @@ def amax(
 ) -> Tensor:
     """The greatest element over `dim`, or of everything, where the mask holds."""
     filled = _filled("amax", input, mask)
-    return filled.amax(_dims(dim, input.dim()), bool(keepdim)).to(dtype or input.dtype)  # type: ignore[no-any-return]
+    return filled.amax(_dims(dim, input.dim()), bool(keepdim)).to(dtype or input.dtype)
 
 
 @function("masked.amin")
@@ -157,7 +157,7 @@ def amin(
 ) -> Tensor:
     """The least element over `dim`, or of everything, where the mask holds."""
     filled = _filled("amin", input, mask)
-    return filled.amin(_dims(dim, input.dim()), bool(keepdim)).to(dtype or input.dtype)  # type: ignore[no-any-return]
+    return filled.amin(_dims(dim, input.dim()), bool(keepdim)).to(dtype or input.dtype)
 
 
 @function("masked.argmax")
@@ -170,7 +170,7 @@ def argmax(
     mask: Tensor | None = None,
 ) -> Tensor:
     """Where along `dim`, or in the flat input, the greatest element is; as the input's dtype unless told."""
-    return _filled("argmax", input, mask).argmax(dim, bool(keepdim)).to(dtype or input.dtype)  # type: ignore[no-any-return]
+    return _filled("argmax", input, mask).argmax(dim, bool(keepdim)).to(dtype or input.dtype)
 
 
 @function("masked.argmin")
@@ -183,7 +183,7 @@ def argmin(
     mask: Tensor | None = None,
 ) -> Tensor:
     """Where along `dim`, or in the flat input, the least element is; as the input's dtype unless told."""
-    return _filled("argmin", input, mask).argmin(dim, bool(keepdim)).to(dtype or input.dtype)  # type: ignore[no-any-return]
+    return _filled("argmin", input, mask).argmin(dim, bool(keepdim)).to(dtype or input.dtype)
 
 
 def _count(input: Tensor, dim: Dim, keepdim: bool, mask: Tensor | None) -> Any:
@@ -215,7 +215,7 @@ def mean(
         )
     held = None if mask is None else _full_mask(input, mask)
     count = _count(input, dim, bool(keepdim), held)
-    return sum(input, dim, keepdim=keepdim, dtype=found, mask=held) / count  # type: ignore[no-any-return]
+    return sum(input, dim, keepdim=keepdim, dtype=found, mask=held) / count
 
 
 @function("masked.median")
@@ -235,10 +235,10 @@ def median(
     floating: Any = input if input.is_floating_point() else input.to(dtypes.float32)
     found = registry["nanmedian"](_filled("median", floating, mask), at, keepdim).values
     if floating is input:
-        return found  # type: ignore[no-any-return]
+        return found
     if found.isnan().any():
         raise ValueError("masked median expects no fully masked out rows if dtype is not floating point")
-    return found.to(dtype or input.dtype)  # type: ignore[no-any-return]
+    return found.to(dtype or input.dtype)
 
 
 @function("masked.logsumexp")
@@ -252,7 +252,7 @@ def logsumexp(
 ) -> Tensor:
     """The logarithm of the sum over `dim`, or over everything, of the exponentials where the mask holds."""
     filled = _filled("logsumexp", input, mask)
-    return filled.logsumexp(_dims(dim, input.dim()), keepdim=keepdim).to(dtype or input.dtype)  # type: ignore[no-any-return]
+    return filled.logsumexp(_dims(dim, input.dim()), keepdim=keepdim).to(dtype or input.dtype)
 
 
 @function("masked.logaddexp")
@@ -266,7 +266,7 @@ def logaddexp(
 ) -> Tensor:
     """The logarithm of the sum of two exponentials, each counted where its mask holds."""
     first, second = _filled("logaddexp", input, input_mask), _filled("logaddexp", other, other_mask)
-    return first.logaddexp(second).to(dtype or input.dtype)  # type: ignore[no-any-return]
+    return first.logaddexp(second).to(dtype or input.dtype)
 
 
 @function("masked.norm")
@@ -282,7 +282,7 @@ def norm(
     """The vector norm over `dim`, or over everything, of the elements where the mask holds."""
     filled = _filled("norm", input, mask, ord)
     dims = _dims(dim, input.dim())
-    return registry["linalg.vector_norm"](filled, ord, dims, bool(keepdim), dtype=dtype or input.dtype)  # type: ignore[no-any-return]
+    return registry["linalg.vector_norm"](filled, ord, dims, bool(keepdim), dtype=dtype or input.dtype)
 
 
 def _variance(
@@ -325,7 +325,7 @@ def var(
     mask: Tensor | None = None,
 ) -> Tensor:
     """The variance over `dim`, or over everything, of the elements where the mask holds; see `std`."""
-    return _variance(input, dim, unbiased, correction, bool(keepdim), dtype, mask)  # type: ignore[no-any-return]
+    return _variance(input, dim, unbiased, correction, bool(keepdim), dtype, mask)
 
 
 @function("masked.std")
@@ -344,7 +344,7 @@ def std(
     Args:
         correction: what to subtract from the number of those elements: 1 by default (`unbiased`).
     """
-    return _variance(input, dim, unbiased, correction, bool(keepdim), dtype, mask).sqrt()  # type: ignore[no-any-return]
+    return _variance(input, dim, unbiased, correction, bool(keepdim), dtype, mask).sqrt()
 
 
 # -- normalizations: results in the shape of the input ---------------------------------------------
@@ -354,14 +354,14 @@ def std(
 def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None, mask: Tensor | None = None) -> Tensor:
     """The running sum along `dim` of the elements where the mask holds."""
     wanted, at = dtype or input.dtype, _dims(dim, input.dim())[0]
-    return _filled("sum", input, mask).cumsum(at, dtype=wanted).to(wanted)  # type: ignore[no-any-return]
+    return _filled("sum", input, mask).cumsum(at, dtype=wanted).to(wanted)
 
 
 @function("masked.cumprod")
 def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None, mask: Tensor | None = None) -> Tensor:
     """The running product along `dim` of the elements where the mask holds."""
     wanted, at = dtype or input.dtype, _dims(dim, input.dim())[0]
-    return _filled("prod", input, mask).cumprod(at, dtype=wanted).to(wanted)  # type: ignore[no-any-return]
+    return _filled("prod", input, mask).cumprod(at, dtype=wanted).to(wanted)
 
 
 @function("masked.softmax")
@@ -373,21 +373,21 @@ def softmax(input: Tensor, dim: int, *, dtype: DType | None = None, mask: Tensor
     tensor([0.5000, 0.0000, 0.5000])
     """
     at = _dims(dim, input.dim())[0]
-    return _filled("amax", input, mask).softmax(at, dtype=dtype or input.dtype)  # type: ignore[no-any-return]
+    return _filled("amax", input, mask).softmax(at, dtype=dtype or input.dtype)
 
 
 @function("masked.log_softmax")
 def log_softmax(input: Tensor, dim: int, *, dtype: DType | None = None, mask: Tensor | None = None) -> Tensor:
     """The logarithm of `softmax`."""
     at = _dims(dim, input.dim())[0]
-    return _filled("amax", input, mask).log_softmax(at, dtype=dtype or input.dtype)  # type: ignore[no-any-return]
+    return _filled("amax", input, mask).log_softmax(at, dtype=dtype or input.dtype)
 
 
 @function("masked.softmin")
 def softmin(input: Tensor, dim: int, *, dtype: DType | None = None, mask: Tensor | None = None) -> Tensor:
     """`softmax` of the negated input."""
     at = _dims(dim, input.dim())[0]
-    return registry["nn.functional.softmin"](_filled("amin", input, mask), at, dtype=dtype or input.dtype)  # type: ignore[no-any-return]
+    return registry["nn.functional.softmin"](_filled("amin", input, mask), at, dtype=dtype or input.dtype)
 
 
 @function("masked.normalize")
@@ -403,4 +403,4 @@ def normalize(
     """The input divided by its norm along `dim` (by `eps`, if that is more), both where the mask holds."""
     filled = _filled("sum", input, mask)
     length: Any = norm(input, ord, dim, keepdim=True, dtype=dtype, mask=mask)
-    return filled / length.maximum(length.new_full([], eps))  # type: ignore[no-any-return]
+    return filled / length.maximum(length.new_full([], eps))

@@ -533,7 +533,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     _expandable(input, tuple(result.shape))
     if result.dtype is dtypes.bool_ and isinstance(alpha, (int, bool)) and isinstance(beta, (int, bool)):
         result = result.logical_and(bool(alpha)) if not alpha else result  # type: ignore[attr-defined]
-        return result if not beta else result.logical_or(input)  # type: ignore[attr-defined,no-any-return]
+        return result if not beta else result.logical_or(input)  # type: ignore[attr-defined]
     if not (result.is_floating_point() or result.is_complex()) and not input.is_floating_point():
         if isinstance(alpha, float) or isinstance(beta, float):
             raise RuntimeError(

@@ -23,7 +23,7 @@ from flambeau._ops.linalg import _cubed, inv, is_vector, solve
 
 
 def _vector_norm(A: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Tensor:
-    return registry["linalg.vector_norm"](A, ord, dim, keepdim, dtype=dtype)  # type: ignore[no-any-return]
+    return registry["linalg.vector_norm"](A, ord, dim, keepdim, dtype=dtype)
 
 
 def _norm_dims(A: Tensor, dim: Any) -> tuple[int, int]:
@@ -76,7 +76,7 @@ def matrix_norm(
         rows, columns = columns, rows
     sums = A.abs().sum(rows, keepdim=True)  # type: ignore[attr-defined]
     found = sums.amax(columns, keepdim=True) if ord > 0 else sums.amin(columns, keepdim=True)
-    return found if keepdim else found.squeeze((rows, columns))  # type: ignore[no-any-return]
+    return found if keepdim else found.squeeze((rows, columns))
 
 
 def _with_dims(tensor: Tensor, dims: tuple[int, int]) -> Tensor:
@@ -104,7 +104,7 @@ def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
 def nuclear_norm(input: Tensor, dim: Any = (-2, -1), keepdim: bool = False) -> Tensor:
     """The sum of the singular values of matrices."""
     _warn_of_old_norm("nuclear_norm", "matrix_norm(A, 'nuc', dim, keepdim)")
-    return matrix_norm(input, "nuc", dim, keepdim)  # type: ignore[no-any-return]
+    return matrix_norm(input, "nuc", dim, keepdim)
 
 
 @function("linalg.norm", out=Out("linalg.norm expected out tensor dtype {wanted} but got: {found}"))
@@ -120,14 +120,14 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
             if isinstance(ord, str):
                 return matrix_norm(
                     A, ord, tuple(range(-2, 0)) if A.ndim < 2 else _no_dims(A), keepdim, dtype=dtype
-                )  # type: ignore[no-any-return]
+                )
             _no_dims(A)
         dims = tuple(range(A.ndim)) if A.ndim == 2 or not isinstance(ord, str) else (-2, -1)
     elif len(dims) not in (1, 2):
         raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dims)}")
     if len(dims) == 1 and not isinstance(ord, str):
         return _vector_norm(A, ord, dims, keepdim, dtype)
-    return matrix_norm(A, ord, dims, keepdim, dtype=dtype)  # type: ignore[no-any-return]
+    return matrix_norm(A, ord, dims, keepdim, dtype=dtype)
 
 
 def _no_dims(A: Tensor) -> Any:
@@ -144,9 +144,9 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
     if p is None or (not isinstance(p, str) and abs(p) == 2):
         values = svdvals(A)
         if not values.shape[-1]:
-            return values.sum(-1)  # type: ignore[attr-defined,no-any-return]
+            return values.sum(-1)  # type: ignore[attr-defined]
         largest, smallest = values.amax(-1), values.amin(-1)  # type: ignore[attr-defined]
-        return smallest / largest if p == -2 else largest / smallest  # type: ignore[no-any-return]
+        return smallest / largest if p == -2 else largest / smallest
     if not (p in ("fro", "nuc") or isinstance(p, str) or abs(p) in (1, math.inf)):
         raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")
     check_square(f"linalg.cond(ord={p})", A._meta)
@@ -156,7 +156,7 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
     regular = (info == 0).to(A.dtype)
     inverse = inverse.nan_to_num(0.0, math.inf, -math.inf)
     found = matrix_norm(A, p) * matrix_norm(inverse, p)
-    return found.masked_fill(regular == 0, math.inf)  # type: ignore[no-any-return]
+    return found.masked_fill(regular == 0, math.inf)
 
 
 # -- rank, pseudoinverse ---------------------------------------------------------------------------
@@ -181,8 +181,8 @@ def _threshold(largest: Tensor, atol: Any, rtol: Any) -> Tensor:
     relative = largest * _as_column(rtol)
     absolute = _as_column(atol)
     if isinstance(absolute, Tensor):
-        return registry["maximum"](absolute.to(relative.dtype), relative)  # type: ignore[no-any-return]
-    return relative.clamp_min(absolute)  # type: ignore[attr-defined,no-any-return]
+        return registry["maximum"](absolute.to(relative.dtype), relative)
+    return relative.clamp_min(absolute)  # type: ignore[attr-defined]
 
 
 @function("linalg.matrix_rank", out=True)
@@ -207,10 +207,10 @@ def matrix_rank(
     A = A.detach()
     values = eigvalsh(A).abs() if hermitian else svdvals(A)
     if not values.shape[-1]:
-        return values.sum(-1).to(dtypes.int64)  # type: ignore[attr-defined,no-any-return]
+        return values.sum(-1).to(dtypes.int64)  # type: ignore[attr-defined]
     atol, rtol = _tolerances(A, atol, rtol)
     largest = values.amax(-1, keepdim=True)  # type: ignore[attr-defined]
-    return (values > _threshold(largest, atol, rtol)).sum(-1)  # type: ignore[attr-defined,no-any-return]
+    return (values > _threshold(largest, atol, rtol)).sum(-1)  # type: ignore[attr-defined]
 
 
 def _pinv_shape(A: Meta, bound: Any, hermitian: bool) -> tuple[int, ...]:
@@ -267,18 +267,18 @@ def pinv(
     if rcond is not None:
         rtol = rcond
     if not A.numel():
-        return A.new_zeros((*A.shape[:-2], A.shape[-1], A.shape[-2])) + 0 * A.mT  # type: ignore[attr-defined,no-any-return]
+        return A.new_zeros((*A.shape[:-2], A.shape[-1], A.shape[-2])) + 0 * A.mT  # type: ignore[attr-defined]
     atol, rtol = _tolerances(A, atol, rtol)
     detached = A.detach()
     values = eigvalsh(detached).abs() if hermitian else svdvals(detached)
     bound = _threshold(values.amax(-1, keepdim=True), atol, rtol)
-    return apply(pinv_op, (A, bound, bool(hermitian)))  # type: ignore[no-any-return]
+    return apply(pinv_op, (A, bound, bool(hermitian)))
 
 
 @function("pinverse", "Tensor.pinverse")
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     """`linalg.pinv` under its old name."""
-    return pinv(input, rcond)  # type: ignore[no-any-return]
+    return pinv(input, rcond)
 
 
 # -- least squares ---------------------------------------------------------------------------------
@@ -416,7 +416,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     check_square("linalg.matrix_power", A._meta)
     if n == 0:
         eye = A.new_zeros(A.shape[-2:]).fill_diagonal_(1)  # type: ignore[attr-defined]
-        return A.clone().copy_(eye)  # type: ignore[attr-defined,no-any-return]
+        return A.clone().copy_(eye)  # type: ignore[attr-defined]
     if n < 0:
         A, n = inv(A), -n
     if n == 1:
@@ -454,7 +454,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
             "the input "
             "matrix is singular."
         )
-    return inverse.reshape(*last, *first)  # type: ignore[no-any-return]
+    return inverse.reshape(*last, *first)
 
 
 @function("linalg.tensorsolve", out=True)
@@ -474,7 +474,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
             f"got {math.prod(last)} != {math.prod(B.shape)}"
         )
     matrix = A.reshape(math.prod(first), math.prod(last))  # type: ignore[attr-defined]
-    return solve(matrix, B.reshape(-1)).reshape(last)  # type: ignore[attr-defined,no-any-return]
+    return solve(matrix, B.reshape(-1)).reshape(last)  # type: ignore[attr-defined]
 
 
 # -- Vandermonde -----------------------------------------------------------------------------------
@@ -483,7 +483,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
 def _powers(x: Tensor, count: int, increasing: bool) -> Tensor:
     exponents = list(range(count)) if increasing else list(range(count))[::-1]
     columns = [x**e for e in exponents]
-    return registry["stack"](columns, -1)  # type: ignore[no-any-return]
+    return registry["stack"](columns, -1)
 
 
 @function("linalg.vander")
@@ -508,4 +508,4 @@ def torch_vander(x: Tensor, N: int | None = None, increasing: bool = False) -> T
     if count < 0:
         raise RuntimeError("N must be non-negative.")
     x = x if x.is_floating_point() or x.is_complex() else x.to(dtypes.int64)
-    return _powers(x, count, increasing) if count else x.new_zeros((x.shape[0], 0))  # type: ignore[attr-defined,no-any-return]
+    return _powers(x, count, increasing) if count else x.new_zeros((x.shape[0], 0))  # type: ignore[attr-defined]

@@ -190,7 +190,7 @@ def std(
     >>> flambeau.tensor([1.0, 2.0, 3.0]).std()
     tensor(1.)
     """
-    return _spread(std_, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
+    return _spread(std_, input, dim, unbiased, keepdim, correction)
 
 
 @function("var", "Tensor.var", out=True)
@@ -203,7 +203,7 @@ def var(
     correction: Any = _UNSET,
 ) -> Tensor:
     """The variance over `dim`, or of everything; see `std`."""
-    return _spread(var_, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
+    return _spread(var_, input, dim, unbiased, keepdim, correction)
 
 
 @function("std_mean")
@@ -216,7 +216,7 @@ def std_mean(
     correction: Any = _UNSET,
 ) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean over `dim`, or of everything."""
-    return _spread(std_mean_, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
+    return _spread(std_mean_, input, dim, unbiased, keepdim, correction)
 
 
 @function("var_mean")
@@ -229,7 +229,7 @@ def var_mean(
     correction: Any = _UNSET,
 ) -> tuple[Tensor, Tensor]:
     """Variance and mean over `dim`, or of everything."""
-    return _spread(var_mean_, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
+    return _spread(var_mean_, input, dim, unbiased, keepdim, correction)
 
 
 # -- covariance and correlation --------------------------------------------------------------------
@@ -300,7 +300,7 @@ def cov(
         freedom = freedom * 0 if isinstance(freedom, Tensor) else 0
     centred = rows - mean
     other = centred if weights is None else centred * weights
-    return registry["true_divide"](centred @ other.t().conj(), freedom).squeeze()  # type: ignore[no-any-return]
+    return registry["true_divide"](centred @ other.t().conj(), freedom).squeeze()
 
 
 @function("corrcoef", "Tensor.corrcoef")
@@ -313,13 +313,13 @@ def corrcoef(input: Tensor) -> Tensor:
         )
     found: Any = cov(input)
     if found.dim() == 0:
-        return found / found  # type: ignore[no-any-return]
+        return found / found
     spread = found.diag()
     spread = (spread.real if found.is_complex() else spread).sqrt()
     found = found / spread.unsqueeze(1) / spread.unsqueeze(0)
     if found.is_complex():
-        return registry["complex"](found.real.clip(-1, 1), found.imag.clip(-1, 1))  # type: ignore[no-any-return]
-    return found.clip(-1, 1)  # type: ignore[no-any-return]
+        return registry["complex"](found.real.clip(-1, 1), found.imag.clip(-1, 1))
+    return found.clip(-1, 1)
 
 
 # -- quantiles -------------------------------------------------------------------------------------
@@ -468,7 +468,7 @@ def _quantile(name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, 
         q = registry["tensor"](float(q), dtype=input.dtype, device=input.device)
     elif interpolation != "linear":
         q = q.detach()  # the result is a step function of q
-    return apply(quantiles, (input, q, dim, keepdim, interpolation, name == "nanquantile"))  # type: ignore[no-any-return]
+    return apply(quantiles, (input, q, dim, keepdim, interpolation, name == "nanquantile"))
 
 
 @function(

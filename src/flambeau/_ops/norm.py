@@ -158,7 +158,7 @@ def _of_nothing(input: Tensor, weight: Any, bias: Any) -> Tensor:
     result: Any = input.clone()  # type: ignore[attr-defined]
     if weight is not None:
         result = result * weight[0]
-    return result if bias is None else result + bias[0]  # type: ignore[no-any-return]
+    return result if bias is None else result + bias[0]
 
 
 def _batch_norm(
@@ -184,7 +184,7 @@ def _batch_norm(
         raise NotImplementedError(f"\"batch_norm\" not implemented for '{input.dtype.scalar_type}'")
     canonical_dim(1, input.ndim)
     if not training:
-        return apply(batch_norm_eval, (input, running_mean, running_var, weight, bias, eps))  # type: ignore[no-any-return]
+        return apply(batch_norm_eval, (input, running_mean, running_var, weight, bias, eps))
     result, mean, var, _ = apply(batch_norm_train, (input, weight, bias, eps))
     count = input.numel() // max(channels, 1)
     previous, modes.grad = modes.grad, False
@@ -195,7 +195,7 @@ def _batch_norm(
             _update(running_var, var, momentum, count / max(count - 1, 1))
     finally:
         modes.grad = previous
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def _update(running: Tensor, batch: Tensor, momentum: float, correction: float) -> None:
@@ -255,7 +255,7 @@ def instance_norm(
     flat = input.reshape(1, batch * channels, *input.shape[2:])  # type: ignore[attr-defined]
 
     def repeated(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else tensor.repeat(batch)  # type: ignore[attr-defined,no-any-return]
+        return None if tensor is None else tensor.repeat(batch)  # type: ignore[attr-defined]
 
     mean, var = repeated(running_mean), repeated(running_var)
     result = _batch_norm(flat, repeated(weight), repeated(bias), mean, var, use_input_stats, momentum, eps)
@@ -267,7 +267,7 @@ def instance_norm(
                     running.copy_(found.view(batch, channels).mean(0))  # type: ignore[union-attr,attr-defined]
         finally:
             modes.grad = previous
-    return result.view(input.shape)  # type: ignore[attr-defined,no-any-return]
+    return result.view(input.shape)  # type: ignore[attr-defined]
 
 
 @function("instance_norm")
@@ -383,7 +383,7 @@ def layer_norm(
 
     Source: Ba, Kiros and Hinton 2016, arXiv:1607.06450.
     """
-    return apply(layer_norm_op, (input, _sizes(normalized_shape, "layer_norm"), weight, bias, eps))[0]  # type: ignore[no-any-return]
+    return apply(layer_norm_op, (input, _sizes(normalized_shape, "layer_norm"), weight, bias, eps))[0]
 
 
 @function("layer_norm")
@@ -446,7 +446,7 @@ def rms_norm(
     if eps is None:
         wide = input.dtype.to_real() if input.is_complex() else input.dtype
         eps = dtypes.finfo(wide if wide.itemsize >= 4 else dtypes.float32).eps
-    return apply(rms_norm_op, (input, _sizes(normalized_shape, "rms_norm"), weight, eps))[0]  # type: ignore[no-any-return]
+    return apply(rms_norm_op, (input, _sizes(normalized_shape, "rms_norm"), weight, eps))[0]
 
 
 # -- group norm ------------------------------------------------------------------------------------
@@ -540,7 +540,7 @@ def group_norm(
             )
     if not input.is_floating_point():
         raise NotImplementedError(f"\"GroupNormKernelImpl\" not implemented for '{input.dtype.scalar_type}'")
-    return apply(group_norm_op, (input, num_groups, weight, bias, eps))[0]  # type: ignore[no-any-return]
+    return apply(group_norm_op, (input, num_groups, weight, bias, eps))[0]
 
 
 @function("group_norm")
@@ -578,7 +578,7 @@ def _local_response_by_pooling(input: Any, size: int, alpha: float, beta: float,
         means = (
             registry["nn.functional.avg_pool3d"](squares, (size, 1, 1), stride=1).squeeze(1).view(input.shape)
         )
-    return input / means.mul(alpha).add(k).pow(beta)  # type: ignore[no-any-return]
+    return input / means.mul(alpha).add(k).pow(beta)
 
 
 @function("nn.functional.local_response_norm")
@@ -597,7 +597,7 @@ def local_response_norm(
         return input
     if size <= 0 or not input.is_floating_point():
         return _local_response_by_pooling(input, size, alpha, beta, k)
-    return apply(local_response_op, (input, size, alpha, beta, k))  # type: ignore[no-any-return]
+    return apply(local_response_op, (input, size, alpha, beta, k))
 
 
 def _channel_windows(xp: Any, array: Array, before: int, after: int) -> Array:

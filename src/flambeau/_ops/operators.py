@@ -86,7 +86,7 @@ _rtruediv = operator_method(pointwise.divided_number, "__rtruediv__")
 
 
 def _to_tensor(number: Any, like: Tensor) -> Tensor:
-    return pointwise.as_operand(number, like)  # type: ignore[no-any-return]
+    return pointwise.as_operand(number, like)
 
 
 def _pow(self: Tensor, exponent: Any, modulo: Any = None) -> Any:
@@ -100,7 +100,7 @@ def _unary(function: Callable[..., Any]) -> Callable[..., Any]:
 def _invert(self: Tensor) -> Tensor:
     if self._meta.np.kind not in "biu":
         raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
-    return bitwise.bitwise_not.function(self)  # type: ignore[no-any-return]
+    return bitwise.bitwise_not.function(self)
 
 
 def _array_wrap(self: Tensor, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:

@@ -70,7 +70,7 @@ def _sorted_shape(input: Meta, dim: int, descending: bool, stable: bool | None =
 
 
 def _sort_cost(inputs: Any, results: Any) -> int:
-    return 16 * inputs[0].numel  # type: ignore[no-any-return]
+    return 16 * inputs[0].numel
 
 
 @op(
@@ -115,13 +115,13 @@ def _no_flag(name: str, dim: Any) -> None:
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
     """The indices that sort `input` along `dim`."""
     _no_flag("argsort", dim)
-    return apply(sort_pair, (input, dim, bool(descending)))[1]  # type: ignore[no-any-return]
+    return apply(sort_pair, (input, dim, bool(descending)))[1]
 
 
 @function("msort", "Tensor.msort", out=EXACT)
 def msort(input: Tensor) -> Tensor:
     """The elements in order along the first dimension."""
-    return apply(sort_pair, (input, 0, False))[0]  # type: ignore[no-any-return]
+    return apply(sort_pair, (input, 0, False))[0]
 
 
 # -- topk, kthvalue --------------------------------------------------------------------------------

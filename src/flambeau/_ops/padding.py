@@ -282,11 +282,11 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if input._meta.dtype is dtypes.bool_ and mode in _NAMES_BY_MODE:
         raise NotImplementedError(f"\"{_NAMES_BY_MODE[mode]}{count}d\" not implemented for 'Bool'")
-    return _OWN_PADDINGS[mode](input, widths)  # type: ignore[no-any-return]
+    return _OWN_PADDINGS[mode](input, widths)
 
 
 @function("constant_pad_nd")
 def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Tensor:
     """The tensor with `value` around it."""
     number = as_number(value, "constant_pad_nd", "value", 3)
-    return pad_with_number(input, sizes_of((pad,), "constant_pad_nd", "pad", 2), number)  # type: ignore[no-any-return]
+    return pad_with_number(input, sizes_of((pad,), "constant_pad_nd", "pad", 2), number)

@@ -31,7 +31,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
         raise IndexError(
             f"select(): index {number} out of range for tensor of size {list(shape)} at dimension {at}"
         )
-    return views.select_view(input, at, number % shape[at])  # type: ignore[no-any-return]
+    return views.select_view(input, at, number % shape[at])
 
 
 @function("narrow", "Tensor.narrow")
@@ -55,7 +55,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     first += size if first < 0 else 0
     if first + count > size:
         raise RuntimeError(f"start ({first}) + length ({count}) exceeds dimension size ({size}).")
-    return views.slice_view(input, at, first, count, 1)  # type: ignore[no-any-return]
+    return views.slice_view(input, at, first, count, 1)
 
 
 def sliced(input: Tensor, dim: int, start: int | None, end: int | None, step: int = 1) -> Tensor:
@@ -64,7 +64,7 @@ def sliced(input: Tensor, dim: int, start: int | None, end: int | None, step: in
         raise RuntimeError("slice step must be positive")
     at = canonical_dim(dim, input.ndim)
     chosen = range(input._meta.shape[at])[start:end:step]
-    return views.slice_view(input, at, chosen.start, len(chosen), step)  # type: ignore[no-any-return]
+    return views.slice_view(input, at, chosen.start, len(chosen), step)
 
 
 def as_parts(input: Tensor, results: Any, sizes: Shape, dim: int) -> tuple[Tensor, ...]:
@@ -251,7 +251,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     # Beyond the matrix nothing is left, and the first element would be none.
     if not views.diagonal_length(input._meta.shape[a], input._meta.shape[b], shift):
         shift = min(max(shift, -input._meta.shape[a]), input._meta.shape[b])
-    return views.diagonal_view(input, shift, a, b)  # type: ignore[no-any-return]
+    return views.diagonal_view(input, shift, a, b)
 
 
 @function("linalg.diagonal")
@@ -274,7 +274,7 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
         raise RuntimeError(f"maximum size for tensor at dimension {at} is {length} but size is {size}")
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
-    return views.unfold_view(self, at, size, step)  # type: ignore[no-any-return]
+    return views.unfold_view(self, at, size, step)
 
 
 # -- complex numbers and their parts ---------------------------------------------------------------
@@ -285,7 +285,7 @@ def view_as_real(input: Tensor) -> Tensor:
     """A view of complex numbers as pairs of real ones, in a last dimension of size 2."""
     if not check_tensor(input, "view_as_real").is_complex():
         raise RuntimeError("view_as_real is only supported for complex tensors")
-    return views.real_view(input)  # type: ignore[no-any-return]
+    return views.real_view(input)
 
 
 @function("view_as_complex")
@@ -309,7 +309,7 @@ def view_as_complex(input: Tensor) -> Tensor:
         raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
     if input.storage_offset() % 2:
         raise RuntimeError("Tensor must have a storage_offset divisible by 2")
-    return views.complex_view(input)  # type: ignore[no-any-return]
+    return views.complex_view(input)
 
 
 @function("real")
@@ -342,7 +342,7 @@ def _set_imag(self: Tensor, value: Any) -> None:
 def _scalar(value: Any, like: Tensor) -> Tensor:
     from flambeau._ops.construct import tensor
 
-    return tensor(np.asarray(value, like._meta.dtype.to_real().np), device=like._meta.device)  # type: ignore[no-any-return]
+    return tensor(np.asarray(value, like._meta.dtype.to_real().np), device=like._meta.device)
 
 
 Tensor.real = property(real, _set_real, doc=real.__doc__)  # type: ignore[assignment,method-assign]

@@ -242,7 +242,7 @@ def floor_divide(input: Any, other: Any) -> Tensor:
 
     Raises: RuntimeError, for integers divided by zero.
     """
-    return apply(floor_divide_any, (as_operand(input, other), other))  # type: ignore[no-any-return]
+    return apply(floor_divide_any, (as_operand(input, other), other))
 
 
 @op(
@@ -287,13 +287,13 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         rounding_mode: None for the true quotient, "trunc" to round towards zero, "floor" to round down.
     """
     if rounding_mode is None:
-        return true_divide.function(input, other)  # type: ignore[no-any-return]
+        return true_divide.function(input, other)
     if rounding_mode not in ("trunc", "floor"):
         raise RuntimeError(
             f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
         )
     rounded = div_floor if rounding_mode == "floor" else div_trunc
-    return apply(rounded, (as_operand(input, other), other))  # type: ignore[no-any-return]
+    return apply(rounded, (as_operand(input, other), other))
 
 
 def as_operand(input: Any, like: Any) -> Any:
@@ -329,7 +329,7 @@ def _(xp: Any, g: Array, input: Array, other: Array) -> Array:
 @function("remainder", "Tensor.remainder", "Tensor.remainder_", out=True)
 def remainder(input: Any, other: Any) -> Tensor:
     """The remainder of `input / other` with the sign of `other`, as Python's `%`."""
-    return apply(remainder_any, (as_operand(input, other), other))  # type: ignore[no-any-return]
+    return apply(remainder_any, (as_operand(input, other), other))
 
 
 @op(
@@ -468,15 +468,15 @@ def pow(input: Any, exponent: Any) -> Tensor:
     """
     if isinstance(input, Tensor):
         if type(exponent) is int:
-            return pow_integer.function(input, exponent)  # type: ignore[no-any-return]
+            return pow_integer.function(input, exponent)
         if type(exponent) is float:
-            return pow_real.function(input, exponent)  # type: ignore[no-any-return]
+            return pow_real.function(input, exponent)
         if isinstance(exponent, (np.integer, np.bool_, bool)):
-            return pow(input, int(exponent))  # type: ignore[no-any-return]
+            return pow(input, int(exponent))
         if isinstance(exponent, np.floating):
-            return pow(input, float(exponent))  # type: ignore[no-any-return]
-        return pow_elements.function(input, exponent)  # type: ignore[no-any-return]
-    return pow_of_number.function(input, exponent)  # type: ignore[no-any-return]
+            return pow(input, float(exponent))
+        return pow_elements.function(input, exponent)
+    return pow_of_number.function(input, exponent)
 
 
 def _wide(input: Any, exponent: Any) -> Any:
@@ -495,7 +495,7 @@ def _float_power(input: Any, exponent: Any) -> Tensor:
             return each.to(wide)  # type: ignore[attr-defined]
         return complex(each) if wide.is_complex else float(each)
 
-    return pow(widened(input), widened(exponent))  # type: ignore[no-any-return]
+    return pow(widened(input), widened(exponent))
 
 
 @function("float_power", "Tensor.float_power")

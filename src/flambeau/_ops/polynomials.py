@@ -51,7 +51,7 @@ def _declare(name: str, doc: str, first: Callable[[Any], Any], step: Step, shift
         return _evaluate(2 * input - 1 if shift else input, n, first, step)
 
     def public(input: Any, n: Any) -> Tensor:
-        return apply(declared, (as_operand(input, n), n))  # type: ignore[no-any-return]
+        return apply(declared, (as_operand(input, n), n))
 
     body.__name__, body.__doc__ = name, doc
     public.__name__, public.__qualname__, public.__doc__ = name, name, doc

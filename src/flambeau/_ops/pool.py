@@ -69,7 +69,7 @@ def _put_back(
     lead = tuple(shape[:-spatial])
     padded = [n + a + max(b, 0) for n, a, b in zip(shape[-spatial:], low, high, strict=True)]
     if xp is np:
-        found = np.zeros((*lead, *padded), dtype)
+        found: Any = np.zeros((*lead, *padded), dtype)
         for where, part in parts:
             found[(..., *where)] += part
     else:
@@ -370,7 +370,7 @@ def _avg_pool(
     padding = numbers(padding, count, name, "padding")
     if divisor is not None and divisor == 0:
         raise RuntimeError("divisor must be not zero")
-    return apply(avg_pool, (input, kernel, stride, padding, bool(ceil_mode), bool(include), divisor, name))  # type: ignore[no-any-return]
+    return apply(avg_pool, (input, kernel, stride, padding, bool(ceil_mode), bool(include), divisor, name))
 
 
 @function("avg_pool1d", "nn.functional.avg_pool1d", out=True)
@@ -486,9 +486,9 @@ def _equal_windows(sizes_in: Any, sizes: Any) -> tuple[Any, tuple[int, ...]]:
 def _adaptive_average(name: str, count: int, input: Tensor, output_size: Any) -> Tensor:
     sizes = adaptive_sizes(name, count, input, output_size)
     if count == 2 and sizes == (1, 1):
-        return input.mean((-1, -2), keepdim=True)  # type: ignore[attr-defined,no-any-return]
+        return input.mean((-1, -2), keepdim=True)  # type: ignore[attr-defined]
     check_dtype(name, input._meta)
-    return apply(adaptive_average, (input, sizes))  # type: ignore[no-any-return]
+    return apply(adaptive_average, (input, sizes))
 
 
 @function("adaptive_avg_pool1d", "nn.functional.adaptive_avg_pool1d")

@@ -113,7 +113,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
         dim = next((i for i, size in enumerate(input.shape) if size == 3), None)
         if dim is None:
             raise RuntimeError("no dimension of size 3 in input")
-    return apply(linalg_cross, (input, other, dim))  # type: ignore[no-any-return]
+    return apply(linalg_cross, (input, other, dim))
 
 
 def _vecdot_shape(x: Meta, y: Meta, dim: int) -> tuple[int, ...]:
@@ -347,7 +347,7 @@ def multi_dot(tensors: Any) -> Tensor:
     if last.ndim == 1:
         matrices[-1] = last.unsqueeze(1)
     shape = (*first.shape[:-1], *last.shape[1:])
-    return _chain(matrices).reshape(shape)  # type: ignore[attr-defined,no-any-return]
+    return _chain(matrices).reshape(shape)  # type: ignore[attr-defined]
 
 
 @function("chain_matmul", out=True)
@@ -358,4 +358,4 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
     for matrix in matrices:
         if matrix.ndim != 2:
             raise RuntimeError(f"Tensor dimension is {matrix.ndim}, expected 2 instead.")
-    return matrices[0] if len(matrices) == 1 else multi_dot(list(matrices))  # type: ignore[no-any-return]
+    return matrices[0] if len(matrices) == 1 else multi_dot(list(matrices))

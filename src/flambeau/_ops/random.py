@@ -113,7 +113,7 @@ def replacing(node: str) -> Any:
 def with_history(node: str, input: Tensor, result: Tensor) -> Tensor:
     """Drawn numbers as a tensor that comes from `input`, to which no gradient flows back."""
     if modes.grad and input.requires_grad:
-        return replacing(node)(input, result)  # type: ignore[no-any-return]
+        return replacing(node)(input, result)
     if modes.inference:
         result._inference = True
     return result

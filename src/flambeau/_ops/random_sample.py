@@ -118,7 +118,7 @@ def _normal_of(mean: Any, std: Any, generator: Any, out: Tensor | None) -> Tenso
     if out is not None:
         return write_out(out, result, "normal")
     if len(tensors) == 2 and modes.grad and (mean.requires_grad or std.requires_grad):
-        return replaced_both(mean, std, result)  # type: ignore[no-any-return]
+        return replaced_both(mean, std, result)
     return with_history(
         "NormalBackward1" if isinstance(mean, Tensor) else "NormalBackward2", tensors[0], result
     )

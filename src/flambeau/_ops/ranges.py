@@ -24,7 +24,7 @@ def _in_range_dtype(numbers: tuple[Any, ...], dtype: Any, out: Any, name: str) -
     if dtype is not None:
         return as_dtype(dtype, name)
     if out is not None:
-        return out._meta.dtype  # type: ignore[no-any-return]
+        return out._meta.dtype
     return dtypes.get_default_dtype() if any(isinstance(n, float) for n in numbers) else dtypes.int64
 
 

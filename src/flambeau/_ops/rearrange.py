@@ -64,7 +64,7 @@ def _(xp: Any, g: Array, input_meta: Meta, repeats: Shape) -> Array:
 
 def _repeat(self: Tensor, repeats: Any) -> Tensor:
     """A copy of the tensor repeated along each dimension; new dimensions come in front."""
-    return repeat_dims(self, sizes_of((repeats,), "repeat", "repeats"))  # type: ignore[no-any-return]
+    return repeat_dims(self, sizes_of((repeats,), "repeat", "repeats"))
 
 
 _repeat.__name__ = _repeat.__qualname__ = "repeat"
@@ -75,7 +75,7 @@ function("Tensor.repeat")(spread(_repeat, "repeats"))
 def tile(input: Tensor, dims: Any) -> Tensor:
     """A copy of the tensor repeated along its last dimensions, or along more."""
     times = sizes_of((dims,), "tile", "dims", 2)
-    return repeat_dims(check_tensor(input, "tile"), (1,) * (input.ndim - len(times)) + times)  # type: ignore[no-any-return]
+    return repeat_dims(check_tensor(input, "tile"), (1,) * (input.ndim - len(times)) + times)
 
 
 function("Tensor.tile")(spread(tile, "dims"))
@@ -126,7 +126,7 @@ def repeat_interleave(
             )
         places = _places(repeats)
         _check_output_size(output_size, len(places))
-        return registry["index_select"](input, at, constant(places, dtypes.int64, input._meta))  # type: ignore[no-any-return]
+        return registry["index_select"](input, at, constant(places, dtypes.int64, input._meta))
     if isinstance(repeats, Tensor):
         if repeats.ndim > 1:
             raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
@@ -135,7 +135,7 @@ def repeat_interleave(
     if times < 0:
         raise RuntimeError("Repeats must be non-negative")
     _check_output_size(output_size, size * times)
-    return interleave(input, times, at)  # type: ignore[no-any-return]
+    return interleave(input, times, at)
 
 
 def _check_output_size(wanted: int | None, found: int) -> None:
@@ -175,7 +175,7 @@ def flip(input: Tensor, dims: Any) -> Tensor:
     """A copy with the entries of these dimensions in reverse."""
     given = sizes_of((dims,), "flip", "dims", 2) if not is_integer(dims) else (int(dims),)
     found = canonical_dims(given, check_tensor(input, "flip").ndim) if given else ()
-    return flip_dims(input, found)  # type: ignore[no-any-return]
+    return flip_dims(input, found)
 
 
 function("Tensor.flip")(spread(flip, "dims"))
@@ -186,7 +186,7 @@ def fliplr(input: Tensor) -> Tensor:
     """A copy with the columns in reverse."""
     if check_tensor(input, "fliplr").ndim < 2:
         raise RuntimeError("Input must be >= 2-d.")
-    return flip_dims(input, (1,))  # type: ignore[no-any-return]
+    return flip_dims(input, (1,))
 
 
 @function("flipud", "Tensor.flipud")
@@ -194,7 +194,7 @@ def flipud(input: Tensor) -> Tensor:
     """A copy with the rows in reverse."""
     if check_tensor(input, "flipud").ndim < 1:
         raise RuntimeError("Input must be >= 1-d.")
-    return flip_dims(input, (0,))  # type: ignore[no-any-return]
+    return flip_dims(input, (0,))
 
 
 def _rotated(input: Meta, k: int, dims: Shape) -> Meta:
@@ -243,7 +243,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     if not moves:
         raise RuntimeError("`shifts` required")
     if not along and len(moves) == 1:
-        return roll_dim(input, moves[0], None)  # type: ignore[no-any-return]
+        return roll_dim(input, moves[0], None)
     if len(moves) != len(along):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(moves)}, dims:{len(along)}")
     if not input.ndim:
@@ -315,7 +315,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     a, b = canonical_dim(dim1, ndim), canonical_dim(dim2, ndim)
     if a == b:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    return embed_diagonal(input, integer(offset, "diag_embed", "offset", 2), a, b)  # type: ignore[no-any-return]
+    return embed_diagonal(input, integer(offset, "diag_embed", "offset", 2), a, b)
 
 
 @function("diagflat", "Tensor.diagflat")
@@ -335,7 +335,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 
 def diagonal_copy(input: Tensor, offset: int) -> Tensor:
     """A copy of a matrix's diagonal."""
-    return diagonal(input, offset).clone()  # type: ignore[attr-defined,no-any-return]
+    return diagonal(input, offset).clone()  # type: ignore[attr-defined]
 
 
 # -- channels and classes --------------------------------------------------------------------------
@@ -496,7 +496,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
                 raise RuntimeError("Class values must be smaller than num_classes.")
 
         when_known(tensor._read(), check, at_once=True)
-    return class_columns(tensor, classes)  # type: ignore[no-any-return]
+    return class_columns(tensor, classes)
 
 
 # -- summing to a shape ----------------------------------------------------------------------------
@@ -513,7 +513,7 @@ def _sum_to_size(self: Tensor, size: Any) -> Tensor:
     if not dims and wanted:
         return self
     kept = registry["sum"](self, dims, True)
-    return kept.view(wanted) if extra else kept  # type: ignore[no-any-return]
+    return kept.view(wanted) if extra else kept
 
 
 _sum_to_size.__name__ = _sum_to_size.__qualname__ = "sum_to_size"

@@ -90,7 +90,7 @@ def _scan(
     """Runs `step(carry, at) -> carry, found` over the first dimension of `series`; returns the last carry, and all found."""
     length = series[0].shape[0]
     if xp is not np and length > 1:
-        return lax.scan(step, carry, series, reverse=reverse)  # type: ignore[no-any-return]
+        return lax.scan(step, carry, series, reverse=reverse)
     found: list[Any] = [None] * length
     for time in reversed(range(length)) if reverse else range(length):
         carry, found[time] = step(carry, tuple(None if each is None else each[time] for each in series))

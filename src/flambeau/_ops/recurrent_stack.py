@@ -66,7 +66,7 @@ class _Packing:
         if data.shape[0] > self.total:  # more than batch_sizes tells of does not count
             data = data.narrow(0, 0, self.total)
         padded: Any = data if self.to_padded is None else rows_at(data, self.to_padded, self.to_packed)
-        return padded.reshape(*self.padded_shape, *data.shape[1:])  # type: ignore[no-any-return]
+        return padded.reshape(*self.padded_shape, *data.shape[1:])
 
     def pack(self, padded: Any) -> Tensor:
         data = padded.reshape(-1, *padded.shape[2:])
@@ -167,7 +167,7 @@ def _stacked(
 def _dropped(output: Tensor, dropout: float, packing: _Packing | None) -> Tensor:
     """Dropout between layers. Its numbers are drawn for the packed rows, as PyTorch does."""
     if packing is None:
-        return registry["dropout"](output, dropout, True)  # type: ignore[no-any-return]
+        return registry["dropout"](output, dropout, True)
     return packing.pad(registry["dropout"](packing.pack(output), dropout, True))
 
 

@@ -39,7 +39,7 @@ def integers_widen(input: Meta, *rest: Any) -> DType:
     """The dtype of sums and products: `dtype` (the last argument) if given, int64 for integers and bools."""
     wanted = rest[-1] if rest else None
     if wanted is not None:
-        return wanted  # type: ignore[no-any-return]
+        return wanted
     return input.dtype if input.dtype.is_floating_point or input.dtype.is_complex else dtypes.int64
 
 
@@ -89,10 +89,10 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType |
     tensor([3., 3.])
     """
     if dim is None and keepdim is False:
-        return _sum_all(input, None, False, dtype)  # type: ignore[no-any-return]
+        return _sum_all(input, None, False, dtype)
     if not _is_flag(keepdim):
         raise TypeError(f"sum(): argument 'keepdim' (position 2) must be bool, not {type(keepdim).__name__}")
-    return _sum_dims(input, dim, keepdim, dtype)  # type: ignore[no-any-return]
+    return _sum_dims(input, dim, keepdim, dtype)
 
 
 def _mean_dtype(input: Meta, dim: Any, keepdim: bool, dtype: DType | None) -> DType:
@@ -135,10 +135,10 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType 
     Raises: RuntimeError, for integers: convert them first, or give `dtype`.
     """
     if dim is None and keepdim is False:
-        return _mean_all(input, None, False, dtype)  # type: ignore[no-any-return]
+        return _mean_all(input, None, False, dtype)
     if not _is_flag(keepdim):
         raise TypeError(f"mean(): argument 'keepdim' (position 2) must be bool, not {type(keepdim).__name__}")
-    return _mean_dims(input, dim, keepdim, dtype)  # type: ignore[no-any-return]
+    return _mean_dims(input, dim, keepdim, dtype)
 
 
 def _refuse_complex_nansum(name: str, input: Meta, *_: Any) -> None:
@@ -165,7 +165,7 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DTyp
     if dtype is not None and not (dtype.is_floating_point or dtype.is_complex) and input.is_floating_point():
         # PyTorch converts first here, and an integer is never nan; the conversion of nan itself is undefined.
         input = input.nan_to_num(0.0, math.inf, -math.inf)  # type: ignore[attr-defined]
-    return apply(nansum_dims, (input, dim, keepdim, dtype))  # type: ignore[no-any-return]
+    return apply(nansum_dims, (input, dim, keepdim, dtype))
 
 
 @function("nanmean", "Tensor.nanmean", out=True)
@@ -178,7 +178,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DTy
         )
     total: Any = nansum(input, dim, keepdim, dtype=dtype)
     count = sum(input.isnan().logical_not(), dim, keepdim)  # type: ignore[attr-defined]
-    return total / count  # type: ignore[no-any-return]
+    return total / count
 
 
 # -- products --------------------------------------------------------------------------------------
@@ -227,10 +227,10 @@ def prod(
     if dim is None:
         if keepdim:
             raise no_overload("prod", dim=dim, keepdim=keepdim)
-        return apply(prod_all, (input, None, False, dtype))  # type: ignore[no-any-return]
+        return apply(prod_all, (input, None, False, dtype))
     if isinstance(dim, (tuple, list)):
         raise no_overload("prod", input=input, dim=dim)
-    return apply(prod_dim, (input, dim, keepdim, dtype))  # type: ignore[no-any-return]
+    return apply(prod_dim, (input, dim, keepdim, dtype))
 
 
 # -- logic -----------------------------------------------------------------------------------------

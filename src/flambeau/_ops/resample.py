@@ -433,13 +433,13 @@ def interpolate(
     _check_mode(input, mode, antialias)
     _check_dimensions(input, mode)
     if mode == "area":
-        return _ADAPTIVE[input.ndim](input, sizes)  # type: ignore[no-any-return]
+        return _ADAPTIVE[input.ndim](input, sizes)
     if mode == "lanczos" and not antialias:
         raise ValueError("Lanczos mode requires antialias=True")
     if mode == "lanczos" and align_corners:
         raise ValueError("Lanczos mode does not support align_corners=True")
     table = _SMOOTHED if antialias else _INTERPOLATIONS
-    return apply(table[mode], (input, sizes, mode, bool(align_corners), scales, antialias))  # type: ignore[no-any-return]
+    return apply(table[mode], (input, sizes, mode, bool(align_corners), scales, antialias))
 
 
 def _warn(name: str) -> None:
@@ -458,18 +458,18 @@ def upsample(
 ) -> Tensor:
     """`interpolate` under its old name."""
     _warn("upsample")
-    return interpolate(input, size, scale_factor, mode, align_corners)  # type: ignore[no-any-return]
+    return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 @function("nn.functional.upsample_nearest")
 def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
     """`interpolate` with mode "nearest"."""
     _warn("upsample_nearest")
-    return interpolate(input, size, scale_factor, mode="nearest")  # type: ignore[no-any-return]
+    return interpolate(input, size, scale_factor, mode="nearest")
 
 
 @function("nn.functional.upsample_bilinear")
 def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
     """`interpolate` with mode "bilinear" and aligned corners."""
     _warn("upsample_bilinear")
-    return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)  # type: ignore[no-any-return]
+    return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)

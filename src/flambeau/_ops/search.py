@@ -240,7 +240,7 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
                 f"Unsupported input type encountered for isin(): {tensor._meta.dtype.scalar_type}"
             )
         found.append(tensor)
-    return apply(contained, (*found, invert))  # type: ignore[no-any-return]
+    return apply(contained, (*found, invert))
 
 
 # -- sorted sequences ------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def searchsorted(
         if order.size and (int(order.min()) < 0 or int(order.max()) >= own.shape[-1]):
             raise RuntimeError("torch.searchsorted(): sorter index out of range")
         sorted_sequence = sorted_sequence.gather(-1, sorter)  # type: ignore[attr-defined]
-    return apply(places, (sorted_sequence, values, right or side == "right", out_int32))  # type: ignore[no-any-return]
+    return apply(places, (sorted_sequence, values, right or side == "right", out_int32))
 
 
 def _as_values(input: Any, like: Tensor) -> Tensor:
@@ -369,7 +369,7 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
     """
     if boundaries._meta.ndim != 1:
         raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries._meta.ndim})")
-    return apply(places, (boundaries, _as_values(input, boundaries), right, out_int32))  # type: ignore[no-any-return]
+    return apply(places, (boundaries, _as_values(input, boundaries), right, out_int32))
 
 
 # -- counting --------------------------------------------------------------------------------------
@@ -491,7 +491,7 @@ def _histogram(
     total = counts.sum()
     for axis, edge in enumerate(edges):
         counts = counts / np.diff(edge).reshape((-1,) + (1,) * (len(edges) - axis - 1))
-    return counts / total  # type: ignore[no-any-return]
+    return counts / total
 
 
 def _check_histogram(input: Tensor, weight: Tensor | None, shape: Sequence[int]) -> None:

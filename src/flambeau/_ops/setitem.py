@@ -148,7 +148,7 @@ def _without_leading_ones(value: Tensor, ndim: int) -> Tensor:
     extra = len(shape) - ndim
     if extra <= 0 or any(size != 1 for size in shape[:extra]):
         return value
-    return registry["Tensor.reshape"](value, shape[extra:])  # type: ignore[no-any-return]
+    return registry["Tensor.reshape"](value, shape[extra:])
 
 
 def _check_expandable(value: Meta, shape: tuple[int, ...]) -> None:
@@ -197,7 +197,7 @@ def _put(input: Tensor, indices: list[Tensor | None], values: Tensor, accumulate
         )
     if values._meta.device is not input._meta.device and not values._meta.shape:
         values = on_device(values, input)
-    return apply(put_values, (input, indices, values, accumulate))  # type: ignore[no-any-return]
+    return apply(put_values, (input, indices, values, accumulate))
 
 
 def delitem(self: Tensor, key: Any) -> None:

@@ -61,7 +61,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     ndim = check_tensor(input, "transpose").ndim
     a = canonical_dim(dim0 if type(dim0) is int else integer(dim0, "transpose", "dim0", 1), ndim)
     b = canonical_dim(dim1 if type(dim1) is int else integer(dim1, "transpose", "dim1", 2), ndim)
-    return views.transpose_view(input, a, b)  # type: ignore[no-any-return]
+    return views.transpose_view(input, a, b)
 
 
 @function("swapaxes", "Tensor.swapaxes")
@@ -82,7 +82,7 @@ def t(input: Tensor) -> Tensor:
     ndim = check_tensor(input, "t").ndim
     if ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
-    return views.t_view(input, 0, max(ndim - 1, 0))  # type: ignore[no-any-return]
+    return views.t_view(input, 0, max(ndim - 1, 0))
 
 
 @function("permute")
@@ -99,7 +99,7 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     found = tuple([canonical_dim(dim, ndim) for dim in order])
     if len(set(found)) != len(found):
         raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return views.permute_view(input, found)  # type: ignore[no-any-return]
+    return views.permute_view(input, found)
 
 
 function("Tensor.permute")(spread(permute, "dims"))
@@ -121,7 +121,7 @@ def _reversed(self: Tensor) -> Tensor:
             UserWarning,
             stacklevel=2,
         )
-    return views.permute_view(self, tuple(range(self.ndim))[::-1])  # type: ignore[no-any-return]
+    return views.permute_view(self, tuple(range(self.ndim))[::-1])
 
 
 def _matrix_transposed(input: Tensor, name: str) -> Tensor:
@@ -139,7 +139,7 @@ def _matrix_transpose(self: Tensor) -> Tensor:
 
 
 def _conjugated(input: Tensor) -> Tensor:
-    return input.conj() if input.is_complex() else input  # type: ignore[attr-defined,no-any-return]
+    return input.conj() if input.is_complex() else input  # type: ignore[attr-defined]
 
 
 @_property("mH")
@@ -184,10 +184,10 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
         if len(set(dims)) != len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{which}` ({list(given)})")
     if not ndim:
-        return views.permute_view(input, ())  # type: ignore[no-any-return]
+        return views.permute_view(input, ())
     rest = iter([dim for dim in range(ndim) if dim not in froms])
     place = dict(zip(tos, froms, strict=True))
-    return views.permute_view(input, tuple([place[i] if i in place else next(rest) for i in range(ndim)]))  # type: ignore[no-any-return]
+    return views.permute_view(input, tuple([place[i] if i in place else next(rest) for i in range(ndim)]))
 
 
 # -- other shapes ----------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def _as_size(input: Tensor, size: Shape) -> Tensor:
             "it into the usual order first, and so does x.reshape(...) where it has to."
         )
         raise error
-    return views.view_as_size(input, size)  # type: ignore[no-any-return]
+    return views.view_as_size(input, size)
 
 
 @function("Tensor.view")
@@ -277,7 +277,7 @@ def view_as_dtype(input: Tensor, dtype: dtypes.dtype) -> Tensor:
     """
     old, new = input._meta.dtype, dtype
     if old is new:
-        return input.detach() if not input._rg else views.view_as_size(input, input._meta.shape)  # type: ignore[no-any-return]
+        return input.detach() if not input._rg else views.view_as_size(input, input._meta.shape)
     if old.itemsize != new.itemsize:
         what = f"to view {old.scalar_type} as {new.scalar_type} (different element sizes)"
         if not input.ndim:
@@ -298,7 +298,7 @@ def view_as_dtype(input: Tensor, dtype: dtypes.dtype) -> Tensor:
             raise RuntimeError(
                 f"self.storage_offset() must be divisible by {ratio} {what}, but got {input.storage_offset()}"
             )
-    return views.bits_view(input, dtype, old.itemsize)  # type: ignore[no-any-return]
+    return views.bits_view(input, dtype, old.itemsize)
 
 
 @function("Tensor.view_as")
@@ -320,8 +320,8 @@ def _(xp: Any, g: Array, input_meta: Meta) -> Array:
 
 def _reshape(input: Tensor, size: Shape) -> Tensor:
     if input._stride is not None and stride_rules.of_reshape(input._meta.shape, input._stride, size) is None:
-        return reshaped_copy(input, size)  # type: ignore[no-any-return]
-    return views.view_as_size(input, size)  # type: ignore[no-any-return]
+        return reshaped_copy(input, size)
+    return views.view_as_size(input, size)
 
 
 @function("reshape")
@@ -383,13 +383,13 @@ def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> Shape:
 @function("Tensor.__reversed__")
 def reversed_rows(self: Tensor) -> Tensor:
     """The entries along the first dimension, from the last to the first."""
-    return registry["flip"](self, (0,)) if self.ndim else self  # type: ignore[no-any-return]
+    return registry["flip"](self, (0,)) if self.ndim else self
 
 
 @function("Tensor.to_dense")
 def to_dense(self: Tensor, dtype: DType | None = None, *, masked_grad: bool | None = None) -> Tensor:
     """The tensor itself, for all layouts here are dense; or cast to `dtype`."""
-    return self if dtype is None else self.to(dtype)  # type: ignore[attr-defined,no-any-return]
+    return self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]
 
 
 @function("flatten", "Tensor.flatten")
@@ -436,7 +436,7 @@ def ravel(input: Tensor) -> Tensor:
     check_tensor(input, "ravel")
     if input._stride is not None:
         input = input.contiguous()  # type: ignore[attr-defined]
-    return views.view_as_size(input, (input._meta.numel,))  # type: ignore[no-any-return]
+    return views.view_as_size(input, (input._meta.numel,))
 
 
 @function("squeeze", "Tensor.squeeze")
@@ -444,19 +444,19 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """A view without the dimensions of size 1: all of them, or those among `dim`."""
     shape = check_tensor(input, "squeeze")._meta.shape
     if dim is None:
-        return views.squeeze_all(input, tuple([i for i, n in enumerate(shape) if n == 1]))  # type: ignore[no-any-return]
+        return views.squeeze_all(input, tuple([i for i, n in enumerate(shape) if n == 1]))
     if isinstance(dim, (tuple, list)):
         dims = canonical_dims(sizes_of((dim,), "squeeze", "dim", 2), len(shape)) if len(dim) else ()
-        return views.squeeze_dims(input, tuple(sorted([i for i in dims if shape[i] == 1])))  # type: ignore[no-any-return]
+        return views.squeeze_dims(input, tuple(sorted([i for i in dims if shape[i] == 1])))
     at = canonical_dim(integer(dim, "squeeze", "dim", 1), len(shape))
-    return views.squeeze_dim(input, (at,) if shape and shape[at] == 1 else ())  # type: ignore[no-any-return]
+    return views.squeeze_dim(input, (at,) if shape and shape[at] == 1 else ())
 
 
 @function("unsqueeze", "Tensor.unsqueeze")
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A view with a new dimension of size 1 at `dim`."""
     where = dim if type(dim) is int else integer(dim, "unsqueeze", "dim", 1)
-    return views.unsqueeze_view(input, (canonical_dim(where, check_tensor(input, "unsqueeze").ndim + 1),))  # type: ignore[no-any-return]
+    return views.unsqueeze_view(input, (canonical_dim(where, check_tensor(input, "unsqueeze").ndim + 1),))
 
 
 def expanded_size(input: Tensor, size: Shape) -> Shape:
@@ -498,7 +498,7 @@ def expand(self: Tensor, *size: Any, implicit: bool = False, **named: Any) -> Te
     """A view that repeats dimensions of size 1, and new ones in front; -1 keeps a size."""
     if not size and "size" in named:
         size = (named.pop("size"),)
-    return views.expand_view(self, expanded_size(self, sizes_of(size, "expand")))  # type: ignore[no-any-return]
+    return views.expand_view(self, expanded_size(self, sizes_of(size, "expand")))
 
 
 @function("Tensor.expand_as")

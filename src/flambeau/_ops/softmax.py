@@ -79,13 +79,13 @@ def softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
     >>> flambeau.softmax(flambeau.zeros(4), dim=0)
     tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
-    return apply(softmax_, (input, dim, dtype))  # type: ignore[no-any-return]
+    return apply(softmax_, (input, dim, dtype))
 
 
 @function("log_softmax", "special.log_softmax", "Tensor.log_softmax", out=EXACT)
 def log_softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
     """The logarithm of `softmax`, exact where that is tiny."""
-    return apply(log_softmax_, (input, dim, dtype))  # type: ignore[no-any-return]
+    return apply(log_softmax_, (input, dim, dtype))
 
 
 def implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
@@ -106,7 +106,7 @@ def functional_softmax(
     """Exponentials that sum to one along `dim`."""
     if dim is None:
         dim = implicit_dim("softmax", input.ndim, _stacklevel)
-    return apply(softmax_, (input, dim, dtype))  # type: ignore[no-any-return]
+    return apply(softmax_, (input, dim, dtype))
 
 
 @function("nn.functional.softmin")
@@ -116,7 +116,7 @@ def softmin(
     """`softmax(-input)`."""
     if dim is None:
         dim = implicit_dim("softmin", input.ndim, _stacklevel)
-    return apply(softmax_, (-input, dim, dtype))  # type: ignore[operator,no-any-return]
+    return apply(softmax_, (-input, dim, dtype))  # type: ignore[operator]
 
 
 @function("nn.functional.log_softmax")
@@ -126,4 +126,4 @@ def functional_log_softmax(
     """The logarithm of `softmax`, exact where that is tiny."""
     if dim is None:
         dim = implicit_dim("log_softmax", input.ndim, _stacklevel)
-    return apply(log_softmax_, (input, dim, dtype))  # type: ignore[no-any-return]
+    return apply(log_softmax_, (input, dim, dtype))

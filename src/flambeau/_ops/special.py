@@ -229,13 +229,13 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     n = integer(n, "polygamma", "n", 1)
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
-    return apply(polygamma_values, (input, n))  # type: ignore[no-any-return]
+    return apply(polygamma_values, (input, n))
 
 
 @function("Tensor.polygamma", "Tensor.polygamma_")
 def polygamma_method(input: Tensor, n: int) -> Tensor:
     """The n-th derivative of digamma."""
-    return polygamma(n, input)  # type: ignore[no-any-return]
+    return polygamma(n, input)
 
 
 def _check_mvlgamma(name: str, input: Meta, p: int) -> None:
@@ -326,7 +326,7 @@ def _(g: Array, input: Array, other: Array) -> Array:
 @function("special.zeta", out=True)
 def zeta(input: Any, other: Any) -> Tensor:
     """Hurwitz's zeta function: the sum of `(k + other) ** -input` over all k from 0."""
-    return apply(zeta_values, (as_operand(input, other), other))  # type: ignore[no-any-return]
+    return apply(zeta_values, (as_operand(input, other), other))
 
 
 # -- modified Bessel functions of the first kind ---------------------------------------------------

@@ -35,7 +35,7 @@ def _padded_window(
     found = input.new_zeros((n_fft,), dtype=dtype if window is None else window.dtype)  # type: ignore[attr-defined]
     pads = [left, n_fft - win_length - left]
     middle = found.new_ones((win_length,)) if window is None else window
-    return registry["nn.functional.pad"](middle, pads)  # type: ignore[no-any-return]
+    return registry["nn.functional.pad"](middle, pads)
 
 
 @function("stft", "Tensor.stft")
@@ -107,7 +107,7 @@ def stft(
     found = registry["fft.rfft" if onesided else "fft.fft"](frames, norm=norm).transpose(1, 2)
     if input.ndim == 1:
         found = found.squeeze(0)
-    return found if return_complex else registry["view_as_real"](found)  # type: ignore[no-any-return]
+    return found if return_complex else registry["view_as_real"](found)
 
 
 def _check_stft(
@@ -232,9 +232,9 @@ def _added(frames: Tensor, size: int, n_fft: int, hop: int) -> Tensor:
     columns = frames.transpose(1, 2)  # type: ignore[attr-defined]
     if frames.is_complex():
         parts = [_added(part, size, n_fft, hop) for part in (frames.real, frames.imag)]  # type: ignore[attr-defined]
-        return registry["complex"](*parts)  # type: ignore[no-any-return]
+        return registry["complex"](*parts)
     folded = registry["nn.functional.fold"](columns, (1, size), (1, n_fft), stride=(1, hop))
-    return folded.reshape(frames.shape[0], size)  # type: ignore[no-any-return]
+    return folded.reshape(frames.shape[0], size)
 
 
 def _overlapped(
@@ -265,4 +265,4 @@ def _overlapped(
             "Please check your center and hop_length settings.", stacklevel=3,
         )  # fmt: skip
         found = registry["nn.functional.pad"](found, [0, end - size])
-    return found.squeeze(0) if input.ndim == 2 else found  # type: ignore[attr-defined,no-any-return]
+    return found.squeeze(0) if input.ndim == 2 else found  # type: ignore[attr-defined]

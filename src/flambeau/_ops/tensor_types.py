@@ -84,12 +84,12 @@ def typename(obj: Any, /) -> str:
     'torch.FloatTensor'
     """
     if isinstance(obj, Tensor):
-        return obj.type()  # type: ignore[attr-defined,no-any-return]
+        return obj.type()  # type: ignore[attr-defined]
     named = obj if hasattr(obj, "__qualname__") else type(obj)
     module = getattr(named, "__module__", None) or ""
     package = __name__.partition(".")[0]
     if module in ("", "builtins"):
-        return named.__qualname__  # type: ignore[no-any-return]
+        return named.__qualname__
     if module.partition(".")[0] == package:
         module = "torch" + module.removeprefix(package)
     return f"{module}.{named.__qualname__}"

@@ -148,8 +148,8 @@ def _unpool(
                 f"{input.ndim + 1} dimensions."
             )
         flat = apply(max_unpool, (input.unsqueeze(-1), indices.unsqueeze(-1), (*sizes, 1), step, pad))  # type: ignore[attr-defined]
-        return flat.squeeze(-1)  # type: ignore[no-any-return]
-    return apply(max_unpool, (input, indices, sizes, step, pad))  # type: ignore[no-any-return]
+        return flat.squeeze(-1)
+    return apply(max_unpool, (input, indices, sizes, step, pad))
 
 
 @function("nn.functional.max_unpool1d")
@@ -202,7 +202,7 @@ def max_unpool3d(
 def _lp(input: Tensor, pooled: Any, norm_type: float, places: int) -> Tensor:
     mean = pooled(input.pow(norm_type))  # type: ignore[attr-defined]
     total = mean.sign() * mean.abs().relu()
-    return (total * places).pow(1.0 / norm_type)  # type: ignore[no-any-return]
+    return (total * places).pow(1.0 / norm_type)
 
 
 @function("nn.functional.lp_pool1d")
@@ -367,7 +367,7 @@ def _fractional(
     _check_samples(samples, input, spatial)
     if samples.shape[0] != lead[0]:
         samples = samples[: lead[0]]
-    return apply(fractional_max_pool, (input, samples, kernel, wanted))  # type: ignore[no-any-return]
+    return apply(fractional_max_pool, (input, samples, kernel, wanted))
 
 
 @function("nn.functional.fractional_max_pool2d_with_indices")

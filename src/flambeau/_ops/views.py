@@ -174,7 +174,7 @@ def _declare_swap(node: str) -> Op:
     def _(xp: Any, g: Array, a: int, b: int) -> Array:
         return xp.swapaxes(g, a, b) if g.ndim else g
 
-    return swap_view  # type: ignore[no-any-return]
+    return swap_view
 
 
 transpose_view, t_view = _declare_swap("TransposeBackward"), _declare_swap("TBackward")
@@ -209,7 +209,7 @@ def _declare_reshape(node: str, new_shape: Any, new_stride: Any) -> Op:
     def _(xp: Any, g: Array, input_meta: Meta) -> Array:
         return xp.reshape(g, input_meta.shape)
 
-    return reshape_view  # type: ignore[no-any-return]
+    return reshape_view
 
 
 def _without(items: Shape, dims: Shape) -> Shape:
@@ -627,7 +627,7 @@ def declare_parts(node: str) -> Op:
     def _(xp: Any, g: Any, dim: int) -> Array:
         return xp.concatenate(g, dim)
 
-    return parts  # type: ignore[no-any-return]
+    return parts
 
 
 split_parts = declare_parts("SplitBackward")

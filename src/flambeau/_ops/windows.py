@@ -252,7 +252,7 @@ def general_hamming(
     None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """`alpha - (1 - alpha) * cos`."""
-    return general_cosine(  # type: ignore[no-any-return]
+    return general_cosine(
         M,
         a=(alpha, 1 - alpha),
         sym=sym,
@@ -273,7 +273,7 @@ def _declare_cosine_sum(name: str, coefficients: tuple[float, ...]) -> None:
         device: Any = None,
         requires_grad: bool = False,
     ) -> Tensor:
-        return general_cosine(  # type: ignore[no-any-return]
+        return general_cosine(
             M, a=coefficients, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad
         )
 

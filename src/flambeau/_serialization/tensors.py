@@ -164,7 +164,7 @@ def tensor_at(
             return root.detach()
         if root._stride is not None:
             root = root.permute(_memory_order(root._stride))  # type: ignore[attr-defined]
-        return root.as_strided(size, stride, offset).detach()  # type: ignore[attr-defined,no-any-return]
+        return root.as_strided(size, stride, offset).detach()  # type: ignore[attr-defined]
 
 
 def _same_strides(size: tuple[int, ...], one: tuple[int, ...], other: tuple[int, ...]) -> bool:

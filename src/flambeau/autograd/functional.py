@@ -49,7 +49,7 @@ def _finished(results: Any, create_graph: bool) -> Any:
 
 
 def _zeros(like: Tensor) -> Tensor:
-    return registry["zeros_like"](like)  # type: ignore[no-any-return]
+    return registry["zeros_like"](like)
 
 
 def _gradients(outputs: Tensors, inputs: Tensors, vectors: Any, create_graph: bool) -> tuple[Any, ...]:
@@ -245,7 +245,7 @@ def _scalar(func: Callable[..., Any], name: str) -> Callable[..., Tensor]:
             raise RuntimeError(
                 f"The Tensor returned by the function given to {name} should contain a single element"
             )
-        return outputs[0].squeeze()  # type: ignore[attr-defined,no-any-return]
+        return outputs[0].squeeze()  # type: ignore[attr-defined]
 
     return checked
 

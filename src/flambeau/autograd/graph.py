@@ -58,7 +58,7 @@ class save_on_cpu(saved_tensors_hooks):
             return tensor.device, tensor.cpu()  # type: ignore[attr-defined]
 
         def unpack(packed: tuple[Any, Tensor]) -> Tensor:
-            return packed[1].to(packed[0])  # type: ignore[attr-defined,no-any-return]
+            return packed[1].to(packed[0])  # type: ignore[attr-defined]
 
         super().__init__(pack, unpack)
 

@@ -48,7 +48,7 @@ class Level:
         if not isinstance(tensor, Tensor):
             raise ValueError(f"Thing passed to transform API must be Tensor, got {type(tensor)}")
         if self._modes[0] and tensor.requires_grad:
-            return entered(tensor)  # type: ignore[no-any-return]
+            return entered(tensor)
         if not tensor._meta.tracked:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         variable = tensor.detach()

@@ -91,7 +91,7 @@ def _stack(name: str, tensors: Sequence[Tensor]) -> Tensor:
     stacked = registry["stack"](tensors, 0)
     if all(tensor._node is None for tensor in tensors):
         stacked = stacked.detach().requires_grad_(all(requiring))
-    return stacked  # type: ignore[no-any-return]
+    return stacked
 
 
 def replace_all_batch_norm_modules_(root: Module) -> Module:

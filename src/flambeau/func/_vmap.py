@@ -48,7 +48,7 @@ def vmap(
 
     @functools.wraps(func)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        return _Vmap(func, in_dims, out_dims, randomness).call(args, kwargs, chunk_size)  # type: ignore[no-any-return]
+        return _Vmap(func, in_dims, out_dims, randomness).call(args, kwargs, chunk_size)
 
     return wrapped
 
@@ -200,7 +200,7 @@ class _Vmap:
                 )
             return tensor
         whole: Any = tensor if has_batch else tensor.expand(size, *tensor.shape)  # type: ignore[attr-defined]
-        return registry["movedim"](whole, 0, dim) if dim else whole  # type: ignore[no-any-return]
+        return registry["movedim"](whole, 0, dim) if dim else whole
 
 
 def _batch_size(leaves: Sequence[Any], dims: Sequence[int | None]) -> int:

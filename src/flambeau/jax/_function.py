@@ -176,7 +176,7 @@ def _held(places: dict[str, Any], name: str, module: Module) -> Tensor:
     if name not in places:
         raise RuntimeError(f"{type(module).__name__} has lost its buffer {name!r} while it ran")
     holder, key = places[name]
-    return holder[key]  # type: ignore[no-any-return]
+    return holder[key]
 
 
 # -- running ---------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def _run(
     )
     results = iter(_pure(on_tensors, differentiable, device, rng)(*arrays))
     leaves_found, tree_found = found
-    return jax.tree.unflatten(  # type: ignore[no-any-return]
+    return jax.tree.unflatten(
         tree_found, [next(results) if isinstance(leaf, Tensor) else leaf for leaf in leaves_found]
     )
 

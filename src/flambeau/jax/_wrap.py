@@ -113,7 +113,7 @@ class Wrapped(Generic[P, R]):
             if program is None:
                 program = self._programs.find(key, lambda: _Program(self, tree, constants, leaves, metas))
             results = program(tensors)
-        return results  # type: ignore[no-any-return]
+        return results
 
 
 @overload
@@ -374,7 +374,7 @@ class _Program:
         """The function on JAX arrays: those from outside, then its arguments."""
         count = len(self._outer)
         closed = jax.extend.core.ClosedJaxpr(self._jaxpr, list(arrays[:count]))
-        return jax.extend.core.jaxpr_as_fun(closed)(*arrays[count:])  # type: ignore[no-any-return]
+        return jax.extend.core.jaxpr_as_fun(closed)(*arrays[count:])
 
     def guarded(self, function: Callable[..., Sequence[Any]]) -> Any:
         """A function of arrays as a call runs it: under the settings of its first call, which errors name."""
@@ -510,7 +510,7 @@ def _constant(array: Any, device: Device) -> Tensor:
     """An array that a function took from outside itself."""
     array = jnp.asarray(array)
     if device is META:
-        return Tensor._of(value_of_array(array)).to(META)  # type: ignore[attr-defined,no-any-return]
+        return Tensor._of(value_of_array(array)).to(META)  # type: ignore[attr-defined]
     if meta_of_array(array).device is not device:
         array = xla.transfer(array, device)
     return from_jax(array)

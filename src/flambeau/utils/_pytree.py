@@ -253,7 +253,7 @@ def tree_map_only(
 
 def _chooser(types: Any) -> Callable[[Any], bool]:
     if callable(types) and not isinstance(types, type):
-        return types  # type: ignore[no-any-return]
+        return types
     return lambda leaf: isinstance(leaf, types)
 
 

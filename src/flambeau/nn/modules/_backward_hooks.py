@@ -159,7 +159,7 @@ def _same_number(answer: Any, replaced: Gradients, hook: str, name: str) -> Grad
         raise RuntimeError(
             f"{hook} returned an invalid number of {name}, got {len(answer)}, but expected {len(replaced)}"
         )
-    return answer  # type: ignore[no-any-return]
+    return answer
 
 
 # -- the old kind, `register_backward_hook` --------------------------------------------------------

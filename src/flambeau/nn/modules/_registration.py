@@ -264,7 +264,7 @@ def find_buffer(module: Module, target: str) -> Tensor:
     buffer = getattr(owner, name)
     if name not in owner._buffers:
         raise AttributeError(f"`{name}` is not a buffer")
-    return buffer  # type: ignore[no-any-return]
+    return buffer
 
 
 def _owner_of(module: Module, target: str) -> tuple[Module, str]:

@@ -38,7 +38,7 @@ def _is_orthogonal(Q: Tensor) -> bool:
 def _make_orthogonal(A: Tensor) -> Tensor:
     """The orthogonal factor of A; A itself up to rounding if it is orthogonal."""
     X, tau = geqrf(A)
-    return householder_product(X, tau) * X.diagonal(dim1=-2, dim2=-1).sgn().unsqueeze(-2)  # type: ignore[no-any-return]
+    return householder_product(X, tau) * X.diagonal(dim1=-2, dim2=-1).sgn().unsqueeze(-2)
 
 
 class _OrthMaps(Enum):
@@ -129,7 +129,7 @@ class _Orthogonal(Module):
         signs = A.diagonal(dim1=-2, dim2=-1)
         signs.sign_()
         signs[tau == 0.0] *= -1
-        return A.mT if wide else A  # type: ignore[no-any-return]
+        return A.mT if wide else A
 
 
 def orthogonal(
@@ -178,7 +178,7 @@ class _WeightNorm(Module):
         self.dim = -1 if dim is None else dim
 
     def forward(self, weight_g: Tensor, weight_v: Tensor) -> Tensor:
-        return _weight_norm(weight_v, weight_g, self.dim)  # type: ignore[no-any-return]
+        return _weight_norm(weight_v, weight_g, self.dim)
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         return norm_except_dim(weight, 2, self.dim), weight

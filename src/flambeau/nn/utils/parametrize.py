@@ -185,7 +185,7 @@ class ParametrizationList(ModuleList):
             result = first(*[getattr(self, f"original{i}") for i in range(self.ntensors)])
         for module in others:
             result = module(result)
-        return result  # type: ignore[no-any-return]
+        return result
 
 
 def _check_alike(found: Any, dtype: Any, shape: Any, about_type: str, about_rest: str) -> None:

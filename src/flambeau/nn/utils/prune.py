@@ -43,7 +43,7 @@ class BasePruningMethod(ABC):
             raise AssertionError(f"Module {module} has to be pruned")
         mask = getattr(module, self._tensor_name + "_mask")
         original = getattr(module, self._tensor_name + "_orig")
-        return mask.to(dtype=original.dtype) * original  # type: ignore[no-any-return]
+        return mask.to(dtype=original.dtype) * original
 
     @classmethod
     def apply(
@@ -310,7 +310,7 @@ class RandomStructured(_Structured):
 
     def _keep(self, t: Tensor, size: int, count: int) -> Tensor:
         chances = rand(size)
-        return chances > chances.kthvalue(k=count).values  # type: ignore[no-any-return]
+        return chances > chances.kthvalue(k=count).values
 
     @classmethod
     def apply(  # type: ignore[override]
@@ -337,7 +337,7 @@ class LnStructured(_Structured):
     def _keep(self, t: Tensor, size: int, count: int) -> Tensor:
         own = self.dim % t.dim()
         norms = registry["norm"](t, p=self.n, dim=[d for d in range(t.dim()) if d != own])
-        return norms.topk(k=size - count, largest=True).indices  # type: ignore[no-any-return]
+        return norms.topk(k=size - count, largest=True).indices
 
     @classmethod
     def apply(  # type: ignore[override]

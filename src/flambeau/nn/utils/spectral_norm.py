@@ -57,7 +57,7 @@ class SpectralNorm:
                     u.copy_(F.normalize(matrix.mv(v), dim=0, eps=self.eps))
                 # The next forward writes into the buffers before this one's backward may have read them.
                 u, v = u.clone(), v.clone()
-        return weight / u.dot(matrix.mv(v))  # type: ignore[no-any-return]
+        return weight / u.dot(matrix.mv(v))
 
     def remove(self, module: Module) -> None:
         with no_grad():

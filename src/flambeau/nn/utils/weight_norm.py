@@ -29,7 +29,7 @@ class WeightNorm:
 
     def compute_weight(self, module: Module) -> Tensor:
         length, direction = getattr(module, self.name + "_g"), getattr(module, self.name + "_v")
-        return _weight_norm(direction, length, self.dim)  # type: ignore[no-any-return]
+        return _weight_norm(direction, length, self.dim)
 
     @staticmethod
     def apply(module: Module, name: str, dim: int | None) -> WeightNorm:

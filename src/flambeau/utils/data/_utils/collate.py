@@ -119,7 +119,7 @@ def _is_named_tuple(value: Any) -> bool:
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Tensor:
     try:
-        return registry["stack"](list(batch), 0)  # type: ignore[no-any-return]
+        return registry["stack"](list(batch), 0)
     except RuntimeError as error:
         if "equal size" in str(error):
             error.add_note(_unequal_hint)
@@ -140,15 +140,15 @@ def collate_numpy_array_fn(batch: Any, *, collate_fn_map: CollateMap | None = No
 
 
 def collate_numpy_scalar_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Tensor:
-    return from_numpy(np.asarray(batch))  # type: ignore[no-any-return]
+    return from_numpy(np.asarray(batch))
 
 
 def collate_float_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Tensor:
-    return tensor(batch, dtype=float64)  # type: ignore[no-any-return]
+    return tensor(batch, dtype=float64)
 
 
 def collate_int_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Tensor:
-    return tensor(batch)  # type: ignore[no-any-return]
+    return tensor(batch)
 
 
 def collate_str_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
