@@ -68,6 +68,7 @@ def _put_back(
     spatial = len(low)
     lead = tuple(shape[:-spatial])
     padded = [n + a + max(b, 0) for n, a, b in zip(shape[-spatial:], low, high, strict=True)]
+    found: Any
     if xp is np:
         found: Any = np.zeros((*lead, *padded), dtype)
         for where, part in parts:
