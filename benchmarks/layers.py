@@ -4,7 +4,7 @@
 
 Forward is a call of the layer in `eval()` without grad; "train" is a call in `train()` with the gradients of its parameters
 and inputs. Each library runs in a process of its own; they take turns, layer by layer. Each figure is the median of a round's
-calls, and the best of the rounds: PyTorch's threads wait in a loop, so that anything else that runs makes them ten times slower.
+calls, and the best of the rounds: whatever else runs makes PyTorch, whose threads wait in a loop, many times slower.
 A call ends when its results are there. flambeau is warm: it is called until its programs run (`flambeau.inspect.engine()`).
 """
 
