@@ -90,6 +90,7 @@ with _resting():
         cuda,
         distributed,
         distributions,
+        export,
         fft,
         func,
         functional,

@@ -818,6 +818,7 @@ def scatter_call(call: Call) -> Call:
             dual=call.dual,
         )
         found.values["linear"] = transpose
+        found.values["of"] = call
         parent = call.stable_name()
         found.stable = None if parent is None else repr(("scatter", parent))
     return found
