@@ -21,8 +21,14 @@ SMALL, SHORT, LONG = 1 << 14, 16, 4096
 
 
 def total(xp: Any, x: Array, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Array:
-    """The sum over `axes` (all for None), which count from the front."""
-    if xp is np or x.size < SMALL or x.dtype not in (np.float32, np.float64) or not xla.for_cpu():
+    """The sum over `axes` (all for None), which count from the front. A size may be symbolic, where a module is exported."""
+    if (
+        xp is np
+        or not isinstance(x.size, int)
+        or x.size < SMALL
+        or x.dtype not in (np.float32, np.float64)
+        or not xla.for_cpu()
+    ):
         return x.sum(axes if axes is None or isinstance(axes, int) else tuple(axes), keepdims=keepdims)
     every = range(x.ndim) if axes is None else (axes,) if isinstance(axes, int) else axes
     dims = sorted(every)
