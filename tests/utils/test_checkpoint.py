@@ -1,9 +1,12 @@
+import gc
 import warnings
 
 import pytest
 from side_by_side import compared
 
 import flambeau
+from flambeau._core import xla
+from flambeau._core.value import Value
 
 FORMS = (True, False)
 
@@ -194,3 +197,55 @@ def test_random_numbers_may_be_left_alone():
             run, x, use_reentrant=False, preserve_rng_state=preserve
         ).sum().backward()
         assert (drawn[0] == drawn[1]) is preserve
+
+
+def kept_bytes(checkpointed):
+    """What is in memory between forward and backward beyond weights and input, of a chain of eight layers."""
+    weight = flambeau.ones(32, 32).requires_grad_()
+    x = flambeau.ones(64, 32)
+
+    def layers(x):
+        for _ in range(8):
+            x = (x @ weight).tanh()
+        return x
+
+    gc.collect()
+    before = {id(value) for value in gc.get_objects() if type(value) is Value}
+    y = flambeau.utils.checkpoint.checkpoint(layers, x, use_reentrant=False) if checkpointed else layers(x)
+    y[0, 0].item()
+    made = [value for value in gc.get_objects() if type(value) is Value and id(value) not in before]
+    total = sum(value.meta.nbytes for value in made if value.data is not None)
+    y.sum().backward()
+    return total, weight.grad
+
+
+def test_forward_keeps_no_intermediate_values():
+    (plain, expected), (checkpointed, gradient) = kept_bytes(False), kept_bytes(True)
+    layer = 64 * 32 * 4
+    assert plain >= 8 * layer
+    assert checkpointed < 2 * layer
+    assert flambeau.allclose(gradient, expected)
+
+
+def test_compiled_step_computes_the_function_again(monkeypatch):
+    programs = []
+    compile_program = xla.compile_program
+
+    def spy(*args, **kwargs):
+        programs.append(compile_program(*args, **kwargs))
+        return programs[-1]
+
+    monkeypatch.setattr(xla, "compile_program", spy)
+    flambeau.use_deterministic_algorithms(True)  # a program that was seen before runs compiled
+    try:
+        weight = flambeau.ones(19, 19).requires_grad_()
+        for _ in range(6):
+            weight.grad = None
+            x = flambeau.ones(5, 19, requires_grad=True)
+            flambeau.utils.checkpoint.checkpoint(
+                lambda x: (x @ weight).erfinv() @ weight, x, use_reentrant=False
+            ).erfinv().sum().backward()
+            weight.grad.sum().item()
+    finally:
+        flambeau.use_deterministic_algorithms(False)
+    assert len([program for program in programs if "erf_inv" in program.as_text()]) >= 2

@@ -1,7 +1,8 @@
 """`torch.utils.checkpoint`: memory for time. What a function saves for backward is computed again when backward needs it.
 
-The second computation starts from what XLA takes for other values (`barrier`), so that a compiled step does not
-merge it with the first one and keep the results after all.
+XLA would merge the second computation with the first one and keep the results after all. So what was recorded before runs
+first, as a program of its own; within a function that is recorded whole, the second computation starts from what XLA takes for
+other values (`barrier`; its compiler for CPUs sees through that).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from flambeau._core.autograd import rewritten
 from flambeau._core.modes import enable_grad, modes, no_grad
 from flambeau._core.random import default_generator
 from flambeau._core.tensor import Tensor
+from flambeau._core.trace import end_program
 from flambeau._core.walk import current_walk
 from flambeau._ops.barrier import barrier
 from flambeau.autograd.graph import saved_tensors_hooks
@@ -157,7 +159,8 @@ class _Surroundings:
 
 
 def _as_other_values(values: Sequence[Any]) -> list[Any]:
-    """The values, tensors among them as equal ones that XLA does not know to be equal."""
+    """The values, tensors among them as equal ones that XLA does not know to be equal; all that came before has run."""
+    end_program("a checkpointed function runs again")
     return [barrier(value) if isinstance(value, Tensor) else value for value in values]
 
 
