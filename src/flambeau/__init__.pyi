@@ -83,6 +83,7 @@ from math import pi as pi
 from flambeau.amp.autocast_mode import autocast as autocast
 from flambeau.as_torch import as_torch as as_torch
 from flambeau.as_torch import install_as_torch as install_as_torch
+from flambeau.func import vmap as vmap
 from flambeau.random import get_rng_state as get_rng_state
 from flambeau.random import initial_seed as initial_seed
 from flambeau.random import manual_seed as manual_seed
@@ -781,7 +782,7 @@ def matmul(input: _Tensor, other: _Tensor, *, out: Any = None) -> _Tensor:
     """The product of vectors, matrices or batches of matrices, whose batch dimensions broadcast."""
 def matrix_exp(A: _Tensor) -> _Tensor:
     """The exponential of a square matrix: `sum of A**k / k!`."""
-def matrix_power(A: _Tensor, n: _int, *, out: Any = None) -> _Tensor:
+def matrix_power(input: _Tensor, n: _int, *, out: Any = None) -> _Tensor:
     """A square matrix multiplied by itself `n` times; its inverse for negative `n`."""
 @overload
 def max(input: _Tensor) -> _Tensor:

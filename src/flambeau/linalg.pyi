@@ -75,15 +75,15 @@ def matrix_exp(A: _Tensor) -> _Tensor:
     """The exponential of a square matrix: `sum of A**k / k!`."""
 def matrix_norm(A: _Tensor, ord: Any = 'fro', dim: Any = ..., keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> _Tensor:
     """A norm of matrices."""
-def matrix_power(A: _Tensor, n: _int, *, out: Any = None) -> _Tensor:
+def matrix_power(input: _Tensor, n: _int, *, out: Any = None) -> _Tensor:
     """A square matrix multiplied by itself `n` times; its inverse for negative `n`."""
-def matrix_rank(A: _Tensor, tol: Any = None, hermitian: _bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None) -> _Tensor:
+def matrix_rank(input: _Tensor, tol: Any = None, hermitian: _bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None) -> _Tensor:
     """How many singular values are above a tolerance."""
 def multi_dot(tensors: Any, *, out: Any = None) -> _Tensor:
     """The product of several matrices, in the order of fewest multiplications; the first and last may be vectors."""
 def norm(A: _Tensor, ord: Any = None, dim: Any = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> _Tensor:
     """A norm of vectors (one dimension) or matrices (two); without `ord`, the root of the sum of squares of all."""
-def pinv(A: _Tensor, rcond: Any = None, hermitian: _bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None) -> _Tensor:
+def pinv(input: _Tensor, rcond: Any = None, hermitian: _bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None) -> _Tensor:
     """The pseudoinverse (Moore and Penrose)."""
 def qr(A: _Tensor, mode: str = 'reduced', *, out: Any = None) -> _results.qr:
     """A as the product of an orthonormal Q and an upper triangular R."""

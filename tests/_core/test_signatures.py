@@ -2,6 +2,8 @@ import copy
 import inspect
 import pickle
 
+import pytest
+
 import flambeau
 from flambeau._core.signatures import LazySignature
 
@@ -72,3 +74,15 @@ def test_functions_are_called_what_they_are_found_under():
     assert (functional.relu.__name__, functional.layer_norm.__name__) == ("relu", "layer_norm")
     x = flambeau.arange(4)
     assert [part.tolist() for part in x.split(split_size=3)] == [[0, 1, 2], [3]]
+
+
+def test_linear_algebra_takes_the_names_that_it_has_outside_of_linalg():
+    x = flambeau.eye(2) * 2
+    assert flambeau.det(input=x).item() == flambeau.linalg.det(A=x).item() == 4
+    assert flambeau.equal(flambeau.matrix_power(input=x, n=2), x @ x)
+    assert flambeau.equal(
+        flambeau.cholesky_solve(input=x, input2=x), flambeau.cholesky_solve(x, flambeau.eye(2) * 2)
+    )
+    assert flambeau.equal(x.orgqr(input2=x[0]), flambeau.linalg.householder_product(x, x[0]))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'input'"):
+        flambeau.flip(flambeau.ones(1), (0,)).sin(input=1)

@@ -147,7 +147,11 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 # NumPy's names that PyTorch accepts for its own.
-_NUMPY_NAMES = {"dim": ("axis",), "keepdim": ("keepdims",), "input": ("x", "a", "x1"), "other": ("x2",)}
+_NUMPY_NAMES = {
+    "dim": ("axis",), "keepdim": ("keepdims",), "input": ("x", "a", "x1"), "other": ("x2",),
+    # What is one operation here goes by other names without `linalg`: det(input), orgqr(input, input2).
+    "A": ("input",), "B": ("input",), "tau": ("input2",), "L": ("input2", "input"),
+}  # fmt: skip
 
 
 def operator_method(declared: Op, name: str) -> Callable[..., Any]:
@@ -256,7 +260,8 @@ def _with_renamed(
     """
     found = list(args)
     for other, value in extra.items():
-        own = next((own for own, others in _NUMPY_NAMES.items() if other in others), None)
+        fitting = [own for own, others in _NUMPY_NAMES.items() if other in others]
+        own = next((own for own in fitting if own in names), fitting[0] if fitting else None)
         place = (
             names.index(own)
             if own in names

@@ -187,7 +187,7 @@ def _threshold(largest: Tensor, atol: Any, rtol: Any) -> Tensor:
 
 @function("linalg.matrix_rank", out=True)
 def matrix_rank(
-    A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
+    input: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
 ) -> Tensor:
     """How many singular values are above a tolerance.
 
@@ -196,19 +196,19 @@ def matrix_rank(
         hermitian: take eigenvalues of the lower triangle instead.
         atol, rtol: absolute, and relative to the largest value; the larger one counts.
     """
-    if A.ndim < 2:
+    if input.ndim < 2:
         raise RuntimeError(
             "torch.linalg.matrix_rank: The input tensor input must have at least 2 dimensions."
         )
-    if not (A.is_complex() or A.dtype in (dtypes.float32, dtypes.float64)):
+    if not (input.is_complex() or input.dtype in (dtypes.float32, dtypes.float64)):
         raise RuntimeError("This function doesn't handle types other than float and double")
     if tol is not None:
         atol, rtol = tol, 0.0
-    A = A.detach()
-    values = eigvalsh(A).abs() if hermitian else svdvals(A)
+    input = input.detach()
+    values = eigvalsh(input).abs() if hermitian else svdvals(input)
     if not values.shape[-1]:
         return values.sum(-1).to(dtypes.int64)  # type: ignore[attr-defined]
-    atol, rtol = _tolerances(A, atol, rtol)
+    atol, rtol = _tolerances(input, atol, rtol)
     largest = values.amax(-1, keepdim=True)  # type: ignore[attr-defined]
     return (values > _threshold(largest, atol, rtol)).sum(-1)  # type: ignore[attr-defined]
 
@@ -247,32 +247,32 @@ def _(xp: Any, g: Array, A: Array, output: Array) -> Array:
 
 @function("linalg.pinv", out=True)
 def pinv(
-    A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
+    input: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
 ) -> Tensor:
     """The pseudoinverse (Moore and Penrose).
 
     Args:
         rcond: an older name of `rtol`.
-        hermitian: A is symmetric or Hermitian; its lower triangle is looked at.
+        hermitian: `input` is symmetric or Hermitian; its lower triangle is looked at.
         atol, rtol: singular values up to these (absolute; relative to the largest) count as zero.
     """
-    if A.ndim < 2 or not (A.is_complex() or A.dtype in (dtypes.float32, dtypes.float64)):
+    if input.ndim < 2 or not (input.is_complex() or input.dtype in (dtypes.float32, dtypes.float64)):
         raise RuntimeError(
-            f"linalg.pinv({A.dtype.scalar_type}{{{list(A.shape)}}}): expected a tensor with 2 or more "
+            f"linalg.pinv({input.dtype.scalar_type}{{{list(input.shape)}}}): expected a tensor with 2 or more "
             "dimensions of float, "
             "double, cfloat or cdouble types"
         )
     if hermitian:
-        check_square("linalg.eigh", A._meta)
+        check_square("linalg.eigh", input._meta)
     if rcond is not None:
         rtol = rcond
-    if not A.numel():
-        return A.new_zeros((*A.shape[:-2], A.shape[-1], A.shape[-2])) + 0 * A.mT  # type: ignore[attr-defined]
-    atol, rtol = _tolerances(A, atol, rtol)
-    detached = A.detach()
+    if not input.numel():
+        return input.new_zeros((*input.shape[:-2], input.shape[-1], input.shape[-2])) + 0 * input.mT  # type: ignore[attr-defined]
+    atol, rtol = _tolerances(input, atol, rtol)
+    detached = input.detach()
     values = eigvalsh(detached).abs() if hermitian else svdvals(detached)
     bound = _threshold(values.amax(-1, keepdim=True), atol, rtol)
-    return apply(pinv_op, (A, bound, bool(hermitian)))
+    return apply(pinv_op, (input, bound, bool(hermitian)))
 
 
 @function("pinverse", "Tensor.pinverse")
@@ -407,22 +407,22 @@ def _(xp: Any, g: Array, A: Array) -> Array:
 
 
 @function("linalg.matrix_power", "matrix_power", "Tensor.matrix_power", out=EXACT)
-def matrix_power(A: Tensor, n: int) -> Tensor:
+def matrix_power(input: Tensor, n: int) -> Tensor:
     """A square matrix multiplied by itself `n` times; its inverse for negative `n`."""
     if isinstance(n, float) or not hasattr(n, "__index__"):
         raise TypeError(
             f"linalg_matrix_power(): argument 'n' (position 2) must be int, not {type(n).__name__}"
         )
-    check_square("linalg.matrix_power", A._meta)
+    check_square("linalg.matrix_power", input._meta)
     if n == 0:
-        eye = A.new_zeros(A.shape[-2:]).fill_diagonal_(1)  # type: ignore[attr-defined]
-        return A.clone().copy_(eye)  # type: ignore[attr-defined]
+        eye = input.new_zeros(input.shape[-2:]).fill_diagonal_(1)  # type: ignore[attr-defined]
+        return input.clone().copy_(eye)  # type: ignore[attr-defined]
     if n < 0:
-        A, n = inv(A), -n
+        input, n = inv(input), -n
     if n == 1:
-        return A.clone()
+        return input.clone()
     result = None
-    square = A
+    square = input
     while n:
         if n & 1:
             result = square if result is None else result @ square
