@@ -210,7 +210,9 @@ def kept_bytes(checkpointed):
         return x
 
     gc.collect()
-    before = {id(value) for value in gc.get_objects() if type(value) is Value}
+    before = {
+        id(value): value for value in gc.get_objects() if type(value) is Value
+    }  # held, so that ids stay theirs
     y = flambeau.utils.checkpoint.checkpoint(layers, x, use_reentrant=False) if checkpointed else layers(x)
     y[0, 0].item()
     made = [value for value in gc.get_objects() if type(value) is Value and id(value) not in before]

@@ -171,6 +171,8 @@ class OpNode(Node):
         assert self.saved is not None
         self.saved = [_Packed(pack(tensor), unpack) for tensor in self._as_tensors(self.saved)]
         self.packed = True
+        # The versions are the hooks' business, as in PyTorch; a guard would keep the storage that they may have let go.
+        self.guards = ()
 
     def _as_tensors(self, saved: Sequence[Any]) -> list[Tensor]:
         plan = self.kind.saving

@@ -65,6 +65,7 @@ class _Saved:
         if modes.saved_hooks:
             pack, self.unpack = modes.saved_hooks[-1]
             self.packed, self.tensor, self.value = pack(tensor.detach()), None, None
+            self.storage = None  # it is theirs to keep
 
     def restore(self, node: FunctionNode) -> Tensor:
         if self.unpack is not None:
