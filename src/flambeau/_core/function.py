@@ -54,7 +54,8 @@ class _Saved:
     """A tensor kept for backward: inputs themselves, outputs as value and place in the graph."""
 
     def __init__(self, tensor: Tensor, node: FunctionNode, outputs: Sequence[Tensor]) -> None:
-        self.storage, self.version = tensor._storage, tensor._storage.version
+        self.storage: Any = tensor._storage
+        self.version = tensor._storage.version
         self.output = next((i for i, output in enumerate(outputs) if output is tensor), None)
         self.packed: Any = None
         self.unpack: Callable[[Any], Tensor] | None = None
