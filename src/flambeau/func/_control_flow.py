@@ -26,9 +26,10 @@ from flambeau.func._region import (
 
 
 def _tensors(tree: Any, message: str) -> tuple[list[Tensor], Any]:
+    """The leaves of a tree of tensors; `message` is the error for another, in which {} is the tree."""
     leaves, spec = tree_flatten(tree)
     if not all(isinstance(leaf, Tensor) for leaf in leaves):
-        raise RuntimeError(message)
+        raise RuntimeError(message.format(tree))
     return leaves, spec
 
 
@@ -56,10 +57,10 @@ def cond(
         raise RuntimeError("Expect both branches to be callable.")
     message = (
         "Expect operands to be a tuple of possibly nested dict/list/tuple that only consists of tensor leaves, but got "
-        f"{operands}."
+        "{}."
     )
     if not isinstance(operands, (tuple, list)):
-        raise RuntimeError(message)
+        raise RuntimeError(message.format(operands))
     flat, spec = _tensors(operands, message)
     if not isinstance(pred, Tensor):
         return (true_fn if pred else false_fn)(*operands)
@@ -139,9 +140,9 @@ def while_loop(cond_fn: Callable[..., Any], body_fn: Callable[..., Any], carried
     """
     if not (callable(cond_fn) and callable(body_fn)):
         raise RuntimeError("Expect cond_fn and body_fn to be callable.")
-    message = f"Expect carried_inputs to be a tuple of possibly nested dict/list/tuple of tensors, but got {carried_inputs}."
+    message = "Expect carried_inputs to be a tuple of possibly nested dict/list/tuple of tensors, but got {}."
     if not isinstance(carried_inputs, (tuple, list)):
-        raise RuntimeError(message)
+        raise RuntimeError(message.format(carried_inputs))
     flat, spec = _tensors(carried_inputs, message)
     metas, requires = [t._meta for t in flat], [t.requires_grad for t in flat]
     test = Region(
@@ -195,8 +196,8 @@ def scan(
     """
     if not callable(combine_fn):
         raise RuntimeError(f"Combine_fn must be a callable, but got {combine_fn}")
-    carried, carry_spec = _tensors(init, f"All init leaves must be a Tensor but got {init}")
-    rows, rows_spec = _tensors(xs, f"All xs leaves must be a Tensor but got {xs}")
+    carried, carry_spec = _tensors(init, "All init leaves must be a Tensor but got {}")
+    rows, rows_spec = _tensors(xs, "All xs leaves must be a Tensor but got {}")
     if not rows:
         raise RuntimeError("scan() operator requires at least one tensor in xs.")
     rows = [registry["movedim"](row, dim, 0) if dim else row for row in rows]
@@ -319,7 +320,7 @@ def associative_scan(
         raise ValueError(f"Combine_fn must be a callable, but got {combine_fn}")
     if combine_mode not in ("pointwise", "generic"):
         raise ValueError(f"Combine_mode must either 'pointwise' or 'generic', but got {combine_mode}")
-    flat, spec = _tensors(xs, f"xs leaves must be tensors, but got {xs}")
+    flat, spec = _tensors(xs, "xs leaves must be tensors, but got {}")
     if combine_mode == "pointwise" and any(t.device.type not in ("cuda", "xpu") for t in flat):
         raise ValueError("For combine_mode='pointwise', all input tensors need to be on CUDA or XPU")
     rows = [registry["movedim"](t, dim, 0) if dim else t for t in flat]
