@@ -247,7 +247,7 @@ def scan(
     call = region_call(
         "scan", (region.key, length, reverse), run, values, region.kinds, [*metas[:width], *stacked]
     )
-    edges = region.edges
+    edges: list[Any] = list(region.edges)
     arguments = [*carried, *rows]
     wanted = [edge for edge in edges if edge[0] is not None or arguments[edge[1]].requires_grad]  # type: ignore[index]
     wanted_metas = [edge_meta(edge, [*metas[:width], *[row._meta for row in rows]]) for edge in wanted]
@@ -266,7 +266,7 @@ def scan(
             ]
             assert region.backward is not None
             found = region.run(region.backward, [*carry, *x, *given], arrays[count:end], numbers)
-            known = dict(zip(edges, found, strict=True))
+            known: dict[Any, Any] = dict(zip(edges, found, strict=True))
             before = [known.get((None, i), jnp.zeros(metas[i].shape, metas[i].np)) for i in range(width)]  # type: ignore[call-overload]
             of_x = [known[None, i] for i in range(width, count) if (None, i) in known]  # type: ignore[index]
             totals = [total + known[edge] for total, edge in zip(totals, outer_edges, strict=True)]
@@ -343,7 +343,9 @@ def associative_scan(
 
     def run(arrays: Sequence[Any], numbers: Sequence[Any]) -> Any:
         def combine(a: Any, b: Any) -> Any:
-            once = lambda *given: tuple(region.run(region.forward, given, arrays[width:], numbers))  # noqa: E731
+            def once(*given: Any) -> tuple[Any, ...]:
+                return tuple(region.run(region.forward, given, arrays[width:], numbers))
+
             return jax.vmap(once)(*a, *b)
 
         return lax.associative_scan(combine, tuple(arrays[:width]), reverse=reverse)
