@@ -115,6 +115,7 @@ with _resting():
     )
 from flambeau.amp.autocast_mode import autocast  # noqa: E402
 from flambeau.as_torch import as_torch, install_as_torch  # noqa: E402
+from flambeau.compiler import compile  # noqa: E402
 from flambeau.func import vmap  # noqa: E402
 from flambeau.func._control_flow import associative_scan, cond, scan, while_loop  # noqa: E402
 from flambeau.random import (  # noqa: E402

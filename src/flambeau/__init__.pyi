@@ -83,7 +83,12 @@ from math import pi as pi
 from flambeau.amp.autocast_mode import autocast as autocast
 from flambeau.as_torch import as_torch as as_torch
 from flambeau.as_torch import install_as_torch as install_as_torch
+from flambeau.compiler import compile as compile
 from flambeau.func import vmap as vmap
+from flambeau.func._control_flow import associative_scan as associative_scan
+from flambeau.func._control_flow import cond as cond
+from flambeau.func._control_flow import scan as scan
+from flambeau.func._control_flow import while_loop as while_loop
 from flambeau.random import get_rng_state as get_rng_state
 from flambeau.random import initial_seed as initial_seed
 from flambeau.random import manual_seed as manual_seed

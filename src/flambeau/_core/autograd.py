@@ -17,6 +17,7 @@ from flambeau._core.call import Call
 from flambeau._core.handles import RemovableHandle
 from flambeau._core.modes import modes
 from flambeau._core.node_kind import NodeKind, next_sequence
+from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import local, record
 from flambeau._core.value import Meta, Value
@@ -311,6 +312,8 @@ class AccumulateGrad(Node):
         variable = self.variable
         if gradient is None:
             return ()
+        if not Storage.direct:
+            local.trace.note_gradient(variable)
         if work is VALUES:
             if variable._grad is None:
                 variable._grad = Tensor._of(gradient)
@@ -394,6 +397,8 @@ def ones_value(meta: Meta) -> Value:
         found = from_array(np.ones(meta.shape, meta.np), meta)._read()
         if meta.numel <= 1:
             _one_values[meta] = found
+    elif not Storage.direct:
+        local.trace.note_made(found)  # a constant, to a recording
     return found
 
 

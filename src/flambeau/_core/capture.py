@@ -201,6 +201,9 @@ class Recording(Trace):
         if not self.owns(value):
             self.outer.note_looked_at(value)
 
+    def note_gradient(self, variable: Tensor) -> None:
+        self.outer.note_gradient(variable)
+
     def check(self, value: Value, check: Callable[[Value], None], stalls: bool) -> None:
         if value.trace is self:
             self.checks.append(Check(value, check, user_line()))

@@ -23,17 +23,20 @@ from flambeau._core.statistics import statistics
 from flambeau._core.trace import Trace, engine, user_line
 from flambeau._core.value import Value
 
-_pool: ThreadPoolExecutor | None = None
+_pools: dict[str, ThreadPoolExecutor] = {}
 _plans: Remembered[Plan] = Remembered(1000)
 
 
-def pool() -> ThreadPoolExecutor:
-    """Threads that compile; two, because compiling is work for a whole core."""
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(2, thread_name_prefix="flambeau-compile")
-        threading._register_atexit(_pool.shutdown, wait=True, cancel_futures=True)  # type: ignore[attr-defined]
-    return _pool
+def pool(purpose: str = "later") -> ThreadPoolExecutor:
+    """Threads that compile; two, because compiling is work for a whole core.
+
+    What somebody waits for ("now") has threads of its own: the programs of later steps may take minutes.
+    """
+    found = _pools.get(purpose)
+    if found is None:
+        found = _pools[purpose] = ThreadPoolExecutor(2, thread_name_prefix=f"flambeau-compile-{purpose}")
+        threading._register_atexit(found.shutdown, wait=True, cancel_futures=True)  # type: ignore[attr-defined]
+    return found
 
 
 def run_trace(trace: Trace, reason: str) -> None:
@@ -109,7 +112,7 @@ class _Run:
         else:
             on_cpu = plan.device.type == "cpu"
             use_numpy = on_cpu and (engine.tier is None or engine.tier == 0)
-            self._work = Calls(plan, arrays, dead, taken.floats, taken.ints, use_numpy, pool())
+            self._work = Calls(plan, arrays, dead, taken.floats, taken.ints, use_numpy, pool("now"))
 
     @property
     def begun(self) -> bool:

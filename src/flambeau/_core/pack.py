@@ -16,7 +16,7 @@ from flambeau._core.block import Block, BlockBuilder
 from flambeau._core.call import Call
 from flambeau._core.declare import Op
 from flambeau._core.remembered import Remembered
-from flambeau._core.rows import call_for, numbers_among
+from flambeau._core.rows import Renew, call_for, note_numbers, numbers_among
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import record
@@ -29,20 +29,23 @@ class Pack:
     def __init__(self, tensors: Sequence[Tensor], same: bool = False) -> None:
         metas = [tensor._meta for tensor in tensors]
         values = [tensor._read() for tensor in tensors]
-        self.value: Value = values[0] if same else record(pack_call(tuple(metas)), values)[0]
-        self.epoch = 0
+        value = values[0] if same else record(pack_call(tuple(metas)), values)[0]
+        self.storage = Storage(value)
         self.intact = True  # no member has left
         starts = itertools.accumulate((meta.numel for meta in metas), initial=0)
         for tensor, meta, start in zip(tensors, metas, starts, strict=False):
             storage: Any = tensor._storage
             storage.__class__ = PackedStorage
             storage.pack, storage.seen, storage.direct = self, -1, False
-            storage.part = None if same else member_call(self.value.meta, start, meta)
+            storage.part = None if same else member_call(value.meta, start, meta)
+
+    @property
+    def value(self) -> Value:
+        return self.storage.read()
 
     def set(self, value: Value) -> None:
         """Gives all members their next values."""
-        self.value = value
-        self.epoch += 1
+        self.storage.write(value)
 
 
 class PackedStorage(Storage):
@@ -53,12 +56,16 @@ class PackedStorage(Storage):
     seen: int
 
     def present(self) -> Value:
-        pack = self.pack
-        if self.seen != pack.epoch:
-            self.value = pack.value if self.part is None else record(self.part, (pack.value,))[0]
-            self.seen = pack.epoch
+        storage = self.pack.storage
+        if self.seen != storage.epoch:
+            self.value = self.of(storage.read())
+            self.seen = storage.epoch
             self.epoch += 1  # views must look again
         return self.value  # type: ignore[return-value]
+
+    def of(self, whole: Value) -> Value:
+        """This storage's part of a pack's value."""
+        return whole if self.part is None else record(self.part, (whole,))[0]
 
     def write(self, value: Value) -> None:
         self.leave()
@@ -143,11 +150,12 @@ _blocks: Remembered[Block] = Remembered(100)
 
 
 def run_flat(
-    op: Op, params: Sequence[Tensor], gradients: Sequence[Tensor], state: Sequence[Value | None], arguments: Sequence[Any]
+    op: Op, params: Sequence[Tensor], gradients: Sequence[Tensor], state: Sequence[Value | None], arguments: Sequence[Any],
+    renew: Renew | None = None,
 ) -> tuple[list[Value], list[Value]]:  # fmt: skip
     """Records an elementwise `op(param, gradient, *state, *arguments)` on all parameters as one flat array.
 
-    Gives the parameters' next values, and those of the state that there is.
+    Gives the parameters' next values, and those of the state that there is. `renew` gives the arguments as they are now.
     """
     values = [param._read() for param in params]
     metas = tuple([value.meta for value in values])
@@ -158,6 +166,7 @@ def run_flat(
     numbers, kinds = numbers_among(op, 2 + len(state), arguments)
     key = (op, metas, state_metas, kinds)
     block = _blocks.find(key, lambda: _build(op, metas, state_metas, arguments, kinds))
+    note_numbers(op, 2 + len(state), kinds, renew)
     found = record(block, values, numbers)
     return found[: len(params)], found[len(params) :]
 

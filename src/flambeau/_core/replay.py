@@ -14,8 +14,9 @@ from typing import Any
 from flambeau._core.autograd import AccumulateGrad, Node, OpNode, add_call
 from flambeau._core.block import Block, BlockBuilder
 from flambeau._core.remembered import Remembered
+from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
-from flambeau._core.trace import record
+from flambeau._core.trace import local, record
 from flambeau._core.value import Meta, Value
 
 _blocks: Remembered[tuple[Block, tuple[int, ...]]] = Remembered(500)
@@ -39,6 +40,9 @@ def run_plain(start: tuple[Node, int, Value], keep_graph: bool) -> bool:
                     return False
             values += saved
     signature = _signature(nodes, leaves, index)
+    if not Storage.direct:
+        for leaf in leaves:
+            local.trace.note_gradient(leaf.variable)
     for leaf in leaves:
         grad = leaf.variable._grad
         if grad is not None:

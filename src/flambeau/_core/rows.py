@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flambeau._core.block import Block, BlockBuilder
 from flambeau._core.call import Call
 from flambeau._core.declare import Op
 from flambeau._core.remembered import Remembered
+from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
-from flambeau._core.trace import record
+from flambeau._core.trace import local, record
 from flambeau._core.value import Meta, Value
 
 Row = Sequence[Tensor | None]
+Renew = Callable[[], Sequence[Any]]
 
 # With the number of results of each row.
 _blocks: Remembered[tuple[Block, tuple[int, ...]]] = Remembered(200)
 
 
 def run_rows(
-    op: Op, rows: Sequence[Row], arguments: Sequence[Any], shared: bool = False
+    op: Op, rows: Sequence[Row], arguments: Sequence[Any], shared: bool = False, renew: Renew | None = None
 ) -> list[list[Value]]:
     """Records `op(*row, *arguments)` for each row; gives each row's results.
 
     Args:
         rows: the tensors of each row, all on one device, as many in each as the operation's first parameters take.
         arguments: the other arguments, the same for all rows: numbers and static values.
+        renew: gives the arguments as they are now; a recording asks each time that it is replayed.
         shared: the last tensor of all rows is one value (a count of steps), and so is the last result.
     """
     width = len(rows[0])
@@ -48,12 +51,27 @@ def run_rows(
     numbers, kinds = numbers_among(op, width, arguments)
     key = (op, width, tuple(metas), kinds, shared)
     block, counts = _blocks.find(key, lambda: _build(op, width, metas, arguments, kinds, shared))
+    note_numbers(op, width, kinds, renew)
     results = iter(record(block, values, numbers))
     if not shared:
         return [list(itertools.islice(results, count)) for count in counts]
     split = [list(itertools.islice(results, count - 1)) for count in counts]
     last = next(results)
     return [[*each, last] for each in split]
+
+
+def note_numbers(op: Op, width: int, kinds: Any, renew: Renew | None) -> None:
+    """Tells a recording, if there is one, that the numbers of the next call may change."""
+    if renew is not None and not Storage.direct:
+        local.trace.note_numbers(kinds, lambda: numbers_among(op, width, renew()))
+
+
+def note_options(options: dict[str, Any], params: Sequence[Tensor], renewed: bool) -> None:
+    """Tells a recording, if there is one, of options and gradients that an optimizer looks at."""
+    if not Storage.direct:
+        local.trace.note_options(options, renewed)
+        for param in params:
+            local.trace.note_gradient(param)
 
 
 def numbers_among(op: Op, width: int, arguments: Sequence[Any]) -> tuple[list[Any], tuple[Any, ...]]:

@@ -423,10 +423,14 @@ class Tensor(TensorMethods):
                 "information.",
                 UserWarning, stacklevel=2,
             )  # fmt: skip
+        if not Storage.direct:
+            local.trace.note_gradient(self)
         return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
+        if not Storage.direct:
+            local.trace.note_gradient(self)
         if value is not None:
             if not isinstance(value, Tensor):
                 raise TypeError(
@@ -454,6 +458,8 @@ class Tensor(TensorMethods):
 
     @grad.deleter
     def grad(self) -> None:
+        if not Storage.direct:
+            local.trace.note_gradient(self)
         self._grad = None
 
     def backward(

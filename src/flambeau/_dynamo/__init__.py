@@ -2,9 +2,18 @@
 
 from typing import Any
 
+from flambeau._dynamo.eval_frame import OptimizedModule
 from flambeau.compiler import allow_in_graph, disable, is_compiling, reset
 
-__all__ = ["allow_in_graph", "disable", "is_compiling", "mark_dynamic", "mark_static_address", "reset"]
+__all__ = [
+    "OptimizedModule",
+    "allow_in_graph",
+    "disable",
+    "is_compiling",
+    "mark_dynamic",
+    "mark_static_address",
+    "reset",
+]
 
 
 def mark_dynamic(t: Any, index: Any, **_: Any) -> None:

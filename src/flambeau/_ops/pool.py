@@ -70,7 +70,7 @@ def _put_back(
     padded = [n + a + max(b, 0) for n, a, b in zip(shape[-spatial:], low, high, strict=True)]
     found: Any
     if xp is np:
-        found: Any = np.zeros((*lead, *padded), dtype)
+        found = np.zeros((*lead, *padded), dtype)
         for where, part in parts:
             found[(..., *where)] += part
     else:

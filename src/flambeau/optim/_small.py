@@ -7,6 +7,7 @@ from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from flambeau._core.pack import Pack, run_flat, unpack
+from flambeau._core.rows import Renew
 from flambeau._core.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ class SmallParameters:
         """Whether these parameters, and the tensors of their state, are still those that were given."""
         if rule.state != self.names or len(params) != len(self.given[0]):
             return False
-        if not all(map(is_, params, self.given[0])) or not all(map(is_, states, self.given[1])):
+        if not all(map(is_, params, self.given[0])):
+            return False
+        # Without entries the states are empty, and made anew for each step.
+        if any(self.names) and not all(map(is_, states, self.given[1])):
             return False
         if not all(pack is None or pack.intact for pack in self.packs):
             return False
@@ -59,11 +63,11 @@ class SmallParameters:
         ]
         return all(map(is_, found, self.storages))
 
-    def step(self, rule: Rule) -> None:
-        """The next values of all parameters and their state."""
+    def step(self, rule: Rule, renew: Renew) -> None:
+        """The next values of all parameters and their state. `renew` gives the rule's arguments as they are now."""
         values = [None if pack is None else pack.value for pack in self.packs]
         gradients: Any = [param._grad for param in self.params]
-        new, state = run_flat(rule.operation, self.params, gradients, values, rule.arguments)
+        new, state = run_flat(rule.operation, self.params, gradients, values, rule.arguments, renew)
         Tensor._write_all(self.params, new)
         for pack, value in zip([pack for pack in self.packs if pack is not None], state, strict=True):
             pack.set(value)

@@ -9,14 +9,14 @@ import functools
 import math
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from flambeau._core.dtype import float32
 from flambeau._core.handles import RemovableHandle
 from flambeau._core.modes import enable_grad, no_grad
-from flambeau._core.rows import run_rows
+from flambeau._core.rows import Renew, note_options, run_rows
 from flambeau._core.tensor import Tensor
 from flambeau._ops.construct import tensor
 from flambeau.nn.modules._unregistered import explain_empty_parameters, left_out
@@ -207,22 +207,28 @@ class Optimizer:
     def _step_group(self, group: Group, params: list[Tensor]) -> None:
         """One step of the parameters of a group that have a gradient."""
         rule = self.rule(group) if type(self).update is Optimizer.update else None
-        if rule is None or not _alike(params, rule.arguments):
+        is_joint = rule is not None and _alike(params, rule.arguments)
+        note_options(group, group["params"], is_joint)
+        if rule is None or not is_joint:
             for param in params:
                 self._step_one(param, group)
             return
         for param in params:
             self._refuse_sparse(param._grad)
         states = self._states(params, rule, group)
+
+        def renew() -> Sequence[Any]:
+            return self.rule(group).arguments  # type: ignore[union-attr]
+
         if rule.elementwise:
-            params, states = self._step_small(rule, group, params, states)
+            params, states = self._step_small(rule, group, params, states, renew)
         if not params:
             return
         rows = [
             (param, param._grad, *rule.entries(state)) for param, state in zip(params, states, strict=True)
         ]
         shared = rule.state[-1:] == ("step",) and share(states, "step")
-        found = run_rows(rule.operation, rows, rule.arguments, shared)
+        found = run_rows(rule.operation, rows, rule.arguments, shared, renew)
         names = rule.names
         written: list[Tensor] = []
         values: list[Any] = []
@@ -239,7 +245,7 @@ class Optimizer:
         Tensor._write_all(written, values)
 
     def _step_small(
-        self, rule: Rule, group: Group, params: list[Tensor], states: list[State]
+        self, rule: Rule, group: Group, params: list[Tensor], states: list[State], renew: Renew
     ) -> tuple[list[Tensor], list[State]]:
         """Steps those parameters that are better updated as one array; gives the others."""
         small = self._small.get(id(group))
@@ -248,7 +254,7 @@ class Optimizer:
                 small.end()
             small = self._small[id(group)] = SmallParameters(rule, params, states)
         if small.params:
-            small.step(rule)
+            small.step(rule, renew)
         return small.others
 
     def _states(self, params: list[Tensor], rule: Rule, group: Group) -> list[State]:

@@ -1,0 +1,308 @@
+"""What a recorded function depends on besides its arguments: Python values that it may have looked at.
+
+While a function is recorded, each Python function that runs shows its arguments, globals and closure. Of the objects
+found there the scalars are noted, one level into lists and dicts, and which tensors and modules they hold. Before the
+recording serves again all are compared: a change that no `__setattr__` sees (`model.config.x = 3`) counts as well.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from operator import is_, itemgetter
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
+
+from flambeau._core.storage import Storage
+from flambeau._core.tensor import Tensor
+
+_SCALARS = (int, float, bool, str, bytes, complex, type(None))
+_CONTAINERS = (list, dict, tuple, set, frozenset)
+_OPAQUE = (*_SCALARS, type, ModuleType, BuiltinFunctionType, CodeType, Tensor)
+_MISSING = object()
+# Packages whose functions keep no settings of the user's.
+_FOREIGN = sys.stdlib_module_names - {"__main__"} | {"jax", "jaxlib", "numpy", "ml_dtypes", "opt_einsum"}
+# Containers with more items than this are data, not settings.
+_LARGEST = 10_000
+
+
+class Guards:
+    """The noted values, and whether they are still the same.
+
+    `skipped` are ids of containers that are not noted, because the function reads them afresh each time.
+    """
+
+    def __init__(self) -> None:
+        self._mappings: dict[int, _Mapping] = {}
+        self._sequences: dict[int, _Sequence] = {}
+        self._empty: dict[int, tuple[Any, str]] = {}
+        self._tensors: dict[int, tuple[Tensor, Storage, bool]] = {}  # with whether it requires grad
+        self._cells: dict[int, tuple[Any, Any, str]] = {}
+        self._codes: set[CodeType] = set()
+        self._empties: list[Any] = []
+        self.skipped: set[int] = set()
+
+    # -- noting ----------------------------------------------------------------------------------
+
+    def watch(self) -> _Watch:
+        """A context in which the Python functions that run are noted."""
+        return _Watch(self)
+
+    def note_frame(self, frame: FrameType) -> None:
+        """Notes what a function that begins can see."""
+        code, names = frame.f_code, frame.f_globals
+        package, _, rest = names.get("__name__", "").partition(".")
+        own = package == _PACKAGE
+        if package in _FOREIGN or (own and not rest.startswith(("nn.modules.", "optim."))):
+            return
+        arguments = frame.f_locals
+        count = min(code.co_argcount, 1) if own else code.co_argcount + code.co_kwonlyargcount
+        for name in code.co_varnames[:count]:
+            self.note_object(arguments.get(name), name)
+        if own or code in self._codes:
+            return
+        self._codes.add(code)
+        used = [name for name in code.co_names if name in names]
+        if used:
+            self._note_mapping(names, used, f"the global `{{}}` of {names.get('__name__')}")
+        for held, name in [(names[name], name) for name in used] + [
+            (arguments.get(name), name) for name in code.co_freevars
+        ]:
+            self.note_object(held, name)
+            self._note_tensors((held,))
+            if "param_groups" in code.co_names:  # options that are otherwise read afresh
+                for group in getattr(held, "param_groups", ()):
+                    self.note_mapping(group, "a group of parameters")
+
+    def note_function(self, function: Any) -> None:
+        """Notes the cells of a closure."""
+        function = getattr(function, "__func__", function)
+        if not isinstance(function, FunctionType):
+            return
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            if id(cell) not in self._cells:
+                try:
+                    held = cell.cell_contents
+                except ValueError:  # not yet filled
+                    continue
+                self._cells[id(cell)] = cell, held, name
+                self.note_object(held, name)
+                self._note_tensors((held,))
+                self.note_function(held)
+
+    def note_object(self, item: Any, name: str, deeper: bool = True) -> None:
+        """Notes the scalars of an object's `__dict__`, or of a container; `deeper`, of the objects in it as well."""
+        if isinstance(item, (*_OPAQUE, FunctionType)):
+            return
+        if isinstance(item, _CONTAINERS):
+            self._note_container(item, name)
+            return
+        state = getattr(item, "__dict__", None)
+        if type(state) is not dict or id(state) in self._mappings:
+            return
+        kind = type(item).__name__
+        held = {key: value for key, value in state.items() if isinstance(value, _CONTAINERS)}
+        self._note_mapping(state, [key for key in state if key not in held or held[key]], f"`{{}}` of {kind}")
+        for key, value in list(state.items()):
+            if key in held:
+                self._note_container(value, f"{key} of {kind}")
+            elif deeper:
+                self.note_object(value, key, deeper=False)
+
+    def note_mapping(self, mapping: Mapping[str, Any], name: str) -> None:
+        """Notes the entries of a dict that the function looks at after all."""
+        self.skipped.discard(id(mapping))
+        self._note_container(mapping, name)
+
+    def _note_container(self, container: Any, name: str) -> None:
+        if id(container) in self.skipped or len(container) > _LARGEST:
+            return
+        if not container:
+            if not isinstance(container, (tuple, frozenset)):
+                self._empty[id(container)] = container, name
+        elif isinstance(container, Mapping):
+            if id(container) not in self._mappings:
+                self._note_mapping(container, list(container), f"{{!r}} in {name}", len(container))
+                self._note_tensors(container.values())
+        elif isinstance(container, (list, tuple)) and id(container) not in self._sequences:
+            self._sequences[id(container)] = _Sequence(container, name)
+            self._note_tensors(container)
+
+    def _note_mapping(
+        self, mapping: Mapping[str, Any], keys: Sequence[Any], words: str, size: int = -1
+    ) -> None:
+        found = self._mappings.get(id(mapping))
+        if found is None:
+            self._mappings[id(mapping)] = _Mapping(mapping, keys, words, size)
+        else:
+            found.add(keys)
+
+    def _note_tensors(self, items: Any) -> None:
+        for item in items:
+            if isinstance(item, Tensor):
+                self._tensors.setdefault(id(item), (item, item._storage, item._rg))
+
+    def forget_temporaries(self) -> None:
+        """Drops what lives on here alone: made while the function ran, it cannot be looked at again."""
+        count = sys.getrefcount
+        dropped = True
+        while dropped:
+            before = len(self._mappings), len(self._sequences), len(self._empty)
+            noted_by_id: tuple[dict[int, Any], ...] = (self._mappings, self._sequences)
+            for found in noted_by_id:
+                for key, noted in list(found.items()):
+                    if count(noted.held) <= 2:
+                        del found[key]
+            # Held by the dict's tuple, by `container`, and by the call.
+            for key, (container, _) in list(self._empty.items()):
+                if count(container) <= 3:
+                    del self._empty[key]
+            dropped = before != (len(self._mappings), len(self._sequences), len(self._empty))
+        self._empties = [container for container, _ in self._empty.values()]
+
+    # -- comparing -------------------------------------------------------------------------------
+
+    def hold(self) -> bool:
+        """Whether everything noted is as it was."""
+        if any(self._empties):
+            return False
+        for mapping in self._mappings.values():
+            if not mapping.holds():
+                return False
+        for sequence in self._sequences.values():
+            if not sequence.holds():
+                return False
+        for tensor, storage, requires_grad in self._tensors.values():
+            if tensor._storage is not storage or tensor._rg is not requires_grad:
+                return False
+        for cell, held, _ in self._cells.values():
+            if cell.cell_contents is not held and not _same(cell.cell_contents, held):
+                return False
+        return True
+
+    def change(self) -> str:
+        """What has changed, in words; empty if nothing has."""
+        return next(self._changes(), "")
+
+    def _changes(self) -> Iterator[str]:
+        for container, name in self._empty.values():
+            if container:
+                yield f"{name} was empty and is not"
+        every: list[Any] = [*self._mappings.values(), *self._sequences.values()]
+        for noted in every:
+            if not noted.holds():
+                yield noted.change()
+        for tensor, storage, requires_grad in self._tensors.values():
+            if tensor._storage is not storage:
+                yield "the memory of a tensor was replaced (`.data = ...`)"
+            if tensor._rg is not requires_grad:
+                yield f"requires_grad of a tensor was {requires_grad}"
+        for cell, held, name in self._cells.values():
+            if cell.cell_contents is not held and not _same(cell.cell_contents, held):
+                yield f"the variable `{name}`"
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two values are the same to a program: equal scalars of one type, else one object."""
+    return a is b or (type(a) is type(b) and isinstance(a, _SCALARS) and (a == b or (a != a and b != b)))
+
+
+class _Mapping:
+    """Entries of a dict; with `size`, all of them."""
+
+    __slots__ = ("_get", "expected", "held", "size", "words")
+
+    def __init__(self, mapping: Mapping[str, Any], keys: Sequence[Any], words: str, size: int) -> None:
+        self.held, self.words, self.size = mapping, words, size
+        self.expected: dict[Any, Any] = {}
+        self.add(keys)
+
+    def add(self, keys: Sequence[Any]) -> None:
+        for key in keys:
+            if key not in self.expected:
+                self.expected[key] = self.held.get(key, _MISSING)
+        keys = list(self.expected)
+        # The usual comparison runs no Python of its own.
+        self._get = itemgetter(*keys) if len(keys) > 1 else None
+
+    def holds(self) -> bool:
+        if self.size >= 0:
+            if len(self.held) != self.size:
+                return False
+            if all(map(is_, self.held.values(), self.expected.values())):
+                return True
+        elif self._get is not None:
+            try:
+                if all(map(is_, self._get(self.held), self.expected.values())):
+                    return True
+            except KeyError:
+                return False
+        get = self.held.get
+        return all(_same(get(key, _MISSING), value) for key, value in self.expected.items())
+
+    def change(self) -> str:
+        for key, value in self.expected.items():
+            now = self.held.get(key, _MISSING)
+            if not _same(now, value):
+                return f"{self.words.format(key)} was {_shown(value)} and is {_shown(now)}"
+        return f"{self.words.format('an entry')} is new"
+
+
+class _Sequence:
+    """The items of a list or tuple."""
+
+    __slots__ = ("expected", "held", "name")
+
+    def __init__(self, items: Sequence[Any], name: str) -> None:
+        self.held, self.name = items, name
+        self.expected = list(items)
+
+    def holds(self) -> bool:
+        if len(self.held) != len(self.expected):
+            return False
+        return all(map(is_, self.held, self.expected)) or all(map(_same, self.held, self.expected))
+
+    def change(self) -> str:
+        return f"the list {self.name} changed"
+
+
+def _shown(value: Any) -> str:
+    if value is _MISSING:
+        return "missing"
+    return repr(value) if isinstance(value, _SCALARS) else f"a {type(value).__name__}"
+
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+class _Watch:
+    """Shows each Python function that begins on this thread to the guards; a profiler or debugger that was there goes on.
+
+    `cProfile`'s hook cannot be called from Python, so beside it the tracing hook serves.
+    """
+
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
+
+    def __enter__(self) -> None:
+        note = self._guards.note_frame
+        profiler = sys.getprofile()
+        self._traces = profiler is not None and not callable(profiler)
+        previous: Any = sys.gettrace() if self._traces else profiler
+        self._previous = previous
+
+        def begun(frame: FrameType, event: str, argument: Any) -> Any:
+            if event == "call":
+                note(frame)
+            return None if previous is None else previous(frame, event, argument)
+
+        if self._traces:
+            sys.settrace(begun)
+        else:
+            sys.setprofile(begun)
+
+    def __exit__(self, *error: object) -> None:
+        if self._traces:
+            sys.settrace(self._previous)
+        else:
+            sys.setprofile(self._previous)

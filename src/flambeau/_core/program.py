@@ -1,0 +1,668 @@
+"""A call that was recorded once, and is done again without its Python: what `flambeau.compile` replays.
+
+A `Capture` records one call with the sources of all that it reads: arguments, storages, gradients, random draws. What it did
+becomes a `Program`: one block of calls, and what follows from it for Python's side (writes, gradients, results, the graph of
+what is returned). Replaying gathers the present values, records the block as one call onto this thread's trace and does the
+rest; so a replayed call is lazy, joins the segment around it and is run, cut and donated like anything else.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from flambeau._core.autograd import AccumulateGrad, Node, OpNode, accumulator
+from flambeau._core.capture import Check, Recording, Structure, structure_of
+from flambeau._core.guards import Guards
+from flambeau._core.modes import modes
+from flambeau._core.node_kind import next_sequence
+from flambeau._core.pack import PackedStorage
+from flambeau._core.pytree import TreeSpec, tree_flatten, tree_unflatten
+from flambeau._core.storage import Storage
+from flambeau._core.tensor import Tensor
+from flambeau._core.trace import end_program, local, record, run_check, user_line
+from flambeau._core.value import META, Meta, Value
+
+WHERE = "inside a compiled function"
+
+_new = object.__new__
+# What a tensor that is made anew at each replay does not take over from the captured one.
+_OWN_STATE = frozenset({"_storage", "_value", "_seen", "_node", "_base", "_grad", "_accumulator"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is found at each replay: `kind` says in which list, `at` which item; or `held`, the thing itself.
+
+    Kinds of storages: "argument", "gradient", "made", "held"; of tensors: "argument", "made", "held"; of values: "storage"
+    (held: the storage's place), "view" of an argument, "draw", "held".
+    """
+
+    kind: str
+    at: int = -1
+    held: Any = None
+
+
+@dataclass(slots=True)
+class Renewal:
+    """Numbers that are asked for anew at each replay: an optimizer's options."""
+
+    floats: int
+    ints: int
+    kinds: Any
+    ask: Callable[[], tuple[list[Any], Any]]
+
+
+class Capture(Recording):
+    """The recording of one call, with where everything came from."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        super().__init__(WHERE)
+        self.guards = Guards()
+        self.tensors = tensors
+        # Views among the arguments are inputs themselves, wherever in their base they lie.
+        self.views: dict[Any, tuple[int, Value]] = {}
+        for number, tensor in enumerate(tensors):
+            if tensor._views and tensor._meta.device is not META:
+                self.views.setdefault((id(tensor._storage), tensor._views), (number, tensor._read()))
+        self.holders: dict[int, list[Storage]] = {}  # by value: all storages that were read and held it
+        self.versions: dict[int, tuple[Storage, int, int]] = {}
+        self.gradients: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self.renewals: list[Renewal] = []
+        self.looked_at: dict[int, Value] = {}
+        self._checking = False
+
+    def __enter__(self) -> Self:
+        # Nodes of the tape from here on are of the recorded function.
+        self.first_node = next_sequence()
+        return super().__enter__()
+
+    def read_storage(self, storage: Storage) -> Value:
+        if isinstance(storage, PackedStorage):
+            written = self.writes.get(id(storage.pack.storage))
+            if written is not None:
+                return storage.of(written[1])
+        value = super().read_storage(storage)
+        if value.trace is not self and id(value) in self.reads:
+            holders = self.holders.setdefault(id(value), [])
+            if not any(holder is storage for holder in holders):
+                holders.append(storage)
+        return value
+
+    def read_view(self, view: Tensor, base: Value) -> Value:
+        known = self.views.get((id(view._storage), view._views))
+        if known is not None and id(view._storage) not in self.writes:
+            return known[1]
+        return super().read_view(view, base)
+
+    def allow_write(self, storage: Storage, value: Value) -> None:
+        self.versions[id(storage)] = storage, storage.version, storage.hidden
+
+    def check(self, value: Value, check: Callable[[Value], None], stalls: bool) -> None:
+        self.checks.append(Check(value, check, user_line()))
+        if value.trace is not self:
+            self._checking = True
+            try:
+                self.outer.check(value, check, stalls)
+            finally:
+                self._checking = False
+
+    def note_looked_at(self, value: Value) -> None:
+        if not self._checking and not self.owns(value):
+            self.looked_at[id(value)] = value
+
+    def note_gradient(self, variable: Tensor) -> None:
+        if variable._storage.value is None or not self.owns(variable._storage.value):
+            self.gradients.setdefault(id(variable), (variable, variable._grad))
+
+    def note_numbers(self, kinds: Any, ask: Callable[[], tuple[list[Any], Any]]) -> None:
+        self.renewals.append(Renewal(len(self.floats), len(self.ints), kinds, ask))
+
+    def note_options(self, options: dict[str, Any], renewed: bool) -> None:
+        if renewed:
+            self.guards.skipped.add(id(options))
+        else:
+            self.guards.note_mapping(options, "the options of a group of parameters")
+
+    def roll_back(self) -> None:
+        """Makes Python's side what it was before the call."""
+        for storage, version, hidden in self.versions.values():
+            storage.version, storage.hidden = version, hidden
+        for variable, gradient in self.gradients.values():
+            variable._grad = gradient
+
+
+# -- what a call did -------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _MadeTensor:
+    """A tensor that each replay makes anew."""
+
+    kind: type
+    storage: Place
+    state: dict[str, Any]
+    node: Place | None
+    base: Place | None
+
+
+@dataclass(slots=True)
+class _MadeNode:
+    """A node of the graph behind a result."""
+
+    kind: type
+    call: Any  # the NodeKind
+    edges: list[tuple[Place, int] | None]
+    saved: list[int] | None  # numbers of values
+    numbers: Sequence[Any]
+    guards: list[
+        tuple[Place, int, int, int, Any]
+    ]  # storage, version and hidden writes then, which output, views
+
+
+@dataclass(slots=True)
+class _Written:
+    """A storage that the call wrote to."""
+
+    storage: Place
+    value: int
+    versions: int
+    hidden: int
+
+
+class _Description:
+    """Puts what a call did into words that hold for the next call as well."""
+
+    def __init__(self, capture: Capture, before: Sequence[tuple[Any, ...]]) -> None:
+        self.capture = capture
+        self.values: list[Value] = []
+        self._number: dict[int, int] = {}
+        self.storages: list[tuple[int, int]] = []  # made anew: number of the value, version
+        self.tensors: list[_MadeTensor] = []
+        self.nodes: list[_MadeNode] = []
+        self._places: dict[int, Place] = {}
+        self._kept: list[Any] = []  # what `_places` names by id lives
+        for number, tensor in reversed(list(enumerate(capture.tensors))):
+            self._places[id(tensor)] = Place("argument", number)
+            self._places[id(tensor._storage)] = Place("argument", number)
+            node = before[number][0]
+            if node is not None:
+                self._places[id(node)] = Place("argument", number)
+        # With the meta of the gradient before the call.
+        self.gradients: list[tuple[Tensor, Meta | None]] = []
+        for number, (variable, gradient) in enumerate(capture.gradients.values()):
+            self.gradients.append((variable, None if gradient is None else gradient._meta))
+            if gradient is not None:
+                self._places.setdefault(id(gradient._storage), Place("gradient", number))
+                self._places.setdefault(id(gradient), Place("gradient", number))
+
+    def value(self, value: Value) -> int:
+        """The number of a value among the wanted ones."""
+        number = self._number.get(id(value))
+        if number is None:
+            number = self._number[id(value)] = len(self.values)
+            self.values.append(value)
+        return number
+
+    def is_made(self, storage: Storage) -> bool:
+        return id(storage) in self.capture._own or (
+            storage.value is not None and self.capture.owns(storage.value)
+        )
+
+    def storage(self, storage: Storage) -> Place:
+        place = self._places.get(id(storage))
+        if place is None:
+            if self.is_made(storage):
+                place = Place("made", len(self.storages))
+                self.storages.append((self.value(storage.read()), storage.version))
+            else:
+                place = Place("held", held=storage)
+            self._keep(storage, place)
+        return place
+
+    def tensor(self, tensor: Tensor) -> Place:
+        place = self._places.get(id(tensor))
+        if place is not None:
+            return place
+        if (
+            not self.is_made(tensor._storage)
+            and not tensor._views
+            and tensor._node is None
+            and type(tensor) is not Tensor
+        ):
+            place = Place("held", held=tensor)  # a parameter
+            self._keep(tensor, place)
+            return place
+        if tensor._hooks or tensor._post_hooks or tensor._retains:
+            raise RuntimeError(
+                f"A hook was registered {WHERE}, on a tensor that it returns: register it outside, on the result."
+            )
+        made = _MadeTensor(
+            type(tensor), self.storage(tensor._storage),
+            {name: value for name, value in tensor.__dict__.items() if name not in _OWN_STATE},
+            None, None,
+        )  # fmt: skip
+        place = Place("made", len(self.tensors))
+        self.tensors.append(made)
+        self._keep(tensor, place)
+        made.base = None if tensor._base is None else self.tensor(tensor._base)
+        made.node = None if tensor._node is None else self.node(tensor._node)
+        return place
+
+    def node(self, node: Node) -> Place:
+        """The place of a node, after those that it leads to."""
+        place = self._places.get(id(node))
+        if place is not None:
+            return place
+        stack: list[Node] = [node]
+        while stack:
+            current = stack[-1]
+            if id(current) in self._places:
+                stack.pop()
+                continue
+            waiting = [
+                edge[0] for edge in current.edges if edge is not None and id(edge[0]) not in self._places
+            ]
+            if waiting:
+                stack += waiting
+                continue
+            stack.pop()
+            self._place_node(current)
+        return self._places[id(node)]
+
+    def _place_node(self, node: Node) -> None:
+        if isinstance(node, AccumulateGrad):
+            place = Place("accumulate", held=self.tensor(node.variable))
+        elif not isinstance(node, OpNode) or node.packed or node.hooks or node.prehooks or node.tensor_hooks:
+            raise RuntimeError(
+                f"The graph of a result goes through {node.name()}, which has Python code of its own: call backward "
+                "inside of the compiled function, or leave this part uncompiled."
+            )
+        elif node.sequence < self.capture.first_node:
+            raise RuntimeError(
+                f"The graph of a result goes on into one that was made before the call ({node.name()}): give the compiled "
+                "function the tensors in question as arguments."
+            )
+        else:
+            place = Place("made", len(self.nodes))
+            edges = [None if edge is None else (self._places[id(edge[0])], edge[1]) for edge in node.edges]
+            saved = None if node.saved is None else [self.value(value) for value in node.saved]
+            guards = []
+            for storage, version, output, hidden, views in node.guards:
+                guards.append((self.storage(storage), version, hidden, output, views))
+            self.nodes.append(_MadeNode(type(node), node.kind, edges, saved, node.numbers, guards))
+        self._keep(node, place)
+
+    def _keep(self, item: Any, place: Place) -> None:
+        self._places[id(item)] = place
+        self._kept.append(item)
+
+    def source(self, value: Value) -> Place:
+        """Where an input of the block comes from."""
+        for number, known in self.capture.views.values():
+            if known is value:
+                return Place("view", number)
+        for number, (_, drawn) in enumerate(self.capture.draws):
+            if drawn is value:
+                return Place("draw", number)
+        holders = self.capture.holders.get(id(value))
+        if holders:
+            return Place("storage", held=self.storage(holders[0]))
+        if self.capture.owns(value):
+            return Place("held", held=value)
+        raise RuntimeError(
+            f"A value came {WHERE} from a graph that was made before the call: compute the loss inside of the compiled "
+            "function, or leave `backward` outside."
+        )
+
+
+@dataclass(slots=True)
+class Program:
+    """What one call did, ready to be done again."""
+
+    structure: Structure
+    sources: list[Place]  # of the block's inputs
+    numbers: list[Any]
+    description: _Description
+    written: list[_Written]
+    new_gradients: list[tuple[int, Place | None]]  # of the noted variables, by number: the tensor, or None
+    arguments: list[
+        tuple[int, Place | None, int, bool]
+    ]  # whose history changes: number, node, output, requires grad
+    results: list[Any]  # places of tensors, other leaves as they are
+    spec: TreeSpec
+    draws: list[tuple[Any, Meta]]
+    checks: list[tuple[int, Any, Any]]  # number of the value, check, line
+    looked_at: list[tuple[Place, Any]]
+    alike: list[list[Place]]  # storages that hold one value
+    lie: list[
+        tuple[int, Any]
+    ]  # views among the arguments into a base that is used as a whole, with their numbers
+    floats: int
+    renewals: list[Renewal]
+    guards: Guards
+    arms: bool
+    device: Any
+    calls: int = 0
+    versions: dict[Any, tuple[int, int]] = field(default_factory=dict)  # of held storages, before the call
+
+    # -- whether it still holds ------------------------------------------------------------------
+
+    def change(self, tensors: Sequence[Tensor]) -> str:
+        """What is different from when the call was recorded, in words; empty if nothing is."""
+        if not self.guards.hold():
+            return self.guards.change()
+        for variable, meta in self.description.gradients:
+            gradient = variable._grad
+            now = None if gradient is None else gradient._meta
+            if now is not meta:
+                return f"a tensor's .grad was {meta} and is {now}"
+        for number, lies in self.lie:
+            if _where(tensors[number]) != lies:
+                return "an argument that is written to lies elsewhere in its base"
+        for places in self.alike:
+            first, *others = [self._storage(place, tensors, ()).read() for place in places]
+            if any(other is not first for other in others):
+                return "tensors that were equal no longer are one value"
+        for place, content in self.looked_at:
+            if not np.array_equal(
+                self._source(place, tensors, ()).numpy(), content, equal_nan=content.dtype.kind in "fc"
+            ):
+                return "the values of a tensor that the function looks at on the host"
+        for renewal in self.renewals:
+            if renewal.ask()[1] != renewal.kinds:
+                return "an option of an optimizer that decides what its step does"
+        return ""
+
+    def equals(self, other: Program) -> bool:
+        """Whether another call did the same."""
+        return (
+            self.structure is other.structure
+            and all(map(_is_same_source, self.sources, other.sources))
+            and self._fixed_numbers() == other._fixed_numbers()
+        )
+
+    def difference(self, other: Program) -> str:
+        """Where two calls differ, in words."""
+        one, two = ([step.call.name for step in program.structure.block.steps] for program in (self, other))
+        for number, (a, b) in enumerate(zip(one, two, strict=False)):
+            if a != b:
+                return f"operation {number} was {a} and is {b}"
+        if len(one) != len(two):
+            return f"there were {len(one)} operations and are {len(two)}"
+        if self._fixed_numbers() != other._fixed_numbers():
+            return "a Python number differs"
+        return "it reads other tensors, or of other shapes"
+
+    def _fixed_numbers(self) -> list[Any]:
+        """The numbers that no replay asks for anew; as text, in which nan equals itself."""
+        numbers = list(self.numbers)
+        for renewal in self.renewals:
+            at = {"f": renewal.floats, "i": self.floats + renewal.ints}
+            for number in renewal.ask()[0]:
+                kind = "f" if type(number) is float else "i"
+                numbers[at[kind]] = None
+                at[kind] += 1
+        return [repr(number) for number in numbers]
+
+    # -- doing it again --------------------------------------------------------------------------
+
+    def run(self, tensors: Sequence[Tensor], drawn: Sequence[Value] | None = None) -> Any:
+        """Does what the captured call did, with these tensors among its arguments."""
+        trace = local.trace
+        if trace.armed and modes.grad:
+            trace.cut("a new step begins after backward")
+        if drawn is None:
+            drawn = [trace.draw(draw, meta) for draw, meta in self.draws]
+        inputs = [self._source(place, tensors, drawn) for place in self.sources]
+        found = record(self.structure.block, inputs, self._numbers()) if self.structure.block.steps else []
+        values = self._values(inputs, found)
+        for number, check, line in self.checks:
+            value = values[number]
+            if value.trace is None:
+                run_check(value, check, line)
+            else:
+                trace.check_later(functools.partial(run_check, value, check, line))
+        result = self._python_side(tensors, values)
+        if self.arms:
+            local.trace.armed = True
+        elif not modes.grad and not modes.inside:
+            end_program("a compiled function returns without grad")
+        return result
+
+    def _numbers(self) -> list[Any]:
+        if not self.renewals:
+            return self.numbers
+        numbers = list(self.numbers)
+        for renewal in self.renewals:
+            at = {"f": renewal.floats, "i": self.floats + renewal.ints}
+            for number in renewal.ask()[0]:
+                kind = "f" if type(number) is float else "i"
+                numbers[at[kind]] = number
+                at[kind] += 1
+        return numbers
+
+    def _values(self, inputs: Sequence[Value], found: Sequence[Value]) -> list[Value]:
+        block = self.structure.block
+        by_slot = dict(enumerate(inputs)) | dict(zip(block.outputs, found, strict=True))
+        return [by_slot[slot] for slot in self.structure.places]
+
+    def _storage(self, place: Place, tensors: Sequence[Tensor], made: Sequence[Storage]) -> Storage:
+        if place.kind == "held":
+            return place.held  # type: ignore[no-any-return]
+        if place.kind == "argument":
+            return tensors[place.at]._storage
+        if place.kind == "made":
+            return made[place.at]
+        return self.description.gradients[place.at][0]._grad._storage  # type: ignore[union-attr]
+
+    def _source(self, place: Place, tensors: Sequence[Tensor], drawn: Sequence[Value]) -> Value:
+        if place.kind == "storage":
+            return self._storage(place.held, tensors, ()).read()
+        if place.kind == "view":
+            return tensors[place.at]._read()
+        if place.kind == "draw":
+            return drawn[place.at]
+        return place.held  # type: ignore[no-any-return]
+
+    def _python_side(self, tensors: Sequence[Tensor], values: Sequence[Value]) -> Any:
+        description = self.description
+        written = [self._storage(each.storage, tensors, ()) for each in self.written]
+        held: dict[int, tuple[int, int]] = {}
+        for storage, each in zip(written, self.written, strict=True):
+            held[id(storage)] = storage.version, storage.hidden
+            storage.write(values[each.value])
+            storage.version += each.versions
+            storage.hidden += each.hidden
+        storages = []
+        for number, version in description.storages:
+            storage = Storage(values[number])
+            storage.version = version
+            storages.append(storage)
+        made = [self._made_tensor(tensor, tensors, storages) for tensor in description.tensors]
+        nodes: list[Node] = []
+        for node in description.nodes:
+            nodes.append(self._made_node(node, tensors, values, storages, made, nodes, held))
+        for tensor, how in zip(made, description.tensors, strict=True):
+            if how.node is not None:
+                tensor._node = self._node(how.node, tensors, made, nodes)
+            if how.base is not None:
+                tensor._base = self._tensor(how.base, tensors, made)
+        for number, place in self.new_gradients:
+            variable = description.gradients[number][0]
+            variable._grad = None if place is None else self._tensor(place, tensors, made)
+        for number, place, index, requires_grad in self.arguments:
+            tensor = tensors[number]
+            tensor._node = None if place is None else self._node(place, tensors, made, nodes)
+            tensor._index, tensor._rg = index, requires_grad
+        return tree_unflatten(
+            [self._tensor(leaf, tensors, made) if type(leaf) is Place else leaf for leaf in self.results],
+            self.spec,
+        )
+
+    def _made_tensor(
+        self, made: _MadeTensor, tensors: Sequence[Tensor], storages: Sequence[Storage]
+    ) -> Tensor:
+        tensor: Any = _new(made.kind)
+        tensor.__dict__.update(made.state)
+        tensor._storage = self._storage(made.storage, tensors, storages)
+        return tensor  # type: ignore[no-any-return]
+
+    def _tensor(self, place: Place, tensors: Sequence[Tensor], made: Sequence[Tensor]) -> Any:
+        if place.kind == "made":
+            return made[place.at]
+        if place.kind == "argument":
+            return tensors[place.at]
+        if place.kind == "gradient":
+            return self.description.gradients[place.at][0]._grad
+        return place.held
+
+    def _node(
+        self, place: Place, tensors: Sequence[Tensor], made: Sequence[Tensor], nodes: Sequence[Node]
+    ) -> Node:
+        if place.kind == "made":
+            return nodes[place.at]
+        if place.kind == "argument":
+            return tensors[place.at]._node  # type: ignore[return-value]
+        return accumulator(self._tensor(place.held, tensors, made))
+
+    def _made_node(
+        self, made: _MadeNode, tensors: Sequence[Tensor], values: Sequence[Value], storages: Sequence[Storage],
+        new: Sequence[Tensor], nodes: Sequence[Node], held: dict[int, tuple[int, int]],
+    ) -> Node:  # fmt: skip
+        node: Any = _new(made.kind)
+        node.kind, node.sequence = made.call, next_sequence()
+        node.edges = tuple([
+            None if edge is None else self._edge(edge, tensors, new, nodes) for edge in made.edges
+        ])  # fmt: skip
+        if made.numbers:
+            node.numbers = made.numbers
+        node.saved = None if made.saved is None else [values[number] for number in made.saved]
+        guards = []
+        for place, version, hidden, output, views in made.guards:
+            storage = self._storage(place, tensors, storages)
+            if place.kind != "made":
+                # How many writes the call had made by then, on top of those before it.
+                before = held.get(id(storage), (storage.version, storage.hidden))
+                captured = self.versions.get(_place_key(place), (version, hidden))
+                version, hidden = before[0] + version - captured[0], before[1] + hidden - captured[1]
+            guards.append((storage, version, output, hidden, views))
+        if guards:
+            node.guards = guards
+        return node  # type: ignore[no-any-return]
+
+    def _edge(
+        self,
+        edge: tuple[Place, int],
+        tensors: Sequence[Tensor],
+        made: Sequence[Tensor],
+        nodes: Sequence[Node],
+    ) -> tuple[Node, int]:
+        place, index = edge
+        return self._node(place, tensors, made, nodes), index
+
+
+def _where(view: Tensor) -> Any:
+    return [numbers for _, numbers in view._views]
+
+
+def _place_key(place: Place) -> Any:
+    return place.kind, place.at, id(place.held)
+
+
+def _is_same_source(a: Place, b: Place) -> bool:
+    if a.kind == b.kind == "held":  # a constant, made at each call
+        return a.held.meta is b.held.meta and bool(np.array_equal(a.held.numpy(), b.held.numpy()))
+    return a == b
+
+
+# -- capturing -------------------------------------------------------------------------------------
+
+
+def capture_call(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tensors: Sequence[Tensor]
+) -> tuple[Program, list[Value]]:
+    """Records one call, whose tensor arguments are `tensors`; the program, and the random numbers that it drew.
+
+    Nothing has happened afterwards: running the program with these numbers is the call.
+    Raises: what the function raises; RuntimeError for what cannot be recorded.
+    """
+    before = [(tensor._node, tensor._index, tensor._rg) for tensor in tensors]
+    capture = Capture(tensors)
+    capture.guards.note_function(function)
+    try:
+        with capture:
+            with capture.guards.watch():
+                result = function(*args, **kwargs)
+            program = _describe(capture, before, result)
+            del result
+        capture.guards.forget_temporaries()
+        changed = capture.guards.change()
+        if changed:
+            raise RuntimeError(
+                f"{changed}: Python code that runs only while a function is compiled must not change what it finds. Keep "
+                "counts and states in tensors (buffers), return results, or do this outside of the compiled function."
+            )
+    finally:
+        capture.roll_back()
+        for tensor, (node, index, requires_grad) in zip(tensors, before, strict=True):
+            tensor._node, tensor._index, tensor._rg = node, index, requires_grad
+    return program, [value for _, value in capture.draws]
+
+
+def _describe(capture: Capture, before: Sequence[tuple[Any, ...]], result: Any) -> Program:
+    description = _Description(capture, before)
+    written = []
+    for storage, value in capture.writes.values():
+        _, version, hidden = capture.versions[id(storage)]
+        written.append(
+            _Written(
+                description.storage(storage), description.value(value), storage.version - version, storage.hidden - hidden
+            )
+        )  # fmt: skip
+    gradients: list[tuple[int, Place | None]] = []
+    for number, (variable, gradient) in enumerate(list(capture.gradients.values())):
+        if variable._grad is not gradient:
+            now = variable._grad
+            gradients.append((number, None if now is None else description.tensor(now)))
+    leaves, spec = tree_flatten(result)
+    results = [description.tensor(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+    arguments = []
+    for number, (tensor, state) in enumerate(zip(capture.tensors, before, strict=True)):
+        if (tensor._node, tensor._index, tensor._rg) != state:
+            place = None if tensor._node is None else description.node(tensor._node)
+            arguments.append((number, place, tensor._index, tensor._rg))
+    checks = [(description.value(check.value), check.check, check.position) for check in capture.checks]
+    structure = structure_of(capture, description.values)
+    sources = [description.source(capture.leaves[number]) for number in structure.leaves]
+    versions = {
+        _place_key(description.storage(storage)): (version, hidden)
+        for storage, version, hidden in capture.versions.values()
+    }
+    used = {place.held.at for place in sources if place.kind == "storage" and place.held.kind == "argument"}
+    used |= {each.storage.at for each in written if each.storage.kind == "argument"}
+    shared = {id(capture.tensors[number]._storage) for number in used}
+    program = Program(
+        structure=structure, sources=sources, numbers=[*capture.floats, *capture.ints], description=description,
+        written=written, new_gradients=gradients, arguments=arguments, results=results, spec=spec,
+        draws=[(draw, value.meta) for draw, value in capture.draws], checks=checks,
+        looked_at=[(description.source(value), np.array(value.numpy())) for value in list(capture.looked_at.values())],
+        alike=[
+            [description.storage(storage) for storage in holders]
+            for holders in capture.holders.values() if len(holders) > 1
+        ],
+        lie=[
+            (number, _where(tensor)) for number, tensor in enumerate(capture.tensors)
+            if tensor._views and id(tensor._storage) in shared
+        ],
+        floats=len(capture.floats), renewals=capture.renewals, guards=capture.guards, arms=capture.armed,
+        device=capture.device, versions=versions,
+    )  # fmt: skip
+    # Names by id were for describing; what was made while recording is let go.
+    description.values, description.capture = [], None  # type: ignore[assignment]
+    description._number, description._places, description._kept = {}, {}, []
+    return program

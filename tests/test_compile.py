@@ -1,0 +1,561 @@
+"""`flambeau.compile`: a compiled function does what the undecorated one does, and notices when that changes."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import random
+import threading
+
+import numpy as np
+import pytest
+
+import flambeau
+from flambeau import nn
+
+FACTOR = 2.0
+
+
+@pytest.fixture
+def captures(monkeypatch):
+    """Counts the calls that are recorded for a new program."""
+    from flambeau._core import compiled
+
+    counts = []
+    real = compiled.capture_call
+
+    def counting(*args):
+        counts.append(1)
+        return real(*args)
+
+    monkeypatch.setattr(compiled, "capture_call", counting)
+    return counts
+
+
+def data(rows=48, seed=1):
+    rng = np.random.default_rng(seed)
+    x = flambeau.from_numpy(rng.standard_normal((rows, 6)).astype(np.float32))
+    return x, flambeau.from_numpy(rng.integers(0, 3, rows))
+
+
+def network():
+    flambeau.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(6, 16, bias=False),
+        nn.BatchNorm1d(16),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Linear(16, 16),
+        nn.GELU(),
+        nn.Linear(16, 3),
+    )
+
+
+OPTIMIZERS = {
+    "SGD": lambda p: flambeau.optim.SGD(p, lr=0.1),
+    "momentum": lambda p: flambeau.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+    "Adam": lambda p: flambeau.optim.Adam(p, lr=0.01),
+    "AdamW": lambda p: flambeau.optim.AdamW(p, lr=0.01, amsgrad=True),
+    "RMSprop": lambda p: flambeau.optim.RMSprop(p, lr=0.01),
+    "Adagrad": lambda p: flambeau.optim.Adagrad(p, lr=0.01),
+}
+
+
+def train(optimizer, wrap, accumulate=1, steps=12):
+    model = network()
+    optimizer = OPTIMIZERS[optimizer](model.parameters())
+    schedule = flambeau.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.1, total_steps=steps + 1, cycle_momentum=False
+    )
+    x, y = data()
+
+    def step(x, y):
+        optimizer.zero_grad()
+        for _ in range(accumulate):
+            loss = nn.functional.cross_entropy(model(x), y) / accumulate
+            loss.backward()
+        norm = nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+        return {"loss": loss, "norm": norm}
+
+    step = wrap(step)
+    flambeau.manual_seed(3)
+    found = []
+    for number in range(steps):
+        at = number % 3 * 16
+        result = step(x[at : at + 16], y[at : at + 16])
+        found.append([result["loss"].item(), result["norm"].item()])
+        schedule.step()
+    model.eval()
+    found.append(model(x).sum().item())
+    state = [value.numpy() for value in model.state_dict().values()]
+    return np.array(found[:-1]), found[-1], state, flambeau.rand(1).item()
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_training_steps_equal_undecorated_ones(optimizer, accumulate, captures):
+    expected = train(optimizer, lambda step: step, accumulate)
+    found = train(optimizer, flambeau.compile, accumulate)
+    # A program fuses other operations than single calls do, so the last bits may differ.
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-4)
+    assert found[1] == pytest.approx(expected[1], rel=1e-3)
+    for one, two in zip(found[2], expected[2], strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
+    assert found[3] == expected[3]  # as many random numbers were drawn
+    # One program, and its checks at calls 2, 4 and 8: a learning rate that changes is no new program.
+    assert len(captures) == 4
+
+
+def test_gans_with_two_optimizers():
+    def run(wrap):
+        flambeau.manual_seed(0)
+        maker, judge = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 6)), nn.Linear(6, 1)
+        first = flambeau.optim.Adam(maker.parameters(), lr=0.01)
+        second = flambeau.optim.Adam(judge.parameters(), lr=0.01)
+        x, _ = data()
+        loss = nn.BCEWithLogitsLoss()
+
+        @wrap
+        def step(real):
+            fake = maker(flambeau.randn(16, 4))
+            second.zero_grad()
+            of_judge = loss(judge(real), flambeau.ones(16, 1)) + loss(
+                judge(fake.detach()), flambeau.zeros(16, 1)
+            )
+            of_judge.backward()
+            second.step()
+            first.zero_grad()
+            of_maker = loss(judge(fake), flambeau.ones(16, 1))
+            of_maker.backward()
+            first.step()
+            return of_judge, of_maker
+
+        return [[each.item() for each in step(x[:16])] for _ in range(9)]
+
+    np.testing.assert_allclose(run(flambeau.compile), run(lambda f: f), rtol=1e-4)
+
+
+@pytest.mark.parametrize("how", ["function", "wrapped", "method"])
+def test_the_forward_alone_gives_the_same_gradients(how):
+    x, y = data()
+    found = {}
+    for compiled in (False, True):
+        model = network()
+        call = model
+        if compiled and how == "function":
+            call = flambeau.compile(model.forward)
+        elif compiled and how == "wrapped":
+            call = flambeau.compile(model)
+        elif compiled:
+            model.compile()
+        optimizer = flambeau.optim.SGD(model.parameters(), lr=0.1)
+        flambeau.manual_seed(5)
+        losses = []
+        for _ in range(6):
+            optimizer.zero_grad()
+            out = call(x)
+            assert out.requires_grad
+            loss = nn.functional.cross_entropy(out, y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        found[compiled] = losses, [p.grad.numpy() for p in model.parameters()]
+    np.testing.assert_allclose(found[True][0], found[False][0], rtol=1e-4)
+    for one, two in zip(found[True][1], found[False][1], strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
+
+
+def test_gradients_flow_to_arguments_and_twice():
+    @flambeau.compile
+    def f(x, w):
+        return (x * w).sin().sum()
+
+    for number in range(4):
+        x = flambeau.full((3,), 0.3 + number, requires_grad=True)
+        w = (x * 2).exp()  # not a leaf
+        (g,) = flambeau.autograd.grad(f(x, w), x, create_graph=True)
+        (h,) = flambeau.autograd.grad(g.sum(), x)
+        y = flambeau.full((3,), 0.3 + number, requires_grad=True)
+        (e,) = flambeau.autograd.grad((y * (y * 2).exp()).sin().sum(), y, create_graph=True)
+        (k,) = flambeau.autograd.grad(e.sum(), y)
+        np.testing.assert_allclose(g.detach().numpy(), e.detach().numpy(), rtol=1e-5)
+        np.testing.assert_allclose(h.numpy(), k.numpy(), rtol=1e-4)
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+
+def test_writes_reach_buffers_arguments_and_their_bases():
+    total = flambeau.zeros(3)
+
+    @flambeau.compile
+    def f(x):
+        total.add_(x)
+        x.mul_(2)
+        return total
+
+    base = flambeau.ones(4, 3)
+    for number in range(5):
+        row = base[number % 4]
+        assert f(row) is not None
+    assert base.tolist() == [[4.0] * 3, [2.0] * 3, [2.0] * 3, [2.0] * 3]
+    assert total.tolist() == [1 + 1 + 1 + 1 + 2.0] * 3
+
+
+def test_results_share_memory_as_they_do_undecorated():
+    @flambeau.compile
+    def f(x):
+        y = x + 1
+        return x, y, y[1:], y.view(2, 2), x[0]
+
+    for _ in range(5):
+        x = flambeau.zeros(4)
+        same, y, tail, square, first = f(x)
+        assert same is x
+        y[3] = 7
+        assert tail.tolist() == [1, 1, 7]
+        assert square.tolist() == [[1, 1], [1, 7]]
+        first.fill_(5)
+        assert x.tolist() == [5, 0, 0, 0]
+
+
+def test_one_tensor_in_two_places():
+    @flambeau.compile
+    def f(a, b):
+        a.add_(1)
+        return b * 2
+
+    for _ in range(4):
+        x, y = flambeau.zeros(2), flambeau.zeros(2)
+        assert f(x, x).tolist() == [2, 2]
+        assert f(x, y).tolist() == [0, 0]
+
+
+def test_values_that_were_returned_stay_readable():
+    model = nn.Linear(3, 3)
+
+    @flambeau.compile
+    def step(x):
+        with flambeau.no_grad():
+            model.weight.mul_(0.5)
+        return model.weight.detach().clone(), model(x)
+
+    x = flambeau.ones(2, 3)
+    kept = [step(x) for _ in range(6)]
+    start = kept[0][0].numpy()
+    for number, (weight, out) in enumerate(kept):
+        np.testing.assert_allclose(weight.numpy(), start * 0.5**number, rtol=1e-6)
+        assert np.isfinite(out.detach().numpy()).all()
+
+
+# -- what is noticed -------------------------------------------------------------------------------
+
+
+class Settings:
+    def __init__(self):
+        self.factor, self.sizes = 1.0, [1, 2]
+
+
+class Configured(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.config = Settings()
+        self.weight = nn.Parameter(flambeau.ones(2))
+        self.drop = nn.Dropout(1.0)
+        self.bonus = 0
+
+    def forward(self, x):
+        return self.drop(x * self.weight * self.config.factor) + self.bonus + len(self.config.sizes) * FACTOR
+
+
+CHANGES = {
+    "attribute": lambda m: setattr(m, "bonus", 3),
+    "type of an attribute": lambda m: setattr(m, "bonus", True),
+    "config": lambda m: setattr(m.config, "factor", 4.0),
+    "list in config": lambda m: m.config.sizes.append(3),
+    "another config": lambda m: setattr(m, "config", Settings()),
+    "eval": lambda m: m.eval(),
+    "submodule": lambda m: setattr(m, "drop", nn.Identity()),
+    "hook": lambda m: m.register_forward_hook(lambda module, args, output: output + 10),
+    "hook of a submodule": lambda m: m.drop.register_forward_pre_hook(lambda module, args: (args[0] + 10,)),
+    "parameter": lambda m: setattr(m, "weight", nn.Parameter(flambeau.full((2,), 5.0))),
+    "data": lambda m: setattr(m.weight, "data", flambeau.full((2,), 6.0)),
+    "values": lambda m: m.weight.data.fill_(7),
+    "requires_grad": lambda m: m.weight.requires_grad_(False),
+    "global": lambda m: globals().__setitem__("FACTOR", 9.0),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_are_noticed(name, monkeypatch):
+    monkeypatch.setitem(globals(), "FACTOR", 2.0)
+    model = Configured()
+    if name != "eval":
+        model.eval()
+    f = flambeau.compile(lambda x: model(x))
+    x = flambeau.ones(2)
+    for _ in range(3):
+        np.testing.assert_array_equal(f(x).detach().numpy(), model(x).detach().numpy())
+    CHANGES[name](model)
+    for _ in range(3):
+        out = f(x)
+        np.testing.assert_array_equal(out.detach().numpy(), model(x).detach().numpy())
+        assert out.requires_grad == model.weight.requires_grad
+
+
+def test_closures_defaults_and_modes():
+    scale = 1.0
+
+    @flambeau.compile
+    def f(x):
+        return x * scale
+
+    x = flambeau.ones(2, requires_grad=True)
+    for value in (1.0, 1.0, 2.0, 2.0, 3.0):
+        scale = value
+        assert f(x).tolist() == [value, value]
+    assert f(x).requires_grad
+    with flambeau.no_grad():
+        assert not f(x).requires_grad
+        assert not f(x).requires_grad
+    assert f(x.double()).dtype is flambeau.float64
+    assert f(flambeau.ones(3)).shape == (3,)
+
+
+def test_gradients_that_are_there_or_not():
+    w = flambeau.ones(2, requires_grad=True)
+
+    @flambeau.compile
+    def f(x):
+        (w * x).sum().backward()
+
+    x = flambeau.ones(2)
+    for number in range(1, 7):
+        f(x)
+        assert w.grad.tolist() == [number % 4 or 4] * 2
+        if number == 4:
+            w.grad = None
+
+
+def test_where_programs_stop(capsys):
+    holder = Settings()
+
+    @flambeau.compile(recompile_limit=3)
+    def f(x):
+        return x * holder.factor
+
+    for number in range(12):
+        holder.factor = number
+        assert f(flambeau.ones(1)).item() == number
+    assert "`factor` of Settings was" in capsys.readouterr().err
+
+
+def test_a_hidden_dependence_is_found_out():
+    random.seed(0)
+
+    @flambeau.compile
+    def f(x):
+        return x * random.random()
+
+    def call_often():
+        for _ in range(4):
+            f(flambeau.ones(1))
+
+    with pytest.raises(RuntimeError, match="did something else inside a compiled function"):
+        call_often()
+
+
+# -- what cannot be recorded -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda x: x.sum().item(),
+        lambda x: bool((x * 2).sum() > 0),
+        lambda x: print(x + 1),
+        lambda x: (x + 1).numpy(),
+    ],
+)
+def test_looking_at_values_is_an_error_that_names_the_line(look):
+    @flambeau.compile
+    def f(x):
+        look(x)
+        return x + 1
+
+    x = flambeau.ones(2)
+    f(x)
+    with pytest.raises(RuntimeError, match=r"test_compile\.py:\d+ in <lambda>"):
+        f(x)
+
+
+def test_python_state_that_changes_is_an_error():
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            return x
+
+    model = Counting()
+    f = flambeau.compile(lambda x: model(x))
+    f(flambeau.ones(1))
+    with pytest.raises(RuntimeError, match="`calls` of Counting was 1 and is 2"):
+        f(flambeau.ones(1))
+
+
+def test_a_step_that_raises_half_way_changes_nothing():
+    model = network()
+    optimizer = flambeau.optim.Adam(model.parameters(), lr=0.1)
+    x, y = data()
+    fails = []
+
+    @flambeau.compile
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        if fails:
+            raise ValueError("half-way")
+        return loss
+
+    step(x, y)
+    before = [value.numpy().copy() for value in model.state_dict().values()]
+    versions = [p._version for p in model.parameters()]
+    grads = [p.grad for p in model.parameters()]
+    fails.append(1)
+    with pytest.raises(ValueError, match="half-way"):
+        step(x, y)
+    for one, two in zip(model.state_dict().values(), before, strict=True):
+        np.testing.assert_array_equal(one.numpy(), two)
+    assert versions == [p._version for p in model.parameters()]
+    assert all(p.grad is grad for p, grad in zip(model.parameters(), grads, strict=True))
+    fails.clear()
+    losses = [step(x, y).item() for _ in range(4)]
+    assert losses[-1] < losses[0]
+
+
+def test_indices_are_checked_at_each_call():
+    table = nn.Embedding(5, 2)
+    f = flambeau.compile(lambda i: table(i).sum())
+    for _ in range(4):
+        f(flambeau.tensor([0, 4])).item()
+    with pytest.raises(IndexError):
+        f(flambeau.tensor([0, 5])).item()
+    assert np.isfinite(f(flambeau.tensor([1, 2])).item())
+
+
+# -- the rest --------------------------------------------------------------------------------------
+
+
+def test_nested_functions_are_one_program(captures):
+    inner = flambeau.compile(lambda x: x * 2)
+    outer = flambeau.compile(lambda x: inner(x) + 1)
+    for number in range(3):
+        assert outer(flambeau.full((2,), float(number))).tolist() == [2 * number + 1] * 2
+    assert len(captures) == 2  # the call, and its check
+
+
+def test_random_numbers_are_those_of_the_undecorated_function():
+    def f(x):
+        return nn.functional.dropout(x, 0.5) + flambeau.randn(4)
+
+    results = []
+    for call in (f, flambeau.compile(f)):
+        flambeau.manual_seed(0)
+        results.append([call(flambeau.ones(4)).tolist() for _ in range(6)])
+    assert results[0] == results[1]
+
+
+def test_four_threads_train_their_own_models():
+    expected = train("Adam", lambda step: step)[1]
+    found = {}
+
+    def work(number):
+        flambeau.set_grad_enabled(True)
+        model, (x, y) = nn.Linear(6, 3), data(seed=number)
+        with flambeau.no_grad():
+            model.weight.fill_(0.1), model.bias.fill_(0.0)
+        optimizer = flambeau.optim.SGD(model.parameters(), lr=0.1)
+
+        @flambeau.compile
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        found[number] = [step(x, y).item() for _ in range(10)]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    alone = dict(found)
+    for number in range(4):
+        work(number)
+        np.testing.assert_allclose(found[number], alone[number], rtol=1e-5)
+    assert train("Adam", lambda step: step)[1] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_program_keeps_nothing_of_a_call_alive():
+    import gc
+    import weakref
+
+    @flambeau.compile
+    def f(x):
+        return (x * 2).exp()
+
+    for _ in range(3):
+        f(flambeau.ones(3)).tolist()
+    x = flambeau.ones(3)
+    y = f(x)
+    y.tolist()
+    values = weakref.ref(x._storage.value), weakref.ref(y._storage.value)
+    del x, y
+    gc.collect()
+    assert [value() for value in values] == [None, None]
+
+
+def test_compiled_modules_are_the_modules():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    compiled = flambeau.compile(model)
+    assert list(compiled.state_dict()) == ["_orig_mod." + name for name in model.state_dict()]
+    assert compiled._orig_mod is model
+    assert next(compiled.parameters()) is model[0].weight
+    compiled.eval()
+    assert not model[1].training
+    compiled.extra = 3
+    assert model.extra == 3
+    x = flambeau.ones(4, 2)
+    for other in (copy.deepcopy(compiled), pickle.loads(pickle.dumps(compiled))):
+        for _ in range(3):
+            np.testing.assert_array_equal(other(x).detach().numpy(), model(x).detach().numpy())
+    assert isinstance(compiled, flambeau.compiler.OptimizedModule)
+    assert repr(compiled).startswith("OptimizedModule(\n  (_orig_mod): Sequential(")
+
+
+def test_signature_and_errors():
+    with pytest.raises(RuntimeError, match="Unrecognized mode=fast"):
+        flambeau.compile(lambda x: x, mode="fast")
+    with pytest.raises(RuntimeError, match="Either mode or options"):
+        flambeau.compile(lambda x: x, mode="default", options={})
+    with pytest.raises(TypeError, match="must be callable"):
+        flambeau.compile(3)
+    function = flambeau.compile(lambda x: x + 1, disable=True)
+    assert function(flambeau.ones(1)).item() == 2
+    with flambeau.compiler.set_stance("force_eager"):
+        looked = flambeau.compile(lambda x: x.sum().item())
+        assert [looked(flambeau.ones(2)) for _ in range(3)] == [2, 2, 2]
+    assert not flambeau.compiler.is_compiling()
+    seen = []
+    flambeau.compiler.reset()
+    f = flambeau.compile(lambda x: seen.append(flambeau.compiler.is_compiling()) or x + 1)
+    f(flambeau.ones(1)), f(flambeau.ones(2))
+    assert seen == [False, False]
