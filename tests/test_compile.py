@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import random
 import threading
@@ -366,6 +367,26 @@ def test_a_hidden_dependence_is_found_out():
         call_often()
 
 
+def test_what_the_collector_runs_is_no_part_of_the_function():
+    runs = [0]
+
+    def count(phase, info):
+        runs[0] += 1
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(count)
+    gc.set_threshold(1)
+    try:
+        f = flambeau.compile(lambda x: [[x * n] for n in range(5)])
+        for _ in range(4):
+            assert f(flambeau.ones(1))[4][0].item() == 4
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(count)
+    assert runs[0]
+    assert gc.isenabled()
+
+
 # -- what cannot be recorded -----------------------------------------------------------------------
 
 
@@ -505,7 +526,6 @@ def test_four_threads_train_their_own_models():
 
 
 def test_a_program_keeps_nothing_of_a_call_alive():
-    import gc
     import weakref
 
     @flambeau.compile

@@ -7,6 +7,7 @@ recording serves again all are compared: a change that no `__setattr__` sees (`m
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from operator import is_, itemgetter
@@ -278,7 +279,8 @@ _PACKAGE = __name__.partition(".")[0]
 class _Watch:
     """Shows each Python function that begins on this thread to the guards; a profiler or debugger that was there goes on.
 
-    `cProfile`'s hook cannot be called from Python, so beside it the tracing hook serves.
+    `cProfile`'s hook cannot be called from Python, so beside it the tracing hook serves. The garbage collector rests: what
+    its callbacks and finalizers do is no part of the function.
     """
 
     def __init__(self, guards: Guards) -> None:
@@ -286,6 +288,8 @@ class _Watch:
 
     def __enter__(self) -> None:
         note = self._guards.note_frame
+        self._collects = gc.isenabled()
+        gc.disable()
         profiler = sys.getprofile()
         self._traces = profiler is not None and not callable(profiler)
         previous: Any = sys.gettrace() if self._traces else profiler
@@ -306,3 +310,5 @@ class _Watch:
             sys.settrace(self._previous)
         else:
             sys.setprofile(self._previous)
+        if self._collects:
+            gc.enable()
