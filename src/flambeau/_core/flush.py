@@ -71,10 +71,14 @@ def run_trace(trace: Trace, reason: str) -> None:
 LARGE_BYTES = 1 << 16
 
 
-def _settle(leaves: Sequence[Value]) -> None:
-    """Hands large leaves of NumPy's (weights as they were drawn or loaded, say) over to JAX, for this run and all others."""
-    for leaf in leaves:
-        if type(leaf.data) is np.ndarray and leaf.data.nbytes >= LARGE_BYTES:
+def _settle(leaves: Sequence[Value], dead: Sequence[int]) -> None:
+    """Hands large leaves of NumPy's (weights as they were drawn or loaded, say) over to JAX, for this run and all others.
+
+    Not those that serve but once, such as a batch that is read from shared memory: JAX takes them as quickly by itself.
+    """
+    once = set(dead)
+    for number, leaf in enumerate(leaves):
+        if type(leaf.data) is np.ndarray and leaf.data.nbytes >= LARGE_BYTES and number not in once:
             leaf.data = xla.to_device(leaf.data, leaf.meta.device)
 
 
@@ -104,7 +108,7 @@ class _Run:
         ]
         self.tier = _tier(plan, dead)
         if self.tier == 2 or plan.trial.went_back:
-            _settle(leaves)
+            _settle(leaves, dead)
         arrays = [leaf.data for leaf in leaves]
         self._work: Programs | Calls
         if self.tier == 2:
