@@ -145,8 +145,11 @@ def methods_stub() -> str:
 def _imports(source: str) -> tuple[list[str], set[str]]:
     """The imports of a module as a stub has to write them for the names to be public, and these names."""
     lines, known = [], set()
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.ImportFrom):
+    body = ast.parse(source).body
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "_TYPE_CHECKING":  # imported later
+            body.extend(node.body)
+        elif isinstance(node, ast.ImportFrom):
             for each in node.names:
                 public = each.asname or each.name
                 known.add(public)

@@ -6,6 +6,10 @@
 torch.Size([4, 2])
 """
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from flambeau._collector import resting as _resting
 
 with _resting():
@@ -81,30 +85,18 @@ from math import e, inf, nan, pi  # noqa: E402
 
 with _resting():
     from flambeau import (
-        _C,
         amp,
         autograd,
         backends,
-        compiler,
         cpu,
         cuda,
-        distributed,
-        distributions,
-        export,
         fft,
-        func,
         functional,
-        futures,
-        fx,
-        hub,
         inspect,
         jax,
-        jit,
-        library,
         linalg,
         masked,
         nn,
-        ops,
         optim,
         random,
         return_types,
@@ -115,9 +107,6 @@ with _resting():
     )
 from flambeau.amp.autocast_mode import autocast  # noqa: E402
 from flambeau.as_torch import as_torch, install_as_torch  # noqa: E402
-from flambeau.compiler import compile  # noqa: E402
-from flambeau.func import vmap  # noqa: E402
-from flambeau.func._control_flow import associative_scan, cond, scan, while_loop  # noqa: E402
 from flambeau.random import (  # noqa: E402
     get_rng_state,
     initial_seed,
@@ -129,3 +118,31 @@ from flambeau.serialization import load, save  # noqa: E402
 from flambeau.version import __version__  # noqa: E402
 
 newaxis = None
+
+if _TYPE_CHECKING:
+    from flambeau.compiler import compile
+    from flambeau.func import vmap
+    from flambeau.func._control_flow import associative_scan, cond, scan, while_loop
+
+# Imported when they are first asked for: most programs never do, and they would take a fifth of the import's time.
+_LATER = frozenset({
+    "_C", "_dynamo", "compiler", "distributed", "distributions", "export", "func", "futures", "fx", "hub", "jit", "library",
+    "ops",
+})  # fmt: skip
+_NAMES_LATER = {
+    "compile": "compiler", "vmap": "func", "associative_scan": "func._control_flow", "cond": "func._control_flow",
+    "scan": "func._control_flow", "while_loop": "func._control_flow",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LATER:
+        return _import_module(f"flambeau.{name}")
+    if name in _NAMES_LATER:
+        found = globals()[name] = getattr(_import_module(f"flambeau.{_NAMES_LATER[name]}"), name)
+        return found
+    raise AttributeError(f"module 'flambeau' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER, *_NAMES_LATER})

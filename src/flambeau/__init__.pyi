@@ -83,12 +83,6 @@ from math import pi as pi
 from flambeau.amp.autocast_mode import autocast as autocast
 from flambeau.as_torch import as_torch as as_torch
 from flambeau.as_torch import install_as_torch as install_as_torch
-from flambeau.compiler import compile as compile
-from flambeau.func import vmap as vmap
-from flambeau.func._control_flow import associative_scan as associative_scan
-from flambeau.func._control_flow import cond as cond
-from flambeau.func._control_flow import scan as scan
-from flambeau.func._control_flow import while_loop as while_loop
 from flambeau.random import get_rng_state as get_rng_state
 from flambeau.random import initial_seed as initial_seed
 from flambeau.random import manual_seed as manual_seed
@@ -96,6 +90,12 @@ from flambeau.random import seed as seed
 from flambeau.random import set_rng_state as set_rng_state
 from flambeau.serialization import load as load
 from flambeau.serialization import save as save
+from flambeau.compiler import compile as compile
+from flambeau.func import vmap as vmap
+from flambeau.func._control_flow import associative_scan as associative_scan
+from flambeau.func._control_flow import cond as cond
+from flambeau.func._control_flow import scan as scan
+from flambeau.func._control_flow import while_loop as while_loop
 
 BFloat16Tensor: type[_Tensor]
 BoolTensor: type[_Tensor]

@@ -17,7 +17,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, overload
 
-from flambeau._core.compiled import Compiled
 from flambeau._core.handles import RemovableHandle
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
@@ -210,6 +209,8 @@ class Module:
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Have later calls of this module run compiled; the arguments are those of `flambeau.compile`."""
+        from flambeau._core.compiled import Compiled
+
         self._compiled_call_impl = Compiled(self._call_impl, kwargs.get("recompile_limit"))
 
     # -- attributes and registration ---------------------------------------------------------------
