@@ -325,9 +325,9 @@ def layer_norm_op(
     """Normalises the trailing dimensions; also their mean and 1 / sqrt(var + eps)."""
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
     count = math.prod(normalized_shape)
-    mean = input.sum(axes, keepdims=True) / max(count, 1)
+    mean = total(xp, input, axes, keepdims=True) / max(count, 1)
     result = input - mean
-    rstd = 1 / xp.sqrt((result * result).sum(axes, keepdims=True) / max(count, 1) + eps)
+    rstd = 1 / xp.sqrt(total(xp, result * result, axes, keepdims=True) / max(count, 1) + eps)
     result *= rstd  # in place in NumPy, where an array made costs as much as the arithmetic
     if weight is not None:
         result *= weight
