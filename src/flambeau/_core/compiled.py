@@ -17,6 +17,7 @@ import numpy as np
 from flambeau._core import dtype as dtypes
 from flambeau._core.capture import Recording
 from flambeau._core.declare import typed
+from flambeau._core.guards import SCALARS
 from flambeau._core.modes import modes
 from flambeau._core.program import WHERE, Program, capture_call
 from flambeau._core.pytree import TreeSpec, tree_flatten
@@ -28,8 +29,6 @@ from flambeau._core.trace import local
 PROGRAM_LIMIT = 8
 # Kinds of arguments that are remembered.
 KIND_LIMIT = 64
-
-_SCALARS = (int, float, bool, str, bytes, complex, type(None))
 
 
 class _Entry:
@@ -132,7 +131,7 @@ def _key(leaves: Sequence[Any], spec: TreeSpec | None) -> Any:
                 key.append(id(leaf))
             if leaf._views:
                 key += [call.id for call, _ in leaf._views]
-        elif isinstance(leaf, _SCALARS):
+        elif isinstance(leaf, SCALARS):
             key.append(typed(leaf))
         elif isinstance(leaf, np.ndarray):
             raise TypeError(

@@ -17,9 +17,9 @@ from typing import Any
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 
-_SCALARS = (int, float, bool, str, bytes, complex, type(None))
+SCALARS = (int, float, bool, str, bytes, complex, type(None))
 _CONTAINERS = (list, dict, tuple, set, frozenset)
-_OPAQUE = (*_SCALARS, type, ModuleType, BuiltinFunctionType, CodeType, Tensor)
+_OPAQUE = (*SCALARS, type, ModuleType, BuiltinFunctionType, CodeType, Tensor)
 _MISSING = object()
 # Packages whose functions keep no settings of the user's.
 _FOREIGN = sys.stdlib_module_names - {"__main__"} | {"jax", "jaxlib", "numpy", "ml_dtypes", "opt_einsum"}
@@ -28,10 +28,7 @@ _LARGEST = 10_000
 
 
 class Guards:
-    """The noted values, and whether they are still the same.
-
-    `skipped` are ids of containers that are not noted, because the function reads them afresh each time.
-    """
+    """The noted values, and whether they are still the same."""
 
     def __init__(self) -> None:
         self._mappings: dict[int, _Mapping] = {}
@@ -41,7 +38,6 @@ class Guards:
         self._cells: dict[int, tuple[Any, Any, str]] = {}
         self._codes: set[CodeType] = set()
         self._empties: list[Any] = []
-        self.skipped: set[int] = set()
 
     # -- noting ----------------------------------------------------------------------------------
 
@@ -112,11 +108,10 @@ class Guards:
 
     def note_mapping(self, mapping: Mapping[str, Any], name: str) -> None:
         """Notes the entries of a dict that the function looks at after all."""
-        self.skipped.discard(id(mapping))
         self._note_container(mapping, name)
 
     def _note_container(self, container: Any, name: str) -> None:
-        if id(container) in self.skipped or len(container) > _LARGEST:
+        if len(container) > _LARGEST:
             return
         if not container:
             if not isinstance(container, (tuple, frozenset)):
@@ -205,7 +200,7 @@ class Guards:
 
 def _same(a: Any, b: Any) -> bool:
     """Whether two values are the same to a program: equal scalars of one type, else one object."""
-    return a is b or (type(a) is type(b) and isinstance(a, _SCALARS) and (a == b or (a != a and b != b)))
+    return a is b or (type(a) is type(b) and isinstance(a, SCALARS) and (a == b or (a != a and b != b)))
 
 
 class _Mapping:
@@ -270,7 +265,7 @@ class _Sequence:
 def _shown(value: Any) -> str:
     if value is _MISSING:
         return "missing"
-    return repr(value) if isinstance(value, _SCALARS) else f"a {type(value).__name__}"
+    return repr(value) if isinstance(value, SCALARS) else f"a {type(value).__name__}"
 
 
 _PACKAGE = __name__.partition(".")[0]

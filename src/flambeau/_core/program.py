@@ -9,7 +9,7 @@ rest; so a replayed call is lazy, joins the segment around it and is run, cut an
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -122,11 +122,8 @@ class Capture(Recording):
     def note_numbers(self, kinds: Any, ask: Callable[[], tuple[list[Any], Any]]) -> None:
         self.renewals.append(Renewal(len(self.floats), len(self.ints), kinds, ask))
 
-    def note_options(self, options: dict[str, Any], renewed: bool) -> None:
-        if renewed:
-            self.guards.skipped.add(id(options))
-        else:
-            self.guards.note_mapping(options, "the options of a group of parameters")
+    def note_options(self, options: dict[str, Any]) -> None:
+        self.guards.note_mapping(options, "the options of a group of parameters")
 
     def roll_back(self) -> None:
         """Makes Python's side what it was before the call."""
@@ -346,7 +343,6 @@ class Program:
     renewals: list[Renewal]
     guards: Guards
     arms: bool
-    device: Any
     calls: int = 0
     versions: dict[Any, tuple[int, int]] = field(default_factory=dict)  # of held storages, before the call
 
@@ -401,12 +397,8 @@ class Program:
     def _fixed_numbers(self) -> list[Any]:
         """The numbers that no replay asks for anew; as text, in which nan equals itself."""
         numbers = list(self.numbers)
-        for renewal in self.renewals:
-            at = {"f": renewal.floats, "i": self.floats + renewal.ints}
-            for number in renewal.ask()[0]:
-                kind = "f" if type(number) is float else "i"
-                numbers[at[kind]] = None
-                at[kind] += 1
+        for place, _ in self._renewed():
+            numbers[place] = None
         return [repr(number) for number in numbers]
 
     # -- doing it again --------------------------------------------------------------------------
@@ -438,13 +430,18 @@ class Program:
         if not self.renewals:
             return self.numbers
         numbers = list(self.numbers)
+        for place, number in self._renewed():
+            numbers[place] = number
+        return numbers
+
+    def _renewed(self) -> Iterator[tuple[int, Any]]:
+        """The numbers that are asked for anew, each with its place among all."""
         for renewal in self.renewals:
             at = {"f": renewal.floats, "i": self.floats + renewal.ints}
             for number in renewal.ask()[0]:
                 kind = "f" if type(number) is float else "i"
-                numbers[at[kind]] = number
+                yield at[kind], number
                 at[kind] += 1
-        return numbers
 
     def _values(self, inputs: Sequence[Value], found: Sequence[Value]) -> list[Value]:
         block = self.structure.block
@@ -660,7 +657,7 @@ def _describe(capture: Capture, before: Sequence[tuple[Any, ...]], result: Any) 
             if tensor._views and id(tensor._storage) in shared
         ],
         floats=len(capture.floats), renewals=capture.renewals, guards=capture.guards, arms=capture.armed,
-        device=capture.device, versions=versions,
+        versions=versions,
     )  # fmt: skip
     # Names by id were for describing; what was made while recording is let go.
     description.values, description.capture = [], None  # type: ignore[assignment]

@@ -69,7 +69,8 @@ def note_numbers(op: Op, width: int, kinds: Any, renew: Renew | None) -> None:
 def note_options(options: dict[str, Any], params: Sequence[Tensor], renewed: bool) -> None:
     """Tells a recording, if there is one, of options and gradients that an optimizer looks at."""
     if not Storage.direct:
-        local.trace.note_options(options, renewed)
+        if not renewed:
+            local.trace.note_options(options)
         for param in params:
             local.trace.note_gradient(param)
 

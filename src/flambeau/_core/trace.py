@@ -160,8 +160,8 @@ class Trace:
     def note_numbers(self, kinds: Any, ask: Callable[[], tuple[list[Any], Any]]) -> None:
         """Called before a call whose numbers are options that may change: `ask()` gives them with their kinds."""
 
-    def note_options(self, options: dict[str, Any], renewed: bool) -> None:
-        """Called where options are read that may change; `renewed`, if they come through `note_numbers`."""
+    def note_options(self, options: dict[str, Any]) -> None:
+        """Called where options are read that may change, and do not come through `note_numbers`."""
 
     def draw(self, draw: Callable[[tuple[int, ...]], Any], meta: Meta) -> Value:
         """Random numbers: `draw(batch)` makes those for a tensor like `meta` with these dimensions in front."""
