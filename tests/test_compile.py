@@ -543,6 +543,20 @@ def test_a_program_keeps_nothing_of_a_call_alive():
     assert [value() for value in values] == [None, None]
 
 
+def test_arguments_of_the_first_call_are_let_go_but_what_is_told_by_identity_is_not():
+    import weakref
+
+    f = flambeau.compile(lambda x, w, scale: x * w * scale)
+    g = flambeau.compile(lambda x, w: x * w)
+    x, w = flambeau.ones(2), nn.Parameter(flambeau.ones(2))
+    f(x, w, 3), g(x, w)
+    batch, parameter = weakref.ref(x), weakref.ref(w)
+    del x, w
+    gc.collect()
+    assert batch() is None
+    assert parameter() is not None  # otherwise another one could take its id
+
+
 def test_compiled_modules_are_the_modules():
     model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     compiled = flambeau.compile(model)

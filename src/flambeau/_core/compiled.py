@@ -70,7 +70,7 @@ class Compiled:
         entry = self._entries.get(key)
         if entry is None:
             result = self.function(*args, **kwargs)
-            self._entries.find(key, lambda: _Entry(leaves if spec is not None else ()))
+            self._entries.find(key, lambda: _Entry([leaf for leaf in leaves if type(leaf) is not Tensor]))
             return result
         if entry.given_up:
             return self.function(*args, **kwargs)
