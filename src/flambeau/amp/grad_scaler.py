@@ -6,7 +6,7 @@ import enum
 import math
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from flambeau._core.device import is_available as _device_is_available
 from flambeau._core.dtype import DTYPES
@@ -317,3 +317,26 @@ class GradScaler:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+
+
+class DeprecatedGradScaler(GradScaler):
+    """The scaler of one device under its older name, which warns that it is that."""
+
+    _named: ClassVar[str]
+
+    def __init__(
+        self,
+        init_scale: float = 65536.0,
+        growth_factor: float = 2.0,
+        backoff_factor: float = 0.5,
+        growth_interval: int = 2000,
+        enabled: bool = True,
+    ) -> None:
+        device = self._named
+        warnings.warn(
+            f"`torch.{device}.amp.GradScaler(args...)` is deprecated. Please use `torch.amp.GradScaler('{device}', args...)` "
+            "instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        super().__init__(device, init_scale, growth_factor, backoff_factor, growth_interval, enabled)

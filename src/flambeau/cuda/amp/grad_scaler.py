@@ -1,26 +1,11 @@
 """`GradScaler` under its older name, for "cuda"."""
 
-import warnings
-
-from flambeau.amp import grad_scaler
+from flambeau.amp.grad_scaler import DeprecatedGradScaler
 
 __all__ = ["GradScaler"]
 
 
-class GradScaler(grad_scaler.GradScaler):
+class GradScaler(DeprecatedGradScaler):
     """`flambeau.amp.GradScaler("cuda", ...)`; warns that this is the older name."""
 
-    def __init__(
-        self,
-        init_scale: float = 65536.0,
-        growth_factor: float = 2.0,
-        backoff_factor: float = 0.5,
-        growth_interval: int = 2000,
-        enabled: bool = True,
-    ) -> None:
-        warnings.warn(
-            "`torch.cuda.amp.GradScaler(args...)` is deprecated. Please use `torch.amp.GradScaler('cuda', args...)` instead.",
-            FutureWarning,
-            stacklevel=2,
-        )
-        super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+    _named = "cuda"
