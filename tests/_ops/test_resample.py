@@ -132,6 +132,10 @@ def test_unfold_and_fold(tier: int) -> None:
     check(lambda t, x: t.nn.functional.fold(x, (4, 5), 2), normal(2, 8, 12))
 
 
+def test_unfold_of_an_empty_batch(tier: int) -> None:
+    check(lambda t, x: t.nn.functional.unfold(x, 2, 1, 1, (1, 2)), normal(0, 1, 5, 5))
+
+
 FOLD_ERRORS = {
     "small": lambda t, x: t.nn.functional.unfold(x, 5),
     "kernel": lambda t, x: t.nn.functional.unfold(x, 0),

@@ -107,7 +107,8 @@ def _interleaved(xp: Any, lead: Any, padded: Any, parts: Any, dtype: Any) -> Arr
             return sums.get(phase, zero)
         axis = len(lead) + along
         rows = xp.stack([woven((*phase, number)) for number in range(steps[along])], axis + 1)
-        return rows.reshape(*rows.shape[:axis], -1, *rows.shape[axis + 2 :])
+        length = rows.shape[axis] * rows.shape[axis + 1]
+        return rows.reshape(*rows.shape[:axis], length, *rows.shape[axis + 2 :])
 
     return woven(())[(..., *map(slice, padded))]
 
