@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from flambeau._core.storage import Storage
 from flambeau._core.strides import contiguous_strides
 from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import CPU, Meta, meta_of
+from flambeau._core.warn import warn
 
 _HEAP_TYPE = 1 << 9  # a class made by a `class` statement, which PyTorch names without its module
 _SIMPLE = frozenset({bool, int, float, complex})
@@ -300,10 +300,9 @@ def tensor(
         dtype = as_dtype(dtype, "tensor")
     stride = None
     if isinstance(data, Tensor):
-        warnings.warn(
+        warn(
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
             "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
-            UserWarning, stacklevel=2,
         )  # fmt: skip
         return copy_of_tensor(data, dtype, device, requires_grad)
     where = as_device(device, "tensor")
@@ -320,11 +319,10 @@ def tensor(
 
 
 def _warn_slow_arrays() -> None:
-    warnings.warn(
+    warn(
         "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the "
         "list to a "
         "single numpy.ndarray with numpy.array() before converting to a tensor.",
-        UserWarning, stacklevel=3,
     )  # fmt: skip
 
 
@@ -387,14 +385,13 @@ def _warn_not_writable() -> None:
     if _warned_not_writable:
         return
     _warned_not_writable = True
-    warnings.warn(
+    warn(
         "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This "
         "means writing to "
         "this tensor will result in undefined behavior. You may want to copy the array to protect its data "
         "or make it "
         "writable before converting it to a tensor. This type of warning will be suppressed for the rest of "
         "this program.",
-        UserWarning, stacklevel=3,
     )  # fmt: skip
 
 
@@ -507,14 +504,14 @@ def frombuffer(
         )
     array = np.frombuffer(view.cast("B"), wanted.np, actual, offset)
     if not array.flags.writeable:
-        warnings.warn(
+        warn(
             "The given buffer is not writable, and PyTorch does not support non-writable tensors. This "
             "means you can "
             "write to the underlying (supposedly non-writable) buffer using the tensor. You may want to "
             "copy the buffer "
             "to protect its data or make it writable before converting it to a tensor. This type of warning "
             "will be "
-            "suppressed for the rest of this program.", UserWarning, stacklevel=2,
+            "suppressed for the rest of this program.",
         )  # fmt: skip
         result = finish(array, meta_of(array.shape, wanted, CPU))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from flambeau._core.function import Function
 from flambeau._core.strides import channels_last_strides, is_contiguous, preserved
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import CPU, META, Meta, Value, meta_of
+from flambeau._core.warn import warn
 
 PRESERVE = dtypes.preserve_format
 CONTIGUOUS = dtypes.contiguous_format
@@ -55,7 +55,7 @@ def to_dtype(input: Tensor, dtype: DType) -> Tensor:
     if input._meta.dtype is dtype:
         return input
     if input._meta.dtype.is_complex and not dtype.is_complex and dtype is not dtypes.bool_:
-        warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=3)
+        warn("Casting complex values to real discards the imaginary part")
     return apply(to_copy, (input, dtype))
 
 

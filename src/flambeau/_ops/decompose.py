@@ -5,7 +5,6 @@ Gradients: Giles 2008, 'An extended collection of matrix derivative results'; Wa
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import jax
@@ -18,6 +17,7 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value, meta_of
+from flambeau._core.warn import warn
 from flambeau._ops import lapack
 from flambeau._ops.bounds import when_known
 from flambeau._ops.lapack import (
@@ -112,9 +112,8 @@ def qr(A: Tensor, mode: str = "reduced") -> Any:
 @function("qr", "Tensor.qr", out=EXACT)
 def torch_qr(input: Tensor, some: bool = True) -> Any:
     """`linalg.qr` under its old name."""
-    warnings.warn(
+    warn(
         "torch.qr is deprecated in favor of torch.linalg.qr and will be removed in a future PyTorch release.",
-        stacklevel=2,
     )
     return named_result("qr", apply(qr_op, (input, "reduced" if some else "complete")))
 
@@ -397,10 +396,10 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
 @function("lu", "Tensor.lu", out=True)
 def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
     """`linalg.lu_factor_ex` under its old name."""
-    warnings.warn(
+    warn(
         "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and will be "
         "removed in a "
-        "future PyTorch release.", stacklevel=2,
+        "future PyTorch release.",
     )  # fmt: skip
     found = _factored(A, pivot, "torch.lu_factor")
     return named_result("_lu_with_info", found) if get_infos else tuple(found[:2])
@@ -489,10 +488,9 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
 @function("lu_solve", "Tensor.lu_solve", out=EXACT)
 def torch_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
     """`linalg.lu_solve` under its old name, arguments reversed."""
-    warnings.warn(
+    warn(
         "torch.lu_solve is deprecated in favor of torch.linalg.lu_solveand will be removed in a future "
         "PyTorch release.",
-        stacklevel=2,
     )
     return lu_solve(LU_data, LU_pivots, b)
 

@@ -6,7 +6,6 @@ Their values are worked out on the host when they are made: zeros cost next to n
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from flambeau._core import strides as stride_rules
 from flambeau._core.dispatch import function, resize, write_out
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import META, Meta, meta_of
+from flambeau._core.warn import warn
 from flambeau._ops.construct import as_device, as_dtype, cast_numbers, copy_of_tensor, finish, tensor
 from flambeau._ops.sizes import sizes_of
 
@@ -407,11 +407,10 @@ def new_tensor(
     where = self._meta.device if device is None else device
     wanted = self._meta.dtype if dtype is None else as_dtype(dtype, "new_tensor")
     if isinstance(data, Tensor):
-        warnings.warn(
+        warn(
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
             "sourceTensor.detach().clone().requires_grad_(True), rather than "
             "tensor.new_tensor(sourceTensor).",
-            UserWarning, stacklevel=2,
         )  # fmt: skip
         return copy_of_tensor(data, wanted if dtype is not None else None, where, requires_grad)
     return tensor(data, dtype=wanted, device=where, requires_grad=requires_grad)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,7 @@ from flambeau._core.declare import RAW, Array
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
+from flambeau._core.warn import warn
 from flambeau._ops.resample import cubic_weights
 
 
@@ -292,7 +292,7 @@ def grid_sample(
             f"'{padding_mode}'"
         )
     if align_corners is None:
-        warnings.warn(_DEFAULT, stacklevel=2)
+        warn(_DEFAULT)
         align_corners = False
     _check_grid(input._meta, grid._meta, mode)
     return apply(sampling, (input, grid, mode, padding_mode, align_corners))
@@ -359,7 +359,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     """
     shown = size
     if align_corners is None:
-        warnings.warn(_DEFAULT, stacklevel=2)
+        warn(_DEFAULT)
         align_corners = False
     if not theta.is_floating_point():
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
@@ -376,11 +376,10 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
             f"{theta.shape}."
         )
     if align_corners and min(size[-n:]) == 1:
-        warnings.warn(
+        warn(
             "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when "
             "align_corners=True. This is "
             "not an intended use case of affine_grid. See the documentation of affine_grid for details.",
-            stacklevel=2,
         )
     elif min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {shown}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from flambeau._core.dispatch import function
 from flambeau._core.random import default_generator
 from flambeau._core.tensor import Tensor
+from flambeau._core.warn import warn
 from flambeau._ops.random import drawn
 
 
@@ -26,7 +26,7 @@ def gumbel_softmax(
     Source: Jang et al. 2017, arXiv:1611.01144; Maddison et al. 2017, arXiv:1611.00712.
     """
     if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", UserWarning, stacklevel=2)
+        warn("`eps` parameter is deprecated and has no effect.")
     meta = logits._meta
     noise = drawn(lambda batch: default_generator.gumbel((*batch, *meta.shape), meta.np), meta)
     tensor: Any = logits

@@ -6,7 +6,6 @@ arrays) and boolean masks give copies through one operation, `index`.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from flambeau._core.dispatch import apply, constant, op
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import Meta, meta_of
+from flambeau._core.warn import warn
 from flambeau._ops.bounds import check_index, out_of_bounds
 from flambeau._ops.construct import finish
 from flambeau._ops.placing import key_of, picked, put
@@ -121,12 +121,11 @@ def as_items(index: Any) -> tuple[Any, ...]:
             ):
                 if isinstance(item, str):
                     raise TypeError(f"new(): invalid data type '{type(item).__name__}'")
-                warnings.warn(
+                warn(
                     "Using a non-tuple sequence for multidimensional indexing is deprecated and will be "
                     "changed in pytorch 2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will "
                     "be interpreted as tensor index, x[torch.tensor(seq)], which will result either in an "
                     "error or a different result",
-                    UserWarning, stacklevel=3,
                 )  # fmt: skip
                 return tuple(index)
     return (index,)
@@ -219,10 +218,9 @@ def expand_masks(input: Tensor, indices: dict[int, Tensor]) -> list[Tensor | Non
         dtype, own = index._meta.dtype, index._meta.shape
         if dtype in MASK_DTYPES:
             if dtype is dtypes.uint8:
-                warnings.warn(
+                warn(
                     "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool "
                     "instead.",
-                    UserWarning, stacklevel=4,
                 )  # fmt: skip
             check_mask(own, shape, dim)
             found += [None] * (dim + len(own) - len(found))

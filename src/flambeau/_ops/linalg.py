@@ -6,7 +6,6 @@ Gradients: Giles 2008, 'An extended collection of matrix derivative results'.
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from flambeau._core.errors import LinAlgError
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value, meta_of
+from flambeau._core.warn import warn
 from flambeau._ops import lapack
 from flambeau._ops.bounds import when_known
 from flambeau._ops.lapack import (
@@ -237,10 +237,10 @@ def triangular_solve(
     """The solution of a triangular system; `linalg.solve_triangular` under its old name, arguments
     reversed.
     """
-    warnings.warn(
+    warn(
         "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangularand will be removed "
         "in a future "
-        "PyTorch release.", stacklevel=2,
+        "PyTorch release.",
     )  # fmt: skip
     for name, tensor in (("b", input), ("A", A)):
         if tensor.ndim < 2:
@@ -342,10 +342,9 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
 @function("cholesky", "Tensor.cholesky", out=True)
 def torch_cholesky(input: Tensor, upper: bool = False) -> Tensor:
     """`linalg.cholesky` under its old name."""
-    warnings.warn(
+    warn(
         "torch.cholesky is deprecated in favor of torch.linalg.cholesky and will be removed in a future "
         "PyTorch release.",
-        stacklevel=2,
     )
     return _cholesky(input, upper, "cholesky")[0]
 

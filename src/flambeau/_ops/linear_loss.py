@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from flambeau._core import dtype as dtypes
 from flambeau._core.declare import registry
 from flambeau._core.dispatch import function
 from flambeau._core.tensor import Tensor
+from flambeau._core.warn import warn
 from flambeau._ops.classification import cross_entropy
 
 
@@ -66,14 +66,12 @@ def linear_cross_entropy(
             or target.dtype is not dtypes.int64
             or reduction not in ("mean", "sum", "none")
         ):
-            warnings.warn(
+            warn(
                 "linear_cross_entropy: ``options`` ignored; chunked path needs reduction in {'mean','sum','none'}, "
                 "label_smoothing == 0, target.dtype == int64, out_features == (). Got "
                 f"reduction={reduction!r}, label_smoothing={label_smoothing}, target.dtype={target.dtype}, "
                 f"out_features={tuple(places)}, tracing=False, "
                 f"linear_bias.shape={None if linear_bias is None else tuple(linear_bias.shape)}.",
-                UserWarning,
-                stacklevel=2,
             )
         else:
             options._check(math.prod(input.shape[:-1]), input.shape[-1], classes, input.dtype)

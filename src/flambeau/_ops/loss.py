@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.modes import no_grad
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
+from flambeau._core.warn import warn
 from flambeau._ops.bounds import when_known
 from flambeau._ops.reduction import (
     checked_reduction,
@@ -32,12 +32,10 @@ from flambeau._ops.supported import kind, result_type, supports
 
 def _warn_of_sizes(input: Tensor, target: Tensor) -> None:
     if input.shape != target.shape:
-        warnings.warn(
+        warn(
             f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
             "This will "
             "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            UserWarning,
-            stacklevel=3,
         )
 
 
@@ -444,12 +442,10 @@ def kl_div(
     if size_average is not None or reduce is not None:
         reduction = chosen_reduction(size_average, reduce, reduction)
     elif reduction == "mean":
-        warnings.warn(
+        warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
             "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
-            UserWarning,
-            stacklevel=2,
         )
     if reduction == "batchmean":
         total: Any = apply(kl_divergence, (input, target, log_target, "sum"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from flambeau._core.errors import LinAlgError
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
+from flambeau._core.warn import warn
 from flambeau._ops.decompose import eigvalsh, svdvals
 from flambeau._ops.lapack import adjoint, check_floating, check_square
 from flambeau._ops.linalg import _cubed, inv, is_vector, solve
@@ -86,10 +86,9 @@ def _with_dims(tensor: Tensor, dims: tuple[int, int]) -> Tensor:
 
 
 def _warn_of_old_norm(name: str, instead: str) -> None:
-    warnings.warn(
+    warn(
         f"at::{name} is deprecated and it is just left for JIT compatibility. It will be removed in a future "
         f"PyTorch release. Please use `linalg.{instead}` instead",
-        stacklevel=3,
     )
 
 

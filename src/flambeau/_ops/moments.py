@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from flambeau._core import dtype as dtypes
@@ -12,6 +11,7 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.dtype import dtype as DType
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import META, Meta
+from flambeau._core.warn import warn
 from flambeau._ops.reduce import no_overload, reduced_shape, restored
 from flambeau._ops.sums import total
 
@@ -162,12 +162,10 @@ def _spread(declared: Any, input: Tensor, dim: Any, unbiased: Any, keepdim: bool
     result = apply(declared, (input, dim, float(correction), keepdim))
     first = result[0] if isinstance(result, tuple) else result
     if first._meta.numel and _count(shape, dim) - correction <= 0:
-        warnings.warn(
+        warn(
             f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction "
             "factor (input "
             "numel divided by output numel).",
-            UserWarning,
-            stacklevel=3,
         )
     return result
 
@@ -291,11 +289,9 @@ def cov(
         squares: Any = weights * aweights
         freedom = total - correction * squares.sum() / total
     if float(freedom) <= 0:
-        warnings.warn(
+        warn(
             "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of "
             "observations.",
-            UserWarning,
-            stacklevel=2,
         )
         freedom = freedom * 0 if isinstance(freedom, Tensor) else 0
     centred = rows - mean

@@ -6,7 +6,6 @@ Their values are worked out on the host, which takes less time than the call of 
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from flambeau._core import dtype as dtypes
 from flambeau._core.dispatch import function, write_out
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import META, meta_of
+from flambeau._core.warn import warn
 from flambeau._ops.construct import as_device, as_dtype, finish
 from flambeau._ops.factory import as_number, checked_number, prepare_out
 from flambeau._ops.sizes import integer
@@ -145,11 +145,10 @@ def range_(
     pin_memory: bool = False, requires_grad: bool = False, **named: Any,
 ) -> Tensor:  # fmt: skip
     """`arange` that includes `end`. Deprecated in PyTorch, in favour of `arange`."""
-    warnings.warn(
+    warn(
         "torch.range is deprecated and will be removed in a future release because its behavior is "
         "inconsistent with "
         "Python's range builtin. Instead, use torch.arange, which produces values in [start, end).",
-        UserWarning, stacklevel=2,
     )  # fmt: skip
     start, end, step = _range_arguments(args, named, "range")
     wanted = (

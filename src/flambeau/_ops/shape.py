@@ -6,7 +6,6 @@ Here arguments are checked and worked out; `views.py` has the primitives.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from flambeau._core.dtype import dtype as DType
 from flambeau._core.size import Size
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
+from flambeau._core.warn import warn
 from flambeau._ops import views
 from flambeau._ops.construct import as_dtype
 from flambeau._ops.sizes import integer, is_integer, sizes_of, spread
@@ -113,13 +113,11 @@ def _reversed(self: Tensor) -> Tensor:
     """A view with all dimensions in reverse order."""
     if self.ndim not in (0, 2) and "T" not in _warned:
         _warned.add("T")
-        warnings.warn(
+        warn(
             "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and "
             "it will "
             "throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
             "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
-            UserWarning,
-            stacklevel=2,
         )
     return views.permute_view(self, tuple(range(self.ndim))[::-1])
 

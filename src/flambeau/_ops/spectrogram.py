@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from flambeau._core.declare import registry
 from flambeau._core.dispatch import function
 from flambeau._core.tensor import Tensor
+from flambeau._core.warn import warn
 
 _LEGACY = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int32": "Int",
            "int64": "Long", "complex64": "ComplexFloat", "complex128": "ComplexDouble"}  # fmt: skip
@@ -57,13 +57,13 @@ def stft(
     Shape: input `(time,)` or `(batch, time)`; the result is `(*, frequencies, frames)`.
     """
     if window is None:
-        warnings.warn(
+        warn(
             "A window was not provided. A rectangular window will be applied,which is known to cause "
             "spectral leakage. "
             "Other windows such as torch.hann_window or torch.hamming_window are recommended to reduce "
             "spectral leakage."
             "To suppress this warning and use a rectangular window, explicitly set `window=torch.ones(n_fft, "
-            "device=<device>)`.", stacklevel=2,
+            "device=<device>)`.",
         )  # fmt: skip
     hop = n_fft // 4 if hop_length is None else hop_length
     width = n_fft if win_length is None else win_length
@@ -82,10 +82,10 @@ def stft(
             )
         return_complex = True
     elif not return_complex:
-        warnings.warn(
+        warn(
             "stft with return_complex=False is deprecated. In a future pytorch release, stft will return "
             "complex tensors "
-            "for all inputs, and return_complex=False will raise an error.", stacklevel=2,
+            "for all inputs, and return_complex=False will raise an error.",
         )  # fmt: skip
     _check_stft(
         input, signal, n_fft, hop, width, window, normalized, onesided, return_complex, align_to_window
@@ -158,12 +158,12 @@ def istft(
             "return_complex=True."
         )
     if window is None:
-        warnings.warn(
+        warn(
             "A window was not provided. A rectangular window will be applied.Please provide the same window "
             "used by stft "
             "to make the inversion lossless.To suppress this warning and use a rectangular window, "
             "explicitly set "
-            "`window=torch.ones(n_fft, device=<device>)`.", stacklevel=2,
+            "`window=torch.ones(n_fft, device=<device>)`.",
         )  # fmt: skip
     hop = n_fft // 4 if hop_length is None else hop_length
     width = n_fft if win_length is None else win_length
@@ -259,10 +259,10 @@ def _overlapped(
         raise RuntimeError(call + "window overlap add min: 1\n[ CPUBoolType{} ]")
     found = total / weight
     if end > size:
-        warnings.warn(
+        warn(
             "The length of signal is shorter than the length parameter. Result is being padded with zeros in "
             "the tail. "
-            "Please check your center and hop_length settings.", stacklevel=3,
+            "Please check your center and hop_length settings.",
         )  # fmt: skip
         found = registry["nn.functional.pad"](found, [0, end - size])
     return found.squeeze(0) if input.ndim == 2 else found  # type: ignore[attr-defined]
