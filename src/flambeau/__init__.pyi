@@ -283,7 +283,7 @@ def broadcast_to(input: _Tensor, size: Any) -> _Tensor:
     """The input expanded to a shape."""
 def bucketize(input: Any, boundaries: _Tensor, *, out_int32: _bool = False, right: _bool = False, out: Any = None) -> _Tensor:
     """The number of the bucket, between sorted boundaries, that each value falls into."""
-def cartesian_prod(*tensors: Any) -> _Tensor:
+def cartesian_prod(*tensors: _Tensor | Sequence[_Tensor]) -> _Tensor:
     """All combinations of one entry of each vector, as rows."""
 def cat(tensors: Sequence[_Tensor], dim: _int = 0, *, out: Any = None) -> _Tensor:
     """The tensors one after the other along `dim`. Their other sizes must agree; dtypes are promoted."""
@@ -384,7 +384,7 @@ def cosh_(input: _Tensor) -> _Tensor:
     """The hyperbolic cosine."""
 def cosine_embedding_loss(*args: Any, **kwargs: Any) -> Any:
     """`1 - cosine` where the target is 1; by how much the cosine exceeds `margin` where it is -1."""
-def cosine_similarity(x1: Any, x2: Any, dim: _int = 1, eps: _float = 1e-08) -> _Tensor:
+def cosine_similarity(x1: _Tensor, x2: _Tensor, dim: _int = 1, eps: _float = 1e-08) -> _Tensor:
     """The cosine of the angle between vectors along `dim`; norms count as `eps` at least."""
 def count_nonzero(input: _Tensor, dim: _int | Sequence[_int] | None = None) -> _Tensor:
     """How many elements are not zero, along `dim` or in all."""
@@ -526,7 +526,7 @@ float8_e4m3fnuz: _dtype
 float8_e5m2: _dtype
 float8_e5m2fnuz: _dtype
 float8_e8m0fnu: _dtype
-def float_power(input: Any, exponent: Any, *, out: _Tensor | None = None) -> _Tensor:
+def float_power(input: _Tensor | _complex, exponent: _Tensor | _complex, *, out: _Tensor | None = None) -> _Tensor:
     """`input ** exponent` in float64, or complex128 for complex operands."""
 def floor(input: _Tensor, *, out: Any = None) -> _Tensor:
     """The next whole number below."""
@@ -631,7 +631,7 @@ def index_add(input: _Tensor, dim: _int, index: _Tensor, source: _Tensor, *, alp
     """`input` with `alpha` times the slices of `source` added at the indices along `dim`."""
 def index_copy(input: _Tensor, dim: _int, index: _Tensor, source: _Tensor, *, out: Any = None) -> _Tensor:
     """`input` with the slices of `source` in place of those at the indices along `dim`."""
-def index_fill(input: _Tensor, dim: _int, index: _Tensor, value: Any) -> _Tensor:
+def index_fill(input: _Tensor, dim: _int, index: _Tensor, value: _Tensor | _complex) -> _Tensor:
     """`input` with a number, or a 0-d tensor's value, in the slices at the indices along `dim`."""
 def index_put(input: _Tensor, indices: Any, values: _Tensor, accumulate: _bool = False) -> _Tensor:
     """`input` with `values` at `indices`, a tuple of index tensors or masks; `accumulate` adds them."""
@@ -816,7 +816,7 @@ def median(input: _Tensor) -> _Tensor:
 @overload
 def median(input: _Tensor, dim: _int, keepdim: _bool = False, *, out: Any = None) -> _results.median:
     """The lower of the two middle elements: of all, or along `dim` together with its index."""
-def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[_Tensor, ...]:
+def meshgrid(*tensors: _Tensor | Sequence[_Tensor], indexing: str | None = None) -> tuple[_Tensor, ...]:
     """Coordinates of the grid that the vectors span, as views."""
 @overload
 def min(input: _Tensor) -> _Tensor:
@@ -1031,7 +1031,7 @@ def rsub(input: _Tensor, other: _Tensor | _Number, *, alpha: _Number = 1) -> _Te
     """`other - alpha * input`."""
 def scalar_tensor(s: Any, *, dtype: _dtype | None = None, layout: _layout | None = None, device: DeviceLike = None, pin_memory: _bool = False, requires_grad: _bool = False) -> _Tensor:
     """A number as a 0-d tensor of the default dtype."""
-def scatter(input: _Tensor, dim: _int, index: _Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None, out: Any = None) -> _Tensor:
+def scatter(input: _Tensor, dim: _int, index: _Tensor, src: _Tensor | _complex | None = None, *, value: _complex | None = None, reduce: str | None = None, out: Any = None) -> _Tensor:
     """`input` with elements of `src`, or one number, at the positions that `index` names along `dim`."""
 def scatter_add(input: _Tensor, dim: _int, index: _Tensor, src: _Tensor, *, out: Any = None) -> _Tensor:
     """`input` with the elements of `src` added at the positions that `index` names along `dim`."""

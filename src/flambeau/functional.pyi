@@ -32,9 +32,9 @@ def broadcast_shapes(*shapes: Any) -> _Size:
     """The common shape under broadcasting."""
 def broadcast_tensors(*tensors: Any) -> tuple[_Tensor, ...]:
     """All tensors expanded to their common shape; those that have it come back themselves."""
-def cartesian_prod(*tensors: Any) -> _Tensor:
+def cartesian_prod(*tensors: _Tensor | Sequence[_Tensor]) -> _Tensor:
     """All combinations of one entry of each vector, as rows."""
-def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[_Tensor, ...]:
+def meshgrid(*tensors: _Tensor | Sequence[_Tensor], indexing: str | None = None) -> tuple[_Tensor, ...]:
     """Coordinates of the grid that the vectors span, as views."""
 def split(tensor: _Tensor, split_size_or_sections: Any, dim: _int = 0) -> tuple[_Tensor, ...]:
     """Views of consecutive parts of a dimension: of one size, or of a sequence of sizes."""

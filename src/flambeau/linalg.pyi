@@ -79,7 +79,7 @@ def matrix_power(input: _Tensor, n: _int, *, out: Any = None) -> _Tensor:
     """A square matrix multiplied by itself `n` times; its inverse for negative `n`."""
 def matrix_rank(input: _Tensor, tol: Any = None, hermitian: _bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None) -> _Tensor:
     """How many singular values are above a tolerance."""
-def multi_dot(tensors: Any, *, out: Any = None) -> _Tensor:
+def multi_dot(tensors: Sequence[_Tensor], *, out: Any = None) -> _Tensor:
     """The product of several matrices, in the order of fewest multiplications; the first and last may be vectors."""
 def norm(A: _Tensor, ord: Any = None, dim: Any = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> _Tensor:
     """A norm of vectors (one dimension) or matrices (two); without `ord`, the root of the sum of squares of all."""

@@ -26,6 +26,7 @@ from flambeau._core.tape import run_call
 from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import CPU, Meta, meta_of
 from flambeau._core.views import rederive, stride_of_view
+from flambeau._core.wrong_type import check_tensors
 
 __all__ = [
     "apply", "check_writable", "constant", "function", "in_place", "op", "operator_method",
@@ -63,12 +64,12 @@ def function(*names: str, out: Out | bool = False) -> Callable[[F], F]:
     def wrap(body: F) -> F:
         rules = autocast.rules_of(names)
         public: Any = body if rules is None else autocast.add_function(body, rules)
-        asked = wanted_out(out)
-        if asked is not None:
-            public = _with_out(public, names[0].rpartition(".")[2] if names else body.__name__, asked)
-        known = parameter_names(body)
-        if "dim" in known and any(not name.startswith("nn.") for name in names):
-            public = accept_numpy_names(public, known | {"out"} if asked is not None else known)
+        asked, known = wanted_out(out), parameter_names(body)
+        # These are Python in PyTorch, too, where whatever fails tells what is wrong; and layers call them at each step.
+        python = [name.startswith(("nn.functional.", "masked.")) for name in names]
+        numpy_names = known if "dim" in known and not all(python) else None
+        if asked is not None or numpy_names is not None or not any(python):
+            public = _as_called_for(public, names, numpy_names, asked)
         _publish(names, public)
         return public
 
@@ -285,18 +286,6 @@ def _rename(kwargs: dict[str, Any], known: frozenset[str]) -> dict[str, Any] | N
     return renamed if renamed != kwargs else None
 
 
-def accept_numpy_names(function: Callable[..., Any], known: frozenset[str]) -> Callable[..., Any]:
-    """Lets `axis=`, `keepdims=`, `x=` stand for `dim=`, `keepdim=`, `input=`; `known` are the function's own names."""
-
-    @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if kwargs and not known.issuperset(kwargs):
-            kwargs = _rename(kwargs, known) or kwargs
-        return function(*args, **kwargs)
-
-    return wrapped
-
-
 def _write_outs(out: Any, result: Any, name: str, operands: Sequence[Any], asked: Out = ANY) -> Any:
     if isinstance(result, (tuple, list)):
         for target, item in zip(out, result, strict=True):
@@ -305,17 +294,38 @@ def _write_outs(out: Any, result: Any, name: str, operands: Sequence[Any], asked
     return write_out(out, result, name, operands, asked)
 
 
-def _with_out(function: Callable[..., Any], name: str, asked: Out) -> Callable[..., Any]:
-    """Adds a keyword `out=` to a function."""
+def _as_called_for(
+    function: Callable[..., Any], names: Sequence[str], known: frozenset[str] | None, asked: Out | None
+) -> Callable[..., Any]:
+    """A function as programs call it: with `out=` if `asked`, and with a TypeError for what should be a tensor and is not.
+
+    `known` are its own names if NumPy's (`axis=`, `keepdims=`, `x=`) stand for them, too.
+    """
+    path = names[0] if names else function.__name__
+    name = path.rpartition(".")[2]
+    writes = asked or ANY
 
     @functools.wraps(function)
-    def wrapped(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        if out is None:
-            return function(*args, **kwargs)
-        with autocast.paused():
-            result = function(*args, **kwargs)
-        operands = (*args, *kwargs.values()) if asked.apart else ()
-        return _write_outs(out, result, name, operands, asked)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        out = None
+        if kwargs:
+            if asked is not None:
+                out = kwargs.pop("out", None)
+            if known is not None and not known.issuperset(kwargs):
+                kwargs = _rename(kwargs, known) or kwargs
+        try:
+            if out is None:
+                return function(*args, **kwargs)
+            with autocast.paused():
+                result = function(*args, **kwargs)
+        except (AttributeError, RuntimeError, ValueError):
+            check_tensors(function, path, args, kwargs)
+            raise
+        operands = (*args, *kwargs.values()) if writes.apart else ()
+        return _write_outs(out, result, name, operands, writes)
+
+    if asked is None:
+        return wrapped
 
     def signature() -> inspect.Signature:
         inner = inspect.signature(function)

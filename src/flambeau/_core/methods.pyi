@@ -486,7 +486,7 @@ class TensorMethods:
         """A copy with the rows in reverse."""
     def float(self, memory_format: _memory_format | None = ...) -> _Tensor:
         """The tensor as torch.float32; itself if it is that already."""
-    def float_power(self, exponent: Any) -> _Tensor:
+    def float_power(self, exponent: _Tensor | _complex) -> _Tensor:
         """`input ** exponent` in float64, or complex128 for complex operands."""
     def float_power_(self, exponent: Any) -> Self:
         """`float_power` in place, for tensors that are wide enough."""
@@ -584,9 +584,9 @@ class TensorMethods:
         """`input` with the slices of `source` in place of those at the indices along `dim`."""
     def index_copy_(self, dim: _int, index: _Tensor, source: _Tensor) -> Self:
         """`input` with the slices of `source` in place of those at the indices along `dim`."""
-    def index_fill(self, dim: _int, index: _Tensor, value: Any) -> _Tensor:
+    def index_fill(self, dim: _int, index: _Tensor, value: _Tensor | _complex) -> _Tensor:
         """`input` with a number, or a 0-d tensor's value, in the slices at the indices along `dim`."""
-    def index_fill_(self, dim: _int, index: _Tensor, value: Any) -> Self:
+    def index_fill_(self, dim: _int, index: _Tensor, value: _Tensor | _complex) -> Self:
         """`input` with a number, or a 0-d tensor's value, in the slices at the indices along `dim`."""
     def index_put(self, indices: Any, values: _Tensor, accumulate: _bool = False) -> _Tensor:
         """`input` with `values` at `indices`, a tuple of index tensors or masks; `accumulate` adds them."""
@@ -952,9 +952,9 @@ class TensorMethods:
         """`1 / sqrt(input)`."""
     def rsqrt_(self) -> Self:
         """`1 / sqrt(input)`."""
-    def scatter(self, dim: _int, index: _Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> _Tensor:
+    def scatter(self, dim: _int, index: _Tensor, src: _Tensor | _complex | None = None, *, value: _complex | None = None, reduce: str | None = None) -> _Tensor:
         """`input` with elements of `src`, or one number, at the positions that `index` names along `dim`."""
-    def scatter_(self, dim: _int, index: _Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Self:
+    def scatter_(self, dim: _int, index: _Tensor, src: _Tensor | _complex | None = None, *, value: _complex | None = None, reduce: str | None = None) -> Self:
         """`input` with elements of `src`, or one number, at the positions that `index` names along `dim`."""
     def scatter_add(self, dim: _int, index: _Tensor, src: _Tensor) -> _Tensor:
         """`input` with the elements of `src` added at the positions that `index` names along `dim`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from flambeau._core.declare import (
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
+from flambeau._core.warn import warn
 from flambeau._ops.bounds import check_index, out_of_bounds
 from flambeau._ops.numbers import as_number
 from flambeau._ops.placing import combined, picked, placed
@@ -301,7 +301,13 @@ def _(xp: Any, g: Array, dim: int, index: Array, src_meta: Meta) -> Array:
 
 @function("scatter", "Tensor.scatter", "Tensor.scatter_", out=EXACT)
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Tensor | complex | None = None,
+    *,
+    value: complex | None = None,
+    reduce: str | None = None,
 ) -> Tensor:
     """`input` with elements of `src`, or one number, at the positions that `index` names along `dim`.
 
@@ -331,10 +337,9 @@ def scatter(
     if reduce is None:
         return apply(scatter_source, (input, dim, index, source))
     if not isinstance(value if src is None else src, (bool, int, float, complex)):
-        warnings.warn(
+        warn(
             "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a "
             "future PyTorch release. Use torch.scatter_reduce instead for more reduction options.",
-            UserWarning, stacklevel=2,
         )  # fmt: skip
     if reduce == "add":
         return scatter_add(input, dim, index, source)

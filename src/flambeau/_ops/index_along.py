@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from flambeau._core.declare import (
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
+from flambeau._core.warn import warn
 from flambeau._ops.bounds import check_index, out_of_bounds
 from flambeau._ops.gather import INDEX_DTYPES, reduced, reduction_gradients
 from flambeau._ops.numbers import as_number
@@ -326,7 +326,7 @@ def _(xp: Any, g: Array, dim: int, index: Array) -> Array:
 
 
 @function("index_fill", "Tensor.index_fill", "Tensor.index_fill_")
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | complex) -> Tensor:
     """`input` with a number, or a 0-d tensor's value, in the slices at the indices along `dim`."""
     if not isinstance(value, Tensor) and not (
         isinstance(value, complex) and not input._meta.dtype.is_complex
@@ -348,7 +348,7 @@ def _reduced_shape(input: Meta, dim: int, index: Meta, source: Meta, reduce: str
 
 
 def _check_reduced(input: Value, dim: int, index: Value, *_: Any) -> None:
-    warnings.warn("index_reduce() is in beta and the API may change at any time.", UserWarning, stacklevel=5)
+    warn("index_reduce() is in beta and the API may change at any time.")
     size = _size(input.meta, dim)
     check_index(
         index,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from flambeau._core.declare import RAW, Array, Arrays, Out, canonical_dim
 from flambeau._core.dispatch import function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
+from flambeau._core.warn import warn
 from flambeau._ops.shape import atleast_1d, atleast_2d, atleast_3d, expand, flatten, reshape
 from flambeau._ops.sizes import integer
 
@@ -184,22 +184,25 @@ def column_stack(tensors: Any) -> Tensor:
 _warned: set[str] = set()
 
 
+def _one_by_one(tensors: Sequence[Any]) -> list[Tensor]:
+    """Tensors that were given one by one, or as one sequence."""
+    return list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else list(tensors)
+
+
 @function("meshgrid", "functional.meshgrid")
-def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
+def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str | None = None) -> tuple[Tensor, ...]:
     """Coordinates of the grid that the vectors span, as views.
 
     Args:
         indexing: "ij" has the dimensions in the order of the vectors, "xy" exchanges the first two.
     """
-    group = list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else list(tensors)
+    group = _one_by_one(tensors)
     if not group:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
     if indexing is None and "meshgrid" not in _warned:
         _warned.add("meshgrid")
-        warnings.warn(
+        warn(
             "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.",
-            UserWarning,
-            stacklevel=2,
         )
     for each in group:
         if each.ndim > 1:
@@ -231,9 +234,9 @@ def _check_vector(input: Tensor) -> None:
 
 
 @function("cartesian_prod", "functional.cartesian_prod")
-def cartesian_prod(*tensors: Any) -> Tensor:
+def cartesian_prod(*tensors: Tensor | Sequence[Tensor]) -> Tensor:
     """All combinations of one entry of each vector, as rows."""
-    group = list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else list(tensors)
+    group = _one_by_one(tensors)
     for each in group:
         _check_vector(each)
     if len(group) == 1:
@@ -322,7 +325,7 @@ def _(xp: Any, g: Array, tensors_meta: Any) -> Any:
 @function("block_diag", "functional.block_diag")
 def block_diag(*tensors: Any) -> Tensor:
     """A matrix with the tensors (numbers, rows, matrices) along its diagonal and zeros elsewhere."""
-    group = list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else list(tensors)
+    group = _one_by_one(tensors)
     if not group:
         from flambeau._ops.factory import empty
 

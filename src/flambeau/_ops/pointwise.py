@@ -499,7 +499,7 @@ def _float_power(input: Any, exponent: Any) -> Tensor:
 
 
 @function("float_power", "Tensor.float_power")
-def float_power(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
+def float_power(input: Tensor | complex, exponent: Tensor | complex, *, out: Tensor | None = None) -> Tensor:
     """`input ** exponent` in float64, or complex128 for complex operands."""
     result = _float_power(input, exponent)
     if out is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -329,7 +330,7 @@ def _chain(tensors: list[Tensor]) -> Tensor:
 @function(
     "linalg.multi_dot", out=Out("multi_dot(): expected out tensor to have dtype {wanted} but got {found}")
 )
-def multi_dot(tensors: Any) -> Tensor:
+def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     """The product of several matrices, in the order of fewest multiplications; the first and last may be
     vectors.
     """

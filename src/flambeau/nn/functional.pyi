@@ -86,7 +86,7 @@ def conv_transpose3d(input: _Tensor, weight: _Tensor, bias: _Tensor | None = Non
     """Transposed convolution over three dimensions; see `conv_transpose2d`."""
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: _float = 0, size_average: _bool | None = None, reduce: _bool | None = None, reduction: str = 'mean') -> _Tensor:
     """`1 - cosine` where the target is 1; by how much the cosine exceeds `margin` where it is -1."""
-def cosine_similarity(x1: Any, x2: Any, dim: _int = 1, eps: _float = 1e-08) -> _Tensor:
+def cosine_similarity(x1: _Tensor, x2: _Tensor, dim: _int = 1, eps: _float = 1e-08) -> _Tensor:
     """The cosine of the angle between vectors along `dim`; norms count as `eps` at least."""
 def cross_entropy(input: _Tensor, target: _Tensor, weight: _Tensor | None = None, size_average: _bool | None = None, ignore_index: _int = -100, reduce: _bool | None = None, reduction: str = 'mean', label_smoothing: _float = 0.0) -> _Tensor:
     """Minus the log-probability of each element's class under `softmax(input)`."""
