@@ -58,17 +58,21 @@ def op(*names: str, **options: Any) -> Callable[[Callable[..., Any]], Op]:
     return wrap
 
 
-def function(*names: str, out: Out | bool = False) -> Callable[[F], F]:
-    """Declares a public function written over tensors and other functions."""
+def function(*names: str, out: Out | bool = False, checked: bool = False) -> Callable[[F], F]:
+    """Declares a public function written over tensors and other functions.
+
+    Those with `out=` or NumPy's names (`axis=` for `dim=`) are wrapped, and then tell of arguments that should have been
+    tensors. `checked` wraps others to that end, too; for such as do not pass all tensors on to an operation at once.
+    """
 
     def wrap(body: F) -> F:
         rules = autocast.rules_of(names)
         public: Any = body if rules is None else autocast.add_function(body, rules)
         asked, known = wanted_out(out), parameter_names(body)
-        # These are Python in PyTorch, too, where whatever fails tells what is wrong; and layers call them at each step.
-        python = [name.startswith(("nn.functional.", "masked.")) for name in names]
-        numpy_names = known if "dim" in known and not all(python) else None
-        if asked is not None or numpy_names is not None or not any(python):
+        # `nn.functional` and `masked` are Python in PyTorch, too, which takes each argument by one name only.
+        python = all(name.startswith(("nn.functional.", "masked.")) for name in names)
+        numpy_names = known if "dim" in known and not python else None
+        if asked is not None or numpy_names is not None or checked:
             public = _as_called_for(public, names, numpy_names, asked)
         _publish(names, public)
         return public

@@ -362,7 +362,7 @@ def pair_gradient(xp: Any, g: Any, difference: Any, distance: Any, p: float) -> 
     return norm_gradient(xp, g[..., None], difference, distance[..., None], p, -1)
 
 
-@function("cdist")
+@function("cdist", checked=True)
 def cdist(
     x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary"
 ) -> Tensor:

@@ -226,7 +226,7 @@ square = unary(
 )
 
 
-@function("positive", "Tensor.positive")
+@function("positive", "Tensor.positive", checked=True)
 def positive(input: Tensor) -> Tensor:
     """The tensor itself."""
     if input._meta.dtype is dtypes.bool_:
@@ -520,7 +520,7 @@ def _(xp: Any, g: Array) -> Array:
     return xp.conj(g)
 
 
-@function("conj", "Tensor.conj")
+@function("conj", "Tensor.conj", checked=True)
 def conj(input: Tensor) -> Tensor:
     """The conjugate, on the same storage; a real tensor is its own."""
     return apply(conjugate_view, (input,)) if input.is_complex() else input
@@ -532,7 +532,7 @@ def is_conj(input: Tensor) -> bool:
     return sum(call.op is conjugate_view for call, _ in input._views) % 2 == 1
 
 
-@function("resolve_conj", "Tensor.resolve_conj")
+@function("resolve_conj", "Tensor.resolve_conj", checked=True)
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself, or a copy if it is a conjugate view."""
     if not is_conj(input):

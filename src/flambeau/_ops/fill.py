@@ -65,7 +65,7 @@ def _fill(input: Tensor, value: Any, name: str) -> Tensor:
     return fill_with(input, value)
 
 
-@function("fill")
+@function("fill", checked=True)
 def fill(input: Tensor, value: Any) -> Tensor:
     """A tensor like the input with `value` throughout."""
     return _fill(input, value, "fill")

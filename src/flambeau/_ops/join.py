@@ -189,7 +189,7 @@ def _one_by_one(tensors: Sequence[Any]) -> list[Tensor]:
     return list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else list(tensors)
 
 
-@function("meshgrid", "functional.meshgrid")
+@function("meshgrid", "functional.meshgrid", checked=True)
 def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str | None = None) -> tuple[Tensor, ...]:
     """Coordinates of the grid that the vectors span, as views.
 
@@ -233,7 +233,7 @@ def _check_vector(input: Tensor) -> None:
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(input._meta.shape)}")
 
 
-@function("cartesian_prod", "functional.cartesian_prod")
+@function("cartesian_prod", "functional.cartesian_prod", checked=True)
 def cartesian_prod(*tensors: Tensor | Sequence[Tensor]) -> Tensor:
     """All combinations of one entry of each vector, as rows."""
     group = _one_by_one(tensors)
@@ -245,7 +245,7 @@ def cartesian_prod(*tensors: Tensor | Sequence[Tensor]) -> Tensor:
     return stack([flatten(grid) for grid in grids], 1)
 
 
-@function("combinations", "Tensor.combinations")
+@function("combinations", "Tensor.combinations", checked=True)
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All combinations of `r` entries of a vector, as rows."""
     _check_vector(input)

@@ -478,7 +478,7 @@ def torch_slogdet(input: Tensor) -> Any:
     return named_result("slogdet", apply(slogdet_op, (input,)))
 
 
-@function("logdet", "Tensor.logdet")
+@function("logdet", "Tensor.logdet", checked=True)
 def logdet(input: Tensor) -> Tensor:
     """The logarithm of the determinant; nan for a negative one."""
     check_square("logdet", input._meta)

@@ -274,7 +274,7 @@ def pinv(
     return apply(pinv_op, (input, bound, bool(hermitian)))
 
 
-@function("pinverse", "Tensor.pinverse")
+@function("pinverse", "Tensor.pinverse", checked=True)
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     """`linalg.pinv` under its old name."""
     return pinv(input, rcond)
@@ -485,7 +485,7 @@ def _powers(x: Tensor, count: int, increasing: bool) -> Tensor:
     return registry["stack"](columns, -1)
 
 
-@function("linalg.vander")
+@function("linalg.vander", checked=True)
 def vander(x: Tensor, N: int | None = None) -> Tensor:
     """Rows of powers: 1, x, x**2, ... up to `N` of them."""
     if x.dtype is dtypes.bool_:
@@ -498,7 +498,7 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     return _powers(x if x.ndim else x.reshape(1), N or x.shape[-1], True)  # type: ignore[attr-defined]
 
 
-@function("vander")
+@function("vander", checked=True)
 def torch_vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """Rows of powers of a vector's elements, falling unless `increasing`."""
     if x.ndim != 1:

@@ -254,7 +254,7 @@ def _check_weights(which: str, weights: Tensor, count: int, floating: bool) -> N
         raise RuntimeError(f"cov(): {which} cannot be negative")
 
 
-@function("cov", "Tensor.cov")
+@function("cov", "Tensor.cov", checked=True)
 def cov(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
 ) -> Tensor:
@@ -299,7 +299,7 @@ def cov(
     return registry["true_divide"](centred @ other.t().conj(), freedom).squeeze()
 
 
-@function("corrcoef", "Tensor.corrcoef")
+@function("corrcoef", "Tensor.corrcoef", checked=True)
 def corrcoef(input: Tensor) -> Tensor:
     """The correlations of the variables in the rows, observed in the columns."""
     if input.dim() > 2:

@@ -498,7 +498,7 @@ def _float_power(input: Any, exponent: Any) -> Tensor:
     return pow(widened(input), widened(exponent))
 
 
-@function("float_power", "Tensor.float_power")
+@function("float_power", "Tensor.float_power", checked=True)
 def float_power(input: Tensor | complex, exponent: Tensor | complex, *, out: Tensor | None = None) -> Tensor:
     """`input ** exponent` in float64, or complex128 for complex operands."""
     result = _float_power(input, exponent)

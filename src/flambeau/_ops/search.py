@@ -49,7 +49,7 @@ def _positions(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.stack(np.nonzero(array), axis=1)
 
 
-@function("argwhere", "Tensor.argwhere")
+@function("argwhere", "Tensor.argwhere", checked=True)
 def argwhere(input: Tensor) -> Tensor:
     """The positions of the elements that are not zero, a row for each."""
     return _result(_positions(input._host_array()), dtypes.int64, input)
@@ -375,7 +375,7 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
 # -- counting --------------------------------------------------------------------------------------
 
 
-@function("bincount", "Tensor.bincount")
+@function("bincount", "Tensor.bincount", checked=True)
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each of the numbers 0, 1, 2 ... comes, or the sum of the weights where it does.
 
@@ -528,7 +528,7 @@ def histogram(
     return named_result("histogram", (_result(found, dtype, input), _result(edges[0], dtype, input)))
 
 
-@function("histogramdd", "Tensor.histogramdd")
+@function("histogramdd", "Tensor.histogramdd", checked=True)
 def histogramdd(
     input: Tensor, bins: Any, range: Any = None, weight: Tensor | None = None, density: bool = False
 ) -> Any:

@@ -208,7 +208,7 @@ def delitem(self: Tensor, key: Any) -> None:
 # -- index_put by name -----------------------------------------------------------------------------
 
 
-@function("index_put", "index_put_", "Tensor.index_put", "Tensor.index_put_")
+@function("index_put", "index_put_", "Tensor.index_put", "Tensor.index_put_", checked=True)
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """`input` with `values` at `indices`, a tuple of index tensors or masks; `accumulate` adds them.
 

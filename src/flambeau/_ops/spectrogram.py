@@ -38,7 +38,7 @@ def _padded_window(
     return registry["nn.functional.pad"](middle, pads)
 
 
-@function("stft", "Tensor.stft")
+@function("stft", "Tensor.stft", checked=True)
 def stft(
     input: Tensor, n_fft: int, hop_length: int | None = None, win_length: int | None = None,
     window: Tensor | None = None, center: bool = True, pad_mode: str = "reflect", normalized: bool = False,
@@ -140,7 +140,7 @@ def _check_stft(
         )
 
 
-@function("istft", "Tensor.istft")
+@function("istft", "Tensor.istft", checked=True)
 def istft(
     input: Tensor, n_fft: int, hop_length: int | None = None, win_length: int | None = None,
     window: Tensor | None = None, center: bool = True, normalized: bool = False, onesided: bool | None = None,
