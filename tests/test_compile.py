@@ -7,6 +7,7 @@ import gc
 import pickle
 import random
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -593,3 +594,77 @@ def test_signature_and_errors():
     f = flambeau.compile(lambda x: seen.append(flambeau.compiler.is_compiling()) or x + 1)
     f(flambeau.ones(1)), f(flambeau.ones(2))
     assert seen == [False, False]
+
+
+def test_the_graph_that_a_call_freed_is_there_when_somebody_asks():
+    def names(node, found):
+        found.append((node.name(), len(node.next_functions)))
+        for after, _ in node.next_functions:
+            if after is not None:
+                names(after, found)
+        return found
+
+    def run(wrap):
+        model = network()
+        x, y = data()
+
+        @wrap
+        def step(x, y):
+            model.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        for _ in range(3):
+            loss = step(x, y)
+        return model, loss
+
+    (model, loss), (_, plain) = run(flambeau.compile), run(lambda step: step)
+    assert names(loss.grad_fn, []) == names(plain.grad_fn, [])
+    node = loss.grad_fn
+    assert node.next_functions[0][0] is node.next_functions[0][0]
+    sequences = []
+    while node.next_functions and node.next_functions[-1][0] is not None:
+        sequences.append(node._sequence_nr())
+        node = node.next_functions[0][0]
+    assert sequences == sorted(sequences, reverse=True)
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
+    ends = {id(param) for param in model.parameters()}
+    while node is not None and not hasattr(node, "variable"):
+        node = node.next_functions[-1][0]
+    assert node is None or id(node.variable) in ends
+
+
+def test_a_graph_that_saves_nothing_is_walked_again():
+    weight = flambeau.ones(3, requires_grad=True)
+
+    @flambeau.compile
+    def step(x):
+        loss = (weight + x).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        weight.grad = None
+        loss = step(flambeau.ones(3))
+    loss.backward()
+    assert weight.grad.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_a_freed_graph_keeps_no_argument_alive():
+    weight = flambeau.ones(3, requires_grad=True)
+
+    @flambeau.compile
+    def step(x):
+        loss = (weight * x).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(4):
+        x = flambeau.ones(3)
+        loss = step(x)
+    reference = weakref.ref(x)
+    loss.item()
+    del x
+    assert reference() is None

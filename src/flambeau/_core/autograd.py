@@ -5,6 +5,7 @@ Nodes hold values, never tensors, so that nothing here makes a reference cycle. 
 
 from __future__ import annotations
 
+import functools
 import re
 import weakref
 from collections import OrderedDict
@@ -141,6 +142,12 @@ class OpNode(Node):
     # hidden writes there were then, and its views.
     guards: Sequence[Guard] = ()
     packed = False  # what was saved is in the hands of `saved_tensors_hooks`
+    # Of a node whose edges are made when somebody asks for them: how.
+    find_edges: Callable[[], tuple[Edge, ...]]
+
+    @functools.cached_property
+    def edges(self) -> tuple[Edge, ...]:  # type: ignore[override]
+        return self.find_edges()
 
     @property
     def call(self) -> Call:

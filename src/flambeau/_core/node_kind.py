@@ -20,6 +20,12 @@ Make = Callable[..., Any]
 _sequence = itertools.count()
 next_sequence = _sequence.__next__
 
+
+def next_sequences(count: int) -> list[int]:
+    """As many numbers as `count` calls of `next_sequence` give."""
+    return list(itertools.islice(_sequence, count))
+
+
 INFERENCE = (
     "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
     "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "

@@ -9,6 +9,7 @@ rest; so a replayed call is lazy, joins the segment around it and is run, cut an
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -19,7 +20,7 @@ from flambeau._core.autograd import AccumulateGrad, Node, OpNode, accumulator
 from flambeau._core.capture import Check, Recording, Structure, structure_of
 from flambeau._core.guards import Guards
 from flambeau._core.modes import modes
-from flambeau._core.node_kind import next_sequence
+from flambeau._core.node_kind import next_sequence, next_sequences
 from flambeau._core.pack import PackedStorage
 from flambeau._core.pytree import TreeSpec, tree_flatten, tree_unflatten
 from flambeau._core.storage import Storage
@@ -161,6 +162,43 @@ class _MadeNode:
     ]  # storage, version and hidden writes then, which output, views
 
 
+class _FreedGraph:
+    """A graph whose saved values were freed within the call that made it: each node is made when somebody asks for it.
+
+    Args:
+        nodes: how to make them.
+        captured: what edges lead to that is not told by the edge's place alone, by the place's id.
+    """
+
+    def __init__(self, nodes: Sequence[_MadeNode], captured: dict[int, Any]) -> None:
+        self._nodes, self._captured = nodes, captured
+        self._sequences = next_sequences(len(nodes))
+        self._found: weakref.WeakValueDictionary[int, Node] = weakref.WeakValueDictionary()
+
+    def __getitem__(self, number: int) -> Node:
+        found = self._found.get(number)
+        if found is None:
+            made = self._nodes[number]
+            node: Any = _new(made.kind)
+            node.kind, node.sequence, node.saved = made.call, self._sequences[number], made.saved
+            if made.numbers:
+                node.numbers = made.numbers
+            node.find_edges = functools.partial(self._edges, made)
+            found = self._found.setdefault(number, node)
+        return found
+
+    def _edges(self, made: _MadeNode) -> tuple[Any, ...]:
+        return tuple([None if edge is None else (self._end(edge[0]), edge[1]) for edge in made.edges])
+
+    def _end(self, place: Place) -> Node:
+        if place.kind == "made":
+            return self[place.at]
+        captured = self._captured.get(id(place))
+        if place.kind == "accumulate":
+            return accumulator(place.held.held if captured is None else captured)
+        return captured  # type: ignore[return-value]
+
+
 @dataclass(slots=True)
 class _Written:
     """A storage that the call wrote to."""
@@ -273,7 +311,7 @@ class _Description:
 
     def _place_node(self, node: Node) -> None:
         if isinstance(node, AccumulateGrad):
-            place = Place("accumulate", held=self.tensor(node.variable))
+            place = Place("accumulate", held=self._leaf(node.variable))
         elif not isinstance(node, OpNode) or node.packed or node.hooks or node.prehooks or node.tensor_hooks:
             raise RuntimeError(
                 f"The graph of a result goes through {node.name()}, which has Python code of its own: call backward "
@@ -293,6 +331,12 @@ class _Description:
                 guards.append((self.storage(storage), version, hidden, output, views))
             self.nodes.append(_MadeNode(type(node), node.kind, edges, saved, node.numbers, guards))
         self._keep(node, place)
+
+    def _leaf(self, variable: Tensor) -> Place:
+        """The place of a tensor whose gradient is accumulated: one from outside is that very tensor at each replay."""
+        if id(variable) not in self._places and not self.is_made(variable._storage):
+            self._keep(variable, Place("held", held=variable))
+        return self.tensor(variable)
 
     def _keep(self, item: Any, place: Place) -> None:
         self._places[id(item)] = place
@@ -343,6 +387,9 @@ class Program:
     renewals: list[Renewal]
     guards: Guards
     arms: bool
+    freed: (
+        list[Place] | None
+    )  # of a graph that the call freed: ends that each replay has to look up; None: it is alive
     calls: int = 0
     versions: dict[Any, tuple[int, int]] = field(default_factory=dict)  # of held storages, before the call
 
@@ -481,9 +528,12 @@ class Program:
             storage.version = version
             storages.append(storage)
         made = [self._made_tensor(tensor, tensors, storages) for tensor in description.tensors]
-        nodes: list[Node] = []
-        for node in description.nodes:
-            nodes.append(self._made_node(node, tensors, values, storages, made, nodes, held))
+        nodes: Any = []
+        if self.freed is not None:
+            nodes = _FreedGraph(description.nodes, self._captured(tensors, made))
+        else:
+            for node in description.nodes:
+                nodes.append(self._made_node(node, tensors, values, storages, made, nodes, held))
         for tensor, how in zip(made, description.tensors, strict=True):
             if how.node is not None:
                 tensor._node = self._node(how.node, tensors, made, nodes)
@@ -500,6 +550,16 @@ class Program:
             [self._tensor(leaf, tensors, made) if type(leaf) is Place else leaf for leaf in self.results],
             self.spec,
         )
+
+    def _captured(self, tensors: Sequence[Tensor], made: Sequence[Tensor]) -> dict[int, Any]:
+        """What the edges of a freed graph lead to in this replay, by the places' ids."""
+        captured: dict[int, Any] = {}
+        for place in self.freed or ():
+            if place.kind == "argument":
+                captured[id(place)] = tensors[place.at]._node
+            else:
+                captured[id(place)] = self._tensor(place.held, tensors, made)
+        return captured
 
     def _made_tensor(
         self, made: _MadeTensor, tensors: Sequence[Tensor], storages: Sequence[Storage]
@@ -611,6 +671,17 @@ def capture_call(
     return program, [value for _, value in capture.draws]
 
 
+def _ends_to_capture(nodes: Sequence[_MadeNode]) -> list[Place] | None:
+    """The ends of a freed graph that are another node or tensor at each replay; None for one that is alive."""
+    if any(node.saved or node.guards for node in nodes):
+        return None
+    ends = {id(edge[0]): edge[0] for node in nodes for edge in node.edges if edge is not None}
+    return [
+        place for place in ends.values()
+        if place.kind == "argument" or (place.kind == "accumulate" and place.held.kind != "held")
+    ]  # fmt: skip
+
+
 def _describe(capture: Capture, before: Sequence[tuple[Any, ...]], result: Any) -> Program:
     description = _Description(capture, before)
     written = []
@@ -657,7 +728,7 @@ def _describe(capture: Capture, before: Sequence[tuple[Any, ...]], result: Any) 
             if tensor._views and id(tensor._storage) in shared
         ],
         floats=len(capture.floats), renewals=capture.renewals, guards=capture.guards, arms=capture.armed,
-        versions=versions,
+        freed=_ends_to_capture(description.nodes), versions=versions,
     )  # fmt: skip
     # Names by id were for describing; what was made while recording is let go.
     description.values, description.capture = [], None  # type: ignore[assignment]
