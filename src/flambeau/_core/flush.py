@@ -6,16 +6,16 @@ seen for the first time never waits for tier 2: that is compiled in the backgrou
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from sys import getrefcount
 
 import numpy as np
 
 from flambeau._core import xla
+from flambeau._core.light import Light
 from flambeau._core.plan import Plan
 from flambeau._core.remembered import Remembered
 from flambeau._core.run import Calls, Programs
@@ -50,7 +50,12 @@ def run_trace(trace: Trace, reason: str) -> None:
     while True:
         try:
             if run is None:
-                run = _Run(taken, reason)
+                plan = _plan(taken)
+                tier = _tier(plan, taken.leaves)
+                if tier < 2 and plan.light is not None and engine.tier != 1:
+                    _run_lightly(plan, plan.light, taken, reason)
+                    break
+                run = _Run(plan, tier, taken, reason)
             run.finish()
             break
         except KeyboardInterrupt as error:
@@ -83,30 +88,47 @@ def _settle(leaves: Sequence[Value], dead: Sequence[int]) -> None:
 
 
 # The count of references to an object that only a list holds.
-_UNHELD = next(map(sys.getrefcount, [object()]))
+_UNHELD = next(map(getrefcount, [object()]))
+
+
+def _dead(leaves: Sequence[Value]) -> list[int]:
+    """The leaves that nobody else holds: their memory may be given away."""
+    return [
+        i for i, count in enumerate(map(getrefcount, leaves)) if count <= _UNHELD and not leaves[i].exposed
+    ]
+
+
+def _run_lightly(plan: Plan, light: Light, taken: Trace, reason: str) -> None:
+    """Runs a light segment and fills in the values. An interrupt leaves all as it was."""
+    started = time.perf_counter()
+    results = light.run(taken.leaves, taken.floats, taken.ints)
+    outputs = taken.outputs
+    for slot, result in zip(plan.alive, results, strict=True):
+        value = outputs[slot]
+        value.data = result
+        value.trace = None
+    seconds = time.perf_counter() - started
+    statistics.flushed(reason, len(taken.nodes), 0, seconds, plan, position=user_line)
+    if not plan.worthwhile:
+        plan.note_seconds(seconds)
+    elif _is_timed(plan):
+        plan.trial.note(False, seconds)
+        statistics.went_back += plan.trial.went_back
+    if plan.seen == 1:
+        plan.forget_steps()
 
 
 class _Run:
     """One run of what a trace held."""
 
-    def __init__(self, taken: Any, reason: str) -> None:
-        leaves: list[Value] = taken.leaves
-        self.outputs: list[Value] = taken.outputs
+    def __init__(self, plan: Plan, tier: int, taken: Trace, reason: str) -> None:
+        leaves = taken.leaves
+        self.outputs = taken.outputs
         self.reason = reason
         self.count = len(taken.nodes)
-        alive = tuple(
-            [slot for slot, count in enumerate(map(sys.getrefcount, self.outputs)) if count > _UNHELD]
-        )
-        metas = tuple([leaf.meta for leaf in leaves])
-        self.plan = plan = _plan(taken, metas, alive)
-        plan.seen += 1
-        # Leaves that nobody else holds: their memory may be given away.
-        dead = [
-            i
-            for i, count in enumerate(map(sys.getrefcount, leaves))
-            if count <= _UNHELD and not leaves[i].exposed
-        ]
-        self.tier = _tier(plan, dead)
+        self.plan = plan
+        self.tier = tier
+        dead = _dead(leaves)
         if self.tier == 2 or plan.trial.went_back:
             _settle(leaves, dead)
         arrays = [leaf.data for leaf in leaves]
@@ -143,27 +165,30 @@ class _Run:
             plan.forget_steps()
 
 
-def _plan(taken: Any, metas: tuple[Any, ...], alive: tuple[int, ...]) -> Plan:
-    """What is known of this structure."""
+def _plan(taken: Trace) -> Plan:
+    """What is known of this structure, which is seen once more."""
+    alive = tuple([slot for slot, count in enumerate(map(getrefcount, taken.outputs)) if count > _UNHELD])
+    metas = tuple([leaf.meta for leaf in taken.leaves])
     identity = (tuple(taken.key), metas, alive)
     plan = _plans.find(identity, lambda: Plan(taken.nodes, taken.key, metas, alive))
     if not plan.steps:
         plan.restore(taken.nodes, taken.key)
+    plan.seen += 1
     return plan
 
 
-def _tier(plan: Plan, dead: Sequence[int]) -> int:
+def _tier(plan: Plan, leaves: Sequence[Value]) -> int:
     """How the segment runs this time. Compiling in the background is begun here."""
     if engine.tier == 2:
         if plan.programs is None:
-            plan.programs = plan.compile(plan.pieces(dead))
+            plan.programs = plan.compile(plan.pieces(_dead(leaves)))
         return 2
     if engine.tier is not None:
         return engine.tier
     if engine.eager or not plan.worthwhile:
         return 0
     if plan.programs is None and not plan.trial.went_back:
-        _look_for_programs(plan, dead)
+        _look_for_programs(plan, leaves)
     if plan.programs is None or plan.trial.calls_again:
         return 1
     if plan.trial.went_back:
@@ -172,11 +197,11 @@ def _tier(plan: Plan, dead: Sequence[int]) -> int:
     return 2
 
 
-def _look_for_programs(plan: Plan, dead: Sequence[int]) -> None:
+def _look_for_programs(plan: Plan, leaves: Sequence[Value]) -> None:
     if plan.future is None:
         if plan.seen < 2 or plan.seen < plan.sightings():
             return
-        pieces = plan.pieces(dead)
+        pieces = plan.pieces(_dead(leaves))
         # Loading takes some milliseconds, once; in the background it would wait for Python's lock at every turn.
         plan.programs = plan.at_hand(pieces)
         if plan.programs is not None:

@@ -18,8 +18,9 @@ from typing import Any
 from flambeau._core import recompiling, store, xla
 from flambeau._core.block import Block, BlockStep, run_steps
 from flambeau._core.call import Call, number_specs
+from flambeau._core.light import Light, is_light
 from flambeau._core.statistics import statistics
-from flambeau._core.trace import user_line
+from flambeau._core.trace import engine, user_line
 from flambeau._core.trial import Trial
 from flambeau._core.value import Meta
 
@@ -27,10 +28,11 @@ from flambeau._core.value import Meta
 PROGRAM_LIMIT = 300
 # The longest stretch of calls that is looked at for a repetition.
 LONGEST_PERIOD = 60
-# Up to this cost (elements touched) NumPy is quicker than the call of an executable.
-TINY_COST = 4_000
-# A segment of no more than this many tiny calls never repays a compile.
+# A segment of no more than this many light calls is not compiled, unless its runs take longer than a program's call, and
+# all together as long as a compile.
 SMALL_SEGMENT = 3
+SLOW_SECONDS = 60e-6
+REPAID_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -148,23 +150,24 @@ class Plan:
         self, calls: list[Call], key: Sequence[int], leaves: tuple[Meta, ...], alive: tuple[int, ...]
     ) -> None:
         self.leaves, self.alive = leaves, alive
+        self.device = calls[0].device
         self.restore(calls, key)
         self.seen = 0
         self.noted = False  # as compiled, for the warning about places that keep compiling
         self.future: Future[Any] | None = None
         self.programs: list[tuple[Piece, Any]] | None = None
-        self.device = calls[0].device
-        needed = [step.call for step in self.steps]
-        self.worthwhile = len(needed) > SMALL_SEGMENT or any(
-            call.cost > TINY_COST or not call.dual for call in needed
-        )
-        self.cost = sum(call.cost for call in needed)
+        # Whether it may be compiled.
+        self.worthwhile = self.light is None or len(self.steps) > SMALL_SEGMENT
+        self._seconds = 0.0
         self.trial = Trial()
         self._place: Any = None  # the user's line, with the operations; found when it is first asked for
 
     def restore(self, calls: list[Call], key: Sequence[int]) -> None:
         """Works out the steps, from the calls and the key of any trace of this structure."""
         self.steps = steps_of(calls, key, self.alive)
+        self.light: Light | None = None
+        if self.device.type == "cpu" and all(is_light(step.call) for step in self.steps):
+            self.light = Light(self.steps, self.alive)
 
     def forget_steps(self) -> None:
         """Called after the first run. Most structures of a program whose shapes keep changing never come again.
@@ -172,7 +175,13 @@ class Plan:
         What they would keep is much for the memory and for Python's garbage collector.
         """
         if self.future is None and self.programs is None and not self.noted:
-            self.steps = []
+            self.steps, self.light = [], None
+
+    def note_seconds(self, seconds: float) -> None:
+        """Called after a run of a segment that is not worthwhile; it becomes so when the runs together took long."""
+        self._seconds += seconds
+        if self._seconds > REPAID_SECONDS and self._seconds > SLOW_SECONDS * self.seen:
+            self.worthwhile = not engine.deterministic
 
     def place(self) -> Any:
         """Where in the user's program this runs, and what, for telling places that keep compiling; None if unknown."""

@@ -12,7 +12,8 @@ import numpy as np
 
 from flambeau._core import xla
 from flambeau._core.call import Call
-from flambeau._core.plan import TINY_COST, Plan, Step
+from flambeau._core.light import TINY_COST
+from flambeau._core.plan import Plan, Step
 from flambeau._core.trace import engine
 
 # Up to this cost (elements touched) a call that has no executable yet runs in NumPy rather than wait for a compile.

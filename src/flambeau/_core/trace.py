@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from flambeau._core.storage import Storage
     from flambeau._core.tensor import Tensor
 
+_new = object.__new__
+
 # A trace this long is flushed even when nobody asks for a value, so that it cannot grow without bound.
 NODE_LIMIT = 4000
 BYTE_LIMIT = 2 << 30
@@ -30,6 +32,9 @@ CHECK_LIMIT = 1000
 
 # Held while any trace runs. Re-entrant: running an operation may read another thread's pending value.
 flush_lock = threading.RLock()
+
+# `flush.run_trace`, imported at the first flush.
+_run_trace: Callable[[Trace, str], None] | None = None
 
 
 class Trace:
@@ -61,10 +66,10 @@ class Trace:
         self.late_checks: list[Callable[[], None]] = []
         # Set by `backward`: the next operation recorded with grad mode on begins a new step.
         self.armed = False
+        self.device: Device | None = None  # of the calls; None before the first
         self.reset()
 
     def reset(self) -> None:
-        self.device: Device | None = None
         self.nodes: list[Call] = []
         self.key: list[int] = []
         # Strong references: whether anybody else holds a value is told by its count of references.
@@ -77,10 +82,18 @@ class Trace:
 
     def take(self) -> Trace:
         """What waits, as a trace of its own; this one is empty afterwards."""
-        taken = object.__new__(Trace)
-        for name in Trace.__slots__:
-            setattr(taken, name, getattr(self, name))
-        self.reset()
+        taken = _new(Trace)
+        taken.armed, taken.device, taken.late_checks = self.armed, self.device, self.late_checks
+        taken.nodes, taken.key, taken.outputs, taken.leaves = self.nodes, self.key, self.outputs, self.leaves
+        taken.leaf_of, taken.floats, taken.ints, taken.bytes = (
+            self.leaf_of,
+            self.floats,
+            self.ints,
+            self.bytes,
+        )
+        # Written out, since an interrupt that came within a call of `reset` would lose what was taken.
+        self.nodes, self.key, self.outputs, self.leaves = [], [], [], []
+        self.leaf_of, self.floats, self.ints, self.bytes = {}, [], [], 0
         return taken
 
     def put_back(self, taken: Trace) -> None:
@@ -91,12 +104,14 @@ class Trace:
 
     def flush(self, reason: str) -> None:
         """Runs everything recorded; afterwards each value that is still alive is concrete."""
-        from flambeau._core.flush import run_trace
+        global _run_trace
+        if _run_trace is None:
+            from flambeau._core.flush import run_trace as _run_trace
 
         with flush_lock:
             self.armed = False
             if self.nodes:
-                run_trace(self, reason)
+                _run_trace(self, reason)
 
     def cut(self, reason: str) -> None:
         """Runs everything recorded, for no value's sake: the program is long enough, or a new part of it begins."""
@@ -188,9 +203,6 @@ class Trace:
             number = self.leaf_of[id(value)] = -1 - len(self.leaves)
             self.leaves.append(value)
         return number
-
-
-_new = object.__new__
 
 
 class _Local(threading.local):
