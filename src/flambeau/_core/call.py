@@ -78,6 +78,9 @@ class Call:
 
     def pack(self, numbers: Sequence[float], floats: list[float], ints: list[int]) -> None:
         """Appends this call's numbers to a segment's two vectors."""
+        if len(numbers) == 1:
+            (floats if self.numbers == "f" else ints).append(numbers[0])  # type: ignore[arg-type]
+            return
         for kind, number in zip(self.numbers, numbers, strict=True):
             if kind == "f":
                 floats.append(number)

@@ -276,8 +276,20 @@ class Source:
             value = value + 1j * numbers[at + 1]
         dtype = self.compute
         if dtype is None:
-            dtype = np.dtype({bool: np.bool_, int: np.int64, float: np.float64, complex: np.complex128}[kind])
-        return np.asarray(value).astype(dtype)[()] if xp is np else xp.asarray(value).astype(dtype)
+            dtype = _DTYPES[kind]
+        if xp is not np:
+            return xp.asarray(value).astype(dtype)
+        if dtype.kind in "iu" and dtype != np.int64:
+            # NumPy's types refuse an integer that they cannot hold; a cast wraps it.
+            return np.asarray(value).astype(dtype)[()]
+        return dtype.type(value)
+
+
+# Python's kinds of number as an operation takes them that computes in no dtype of its own.
+_DTYPES = {
+    kind: np.dtype(dtype)
+    for kind, dtype in {bool: np.bool_, int: np.int64, float: np.float64, complex: np.complex128}.items()
+}
 
 
 class Op:
@@ -418,7 +430,7 @@ class Op:
         wanted = self._compute_dtype(source, inputs, promoted, args)
         self._set_casts(source, inputs, promoted, wanted)
         numbers = "".join({complex: "ff", float: "f"}.get(kind, "i") for kind in source.number_kinds)
-        run = self._runner(source, lambda: results)
+        run = self._runner(source, inputs, lambda: results)
         results = self._results(source, inputs, device, wanted, numbers, run, args)
         cost = None if self.cost is None else self.cost(inputs, results)
         call = Call(
@@ -491,17 +503,36 @@ class Op:
             else:
                 source.casts.append(compute)
 
-    def _runner(self, source: Source, results: Callable[[], tuple[Meta, ...]]) -> Any:
+    def _runner(self, source: Source, inputs: Sequence[Meta], results: Callable[[], tuple[Meta, ...]]) -> Any:
         many = self.many_outputs
+        compute = self._simple_body(source, inputs)
+        if compute is None:
+            compute = lambda xp, arrays, numbers: self.compute(xp, source.arguments(xp, arrays, numbers))  # noqa: E731
 
         def run(xp: Any, arrays: Sequence[Any], numbers: Sequence[Any]) -> tuple[Any, ...]:
-            found = self.compute(xp, source.arguments(xp, arrays, numbers))
-            found = tuple(found) if many or isinstance(found, (tuple, list)) else (found,)
+            found = compute(xp, arrays, numbers)
+            if not many and not isinstance(found, (tuple, list)):
+                wanted = results()[0].np
+                return (found if found.dtype == wanted else found.astype(wanted),)
             return tuple([
                 value if value.dtype == m.np else value.astype(m.np) for value, m in zip(found, results(), strict=True)
             ])  # fmt: skip
 
         return run
+
+    def _simple_body(self, source: Source, inputs: Sequence[Meta]) -> Callable[..., Any] | None:
+        """The body as a function of (xp, arrays, numbers), where it takes the arrays as they are and then static arguments."""
+        count, last = len(inputs), self._positional
+        if count > last or source.lists or any(kind != "static" for kind, _ in source.entries[count:]):
+            return None
+        if any(cast not in (None, meta.np) for cast, meta in zip(source.casts, inputs, strict=True)):
+            return None
+        body = self.body
+        placed = [what for _, what in source.entries[count:last]]
+        named = dict(zip(self._keywords, [what for _, what in source.entries[last:]], strict=True))
+        if self.dual:
+            return lambda xp, arrays, numbers: body(xp, *arrays, *placed, **named)
+        return lambda xp, arrays, numbers: body(*arrays, *placed, **named)
 
     def _results(
         self,
