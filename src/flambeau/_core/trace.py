@@ -34,7 +34,7 @@ CHECK_LIMIT = 1000
 flush_lock = threading.RLock()
 
 # `flush.run_trace`, imported at the first flush.
-_run_trace: Callable[[Trace, str], None] | None = None
+_run_trace: Any = None
 
 
 class Trace:
