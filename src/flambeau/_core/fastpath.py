@@ -35,7 +35,6 @@ add_plain_type(Tensor)
 
 _SCOPE: dict[str, Any] = {
     "_local": local, "_modes": modes, "_run_call": run_call, "_as_view": as_view,
-    "_run1": run_fast(1), "_run2": run_fast(2), "_run3": run_fast(3),
     "_preserved": stride_rules.preserved, "_laid_out": stride_rules.laid_out, "_all": all, "_plain": plain_types,
     "_castable": autocast.castable_types, "_typed": typed,
     "_check_arguments": check_arguments, "_int": int, "_bool": bool, "_str": str, "_float": float, "_tuple": tuple,
@@ -48,6 +47,8 @@ _READ = "{0}_v = {0}._storage.value if not {0}._views and {0}._storage.direct el
 
 # Tensors up to which recording is written out.
 WRITTEN_OUT = 3
+# Numbers with a default up to which those that differ from it are written out, too: each doubles the branches.
+BRANCHING = 2
 
 
 class _Missing:
@@ -122,21 +123,23 @@ def _usual_case(
     conditions = ["not _extra", *(["out is None"] if has_out else []), f"type({first}) in {usual}"]
     key = [f"{first}_v.meta"]
     varying = []
+    constants = [p for p in params[1:] if p.role == "scalar" and _has_constant(p)]
     for p in params[1:]:
-        if p.role in TENSOR_ROLES or (p.role == "scalar" and not _has_constant(p)):
-            varying.append((p, len(key)))
-            key.append("")  # each branch has its own
-        elif p.role == "scalar":
+        if p in constants:
             scope[f"_p_{p.name}"] = p.param
             scope[f"_d_{p.name}"] = p.default
+        if p in constants and len(constants) > BRANCHING:
             conditions.append(f"{p.name} is _d_{p.name}")
             key.append(f"_p_{p.name}")
+        elif p.role in TENSOR_ROLES or p.role == "scalar":
+            varying.append((p, len(key)))
+            key.append("")  # each branch has its own
         else:
             condition, part = _static(p)
             conditions.append(condition)
             key.append(part)
     scope["_get"] = declared.calls.get
-    branches = _Branches(declared, [p.name for p in params], key)
+    branches = _Branches(declared, [p.name for p in params], key, scope)
     lines = ["_t = _local.trace", "if _t.armed and _modes.grad: _t.cut('a new step begins after backward')"]
     lines += [_READ.format(first), *branches.write(varying, [first], [])]
     return "\n".join([f"    if {' and '.join(conditions)}:", *("        " + line for line in lines)]) + "\n"
@@ -145,8 +148,8 @@ def _usual_case(
 class _Branches:
     """The lines after the first tensor was read: one branch for each combination of tensors, numbers and None."""
 
-    def __init__(self, declared: Op, names: list[str], key: list[str]) -> None:
-        self.declared, self.names, self.key = declared, names, key
+    def __init__(self, declared: Op, names: list[str], key: list[str], scope: dict[str, Any]) -> None:
+        self.declared, self.names, self.key, self.scope = declared, names, key, scope
 
     def write(
         self, varying: Sequence[tuple[_Named, int]], tensors: list[str], numbers: list[str]
@@ -166,6 +169,13 @@ class _Branches:
             self.key[place] = f"{name}_v.meta"
             inside = [_READ.format(name), *self.write(others, [*tensors, name], numbers)]
             branch(f"type({name}) in _plain", inside)
+        if p.role == "scalar" and _has_constant(p):
+            # Equal to its default it belongs to the structure, as `apply_slowly` has it.
+            self.key[place] = f"_p_{name}"
+            condition = (
+                f"{name} is _d_{name} or ({name}.__class__ is _d_{name}.__class__ and {name} == _d_{name})"
+            )
+            branch(condition, self.write(others, tensors, numbers))
         if p.role in ("operand", "scalar"):
             self.key[place] = f"{name}.__class__"
             condition = f"{name}.__class__ is _float or {name}.__class__ is _int or {name}.__class__ is _bool"
@@ -181,18 +191,20 @@ class _Branches:
         given = f"({', '.join(numbers)},)" if numbers else "()"
         values = f"({', '.join(f'{name}_v' for name in tensors)},)"
         names = f"({', '.join(tensors)},)"
-        pairs = ", ".join(f"{name}, {name}_v" for name in tensors)
-        run = f"_run{len(tensors)}(_c, {pairs}, {given}, _t)"
+        several = bool(declared.many_outputs or declared.outputs is not None)
         if len(tensors) > WRITTEN_OUT:
-            run = f"_run_call(_c, {names}, {given}, {values})[0]"
+            run = f"_run_call(_c, {names}, {given}, {values})"
+            run = f"_tuple({run})" if several else f"{run}[0]"
+        else:
+            pairs = ", ".join(f"{name}, {name}_v" for name in tensors)
+            runner = f"_run_{len(tensors)}{'_several' if several else ''}"
+            self.scope[runner] = run_fast(len(tensors), several)
+            run = f"{runner}(_c, {pairs}, {given}, _t)"
         lines = [f"_c = _get(({', '.join(self.key)},))", "if _c is not None:"]
         if declared.check is not None:
             lines.append(f"    _op.check(*_check_arguments(_op, ({', '.join(self.names)},), {values}))")
-        if declared.many_outputs or declared.outputs is not None:
-            several = f"_tuple(_run_call(_c, {names}, {given}, {values}))"
-            lines.append(
-                f"    return _laid_out(_c, {several})" if declared.columns else f"    return {several}"
-            )
+        if several:
+            lines.append(f"    return _laid_out(_c, {run})" if declared.columns else f"    return {run}")
         elif declared.view:
             lines.append(f"    return _as_view(_c, {tensors[0]}, {run}, {given})")
         elif declared.columns:
@@ -237,5 +249,6 @@ def _static(p: _Named) -> tuple[str, str]:
             f"({name}.__class__ in _simple or ({name}.__class__ is _tuple and "
             f"_all([_i.__class__ in _simple for _i in {name}])))"
         )
-        return test, f"(None if {name} is None else _typed({name}))"
+        nothing = p.optional or p.default is None
+        return test, f"(None if {name} is None else _typed({name}))" if nothing else f"_typed({name})"
     return (f"({name} is None or {test})" if p.optional else test), part

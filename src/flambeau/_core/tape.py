@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -42,23 +43,16 @@ def run_call(
 
 
 _RUN = """
-def run{count}(call, {given}, numbers, trace):
+def run(call, {given}, numbers, trace):
     if trace.device is not call.device:
-        return run_call(call, ({tensors},), numbers, [{values}])[0]
+        return {otherwise}
     leaf_of = trace.leaf_of
     {slots}
     trace.key += (call.id, {keys})
     if numbers:
         call.pack(numbers, trace.floats, trace.ints)
     outputs = trace.outputs
-    value = new(Value)
-    value.meta = meta = call.results[0]
-    value.trace, value.slot = trace, len(outputs)
-    outputs.append(value)
-    storage = new(Storage)
-    storage.value = value
-    result = new(Tensor)
-    result._meta, result._storage = meta, storage
+    {make}
     nodes = trace.nodes
     nodes.append(call)
     trace.bytes += call.nbytes
@@ -72,12 +66,54 @@ def run{count}(call, {given}, numbers, trace):
             if kind is None:
                 kind = node_kind(call, needs)
             if kind:
+                {track}
+    elif modes.inference:
+        {infer}
+    return {result}
+"""
+
+_SINGLE = {
+    "make": """
+    value = new(Value)
+    value.meta = meta = call.results[0]
+    value.trace, value.slot = trace, len(outputs)
+    outputs.append(value)
+    storage = new(Storage)
+    storage.value = value
+    result = new(Tensor)
+    result._meta, result._storage = meta, storage
+    """,
+    "track": """
                 result._rg = True
                 result._node = kind.make(kind, ({tensors},), ({values},), (storage,), numbers)
-    elif modes.inference:
-        result._inference = True
-    return result
-"""
+    """,
+    "infer": "result._inference = True",
+    "result": "result",
+}
+
+_SEVERAL = {
+    "make": """
+    results, storages = [], []
+    for meta in call.results:
+        value = new(Value)
+        value.meta, value.trace, value.slot = meta, trace, len(outputs)
+        outputs.append(value)
+        storage = new(Storage)
+        storage.value = value
+        storages.append(storage)
+        result = new(Tensor)
+        result._meta, result._storage = meta, storage
+        results.append(result)
+    """,
+    "track": """
+                node = kind.make(kind, ({tensors},), ({values},), storages, numbers)
+                for index, result in enumerate(results):
+                    if result._meta.tracked:
+                        result._rg, result._node, result._index = True, node, index
+    """,
+    "infer": "for result in results: result._inference = True",
+    "result": "tuple(results)",
+}
 
 _SLOT = """
     owner = v{i}.trace
@@ -86,22 +122,26 @@ _SLOT = """
     elif owner is None:
         k{i} = leaf_of.get(id(v{i})) or trace.leaf(v{i})  # numbers of leaves are below 0
     else:
-        return run_call(call, ({tensors},), numbers, [{values}])[0]
+        return {otherwise}
 """
 
 
-def run_fast(count: int) -> Callable[..., Tensor]:
-    """`run_call` for a call of `count` tensors with one result, written out: the path that nearly every operation takes.
+@functools.cache
+def run_fast(count: int, several: bool = False) -> Callable[..., Any]:
+    """`run_call` for a call of `count` tensors, written out: the path that nearly every operation takes.
 
-    The function takes (call, first tensor, its value, second tensor, ..., numbers, this thread's trace).
+    The function takes (call, first tensor, its value, second tensor, ..., numbers, this thread's trace). It returns the
+    one result, or a tuple if there may be `several`.
     """
     each = range(count)
     words = {
         "tensors": ", ".join(f"t{i}" for i in each),
         "values": ", ".join(f"v{i}" for i in each),
     }
+    otherwise = "run_call(call, ({tensors},), numbers, [{values}])".format(**words)
+    words["otherwise"] = f"tuple({otherwise})" if several else f"{otherwise}[0]"
+    blocks = {name: text.strip().format(**words) for name, text in (_SEVERAL if several else _SINGLE).items()}
     source = _RUN.format(
-        count=count,
         given=", ".join(f"t{i}, v{i}" for i in each),
         slots="".join(_SLOT.format(i=i, **words) for i in each).strip(),
         keys=", ".join(f"k{i}" for i in each),
@@ -109,13 +149,14 @@ def run_fast(count: int) -> Callable[..., Tensor]:
         refresh="; ".join(f"t{i}._base is None or t{i}._refresh()" for i in each),
         needs=", ".join(f"t{i}._rg" for i in each),
         **words,
+        **blocks,
     )
     scope: dict[str, Any] = {
         "run_call": run_call, "new": object.__new__, "Value": Value, "Storage": Storage, "Tensor": Tensor, "engine": engine,
         "BYTE_LIMIT": BYTE_LIMIT, "modes": modes, "node_kind": node_kind, "__name__": __name__,
     }  # fmt: skip
     exec(source, scope)
-    return scope[f"run{count}"]
+    return scope["run"]
 
 
 def node_kind(call: Call, needs: tuple[bool, ...]) -> Any:
