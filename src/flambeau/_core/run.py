@@ -35,7 +35,7 @@ class Programs:
         self._plan = plan
         self._slots: dict[int, Any] = {-1 - i: array for i, array in enumerate(arrays)}
         self._free = {-1 - i for i in dead}
-        self._floats, self._ints = np.array(floats, np.float64), np.array(ints, np.int64)
+        self._floats, self._ints = floats, ints
         self._found: list[list[Any]] = [[] for _ in plan.programs or ()]
 
     @property
@@ -47,7 +47,8 @@ class Programs:
         slots = self._slots
         for (piece, program), found in zip(self._plan.programs or (), self._found, strict=True):
             if not found:
-                arguments = [self._floats[slice(*piece.floats)], self._ints[slice(*piece.ints)]]
+                floats, ints = self._floats[slice(*piece.floats)], self._ints[slice(*piece.ints)]
+                arguments = xla.numbers(floats, ints, piece.device)
                 arguments += [slots[slot] for slot in piece.inputs]
                 for number in piece.donate:
                     slot = piece.inputs[number]
@@ -108,11 +109,11 @@ class Calls:
     def _run_executable(self, step: Step, numbers: Sequence[Any]) -> Any:
         call, found = step.call, self._found
         if not found:
-            packed = [n for k, n in zip(call.numbers, numbers, strict=True) if k == "f"]
-            integers = [n for k, n in zip(call.numbers, numbers, strict=True) if k == "i"]
+            floats = [n for k, n in zip(call.numbers, numbers, strict=True) if k == "f"]
+            ints = [n for k, n in zip(call.numbers, numbers, strict=True) if k == "i"]
             donate = self._donated(step)
             program = call.program(donate)
-            arguments = [np.array(packed, np.float64), np.array(integers, np.int64)]
+            arguments = xla.numbers(floats, ints, call.device)
             arguments += [self._slots[i] for i in step.inputs]
             if not donate:
                 return xla.call(program, arguments)

@@ -75,6 +75,19 @@ def call(program: Callable[..., Any], arguments: Sequence[Any]) -> Any:
         return program(*arguments)
 
 
+def numbers(floats: Sequence[float], ints: Sequence[int], device: Device) -> list[Any]:
+    """A program's first two arguments. One that is empty lies on the device already: JAX takes that most quickly."""
+    return [
+        np.array(floats, np.float64) if floats else _nothing(np.float64, device),
+        np.array(ints, np.int64) if ints else _nothing(np.int64, device),
+    ]
+
+
+@functools.cache
+def _nothing(dtype: type[Any], device: Device) -> Any:
+    return to_device(np.zeros(0, dtype), device)
+
+
 def native(program: Callable[..., Any]) -> Callable[..., Any]:
     """The program as a function that runs no Python of its own, where JAX has made one at its first call."""
     return getattr(program, "_call", None) or program
