@@ -10,7 +10,7 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core.autograd import OpNode, move_retained
-from flambeau._core.declare import ANY, Out
+from flambeau._core.declare import ANY, Out, registry
 from flambeau._core.modes import modes
 from flambeau._core.storage import Storage
 from flambeau._core.strides import dense_order
@@ -196,7 +196,7 @@ def write_out(
                 "reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
                 UserWarning, stacklevel=3,
             )  # fmt: skip
-        resize(out, result._meta.shape)
+        resize(out, result._meta.shape, keeps=False)
     _refuse_repeated(out)
     if result._meta.dtype is not out._meta.dtype:
         result = result.to(out._meta.dtype)  # type: ignore[attr-defined]
@@ -205,14 +205,19 @@ def write_out(
     return out
 
 
-def resize(target: Tensor, shape: tuple[int, ...]) -> None:
-    """Gives a tensor another shape in place: its elements in order, then zeros. Other views of the storage keep theirs."""
+def resize(target: Tensor, shape: tuple[int, ...], keeps: bool = True) -> None:
+    """Gives a tensor another shape in place: its elements in order (if it `keeps` them), then zeros.
+
+    Other views of the storage keep theirs.
+    """
     meta = meta_of(tuple(shape), target._meta.dtype, target._meta.device)
     if meta is target._meta:
         return
-    old = target._host_array().reshape(-1) if target._meta.numel and meta.numel else np.zeros(0, meta.np)
-    new = np.zeros(meta.numel, meta.np)
-    count = min(old.size, new.size)
-    new[:count] = old[:count]
-    target._storage = Storage(Value(meta, new.reshape(meta.shape)))
+    kept = min(target._meta.numel, meta.numel) if keeps else 0
+    value = Value(meta, np.zeros(meta.shape, meta.np))
+    if kept:
+        old = target.detach().reshape(-1)[:kept]  # type: ignore[attr-defined]
+        rest = Tensor._of(value).reshape(-1)[kept:]  # type: ignore[attr-defined]
+        value = registry["cat"]([old, rest]).reshape(shape)._read()
+    target._storage = Storage(value)
     target._meta, target._views, target._value, target._seen, target._stride = meta, (), None, -1, None
