@@ -66,7 +66,7 @@ def _(xp: Any, g: Any, inverse: Array) -> Array:
     return -(back @ (g[0] @ back))
 
 
-_SINGULAR = (
+SINGULAR = (
     "The diagonal element {} is zero, the inversion could not be completed because the input matrix is "
     "singular."
 )
@@ -79,7 +79,7 @@ def inv(A: Tensor) -> Tensor:
     Raises: LinAlgError, if a matrix has none. To learn that, the values are waited for; `inv_ex` does not.
     """
     inverse, info = apply(inverse_op, (A,))
-    raise_where(info, "linalg.inv", _SINGULAR)
+    raise_where(info, "linalg.inv", SINGULAR)
     return inverse
 
 
@@ -88,7 +88,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
     """The inverse, and `info`: 0, or the number of the pivot that is zero."""
     found = apply(inverse_op, (A,))
     if check_errors:
-        raise_where(found[1], "linalg.inv", _SINGULAR)
+        raise_where(found[1], "linalg.inv", SINGULAR)
     return named_result("linalg_inv_ex", found)
 
 

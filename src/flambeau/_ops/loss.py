@@ -18,7 +18,7 @@ from flambeau._core.modes import no_grad
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
 from flambeau._core.warn import warn
-from flambeau._ops.bounds import when_known
+from flambeau._ops.bounds import require, when_known
 from flambeau._ops.reduction import (
     checked_reduction,
     chosen_reduction,
@@ -493,8 +493,8 @@ def gaussian_nll_loss(
         if var < 0:
             raise ValueError(negative)
         var = input.new_full(input.size(), var)
-    elif bool(registry["lt"](var, 0).any()):
-        raise ValueError(negative)
+    else:
+        require(registry["lt"](var, 0).logical_not(), lambda: negative)
     if var.size() != input.size():
         if input.size()[:-1] == var.size():
             var = var.unsqueeze(-1)

@@ -10,14 +10,13 @@ import numpy as np
 from flambeau._core import dtype as dtypes
 from flambeau._core.declare import EXACT, Array, Out, canonical_dim, registry
 from flambeau._core.dispatch import apply, function, op
-from flambeau._core.errors import LinAlgError
 from flambeau._core.return_types import named_result
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
 from flambeau._core.warn import warn
 from flambeau._ops.decompose import eigvalsh, svdvals
-from flambeau._ops.lapack import adjoint, check_floating, check_square
-from flambeau._ops.linalg import _cubed, inv, is_vector, solve
+from flambeau._ops.lapack import adjoint, check_floating, check_square, raise_where
+from flambeau._ops.linalg import SINGULAR, _cubed, inv, is_vector, solve
 
 # -- norms -----------------------------------------------------------------------------------------
 
@@ -447,12 +446,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
             f"{math.prod(last)} != {math.prod(first)}"
         )
     inverse, info = registry["linalg.inv_ex"](A.reshape(math.prod(last), math.prod(first)))  # type: ignore[attr-defined]
-    if info.device.type != "meta" and int(info):
-        raise LinAlgError(
-            f"inv: The diagonal element {int(info)} is zero, the inversion could not be completed because "
-            "the input "
-            "matrix is singular."
-        )
+    raise_where(info, "inv", SINGULAR)
     return inverse.reshape(*last, *first)
 
 

@@ -198,8 +198,13 @@ def _batch_norm(
     return result
 
 
-def _update(running: Tensor, batch: Tensor, momentum: float, correction: float) -> None:
-    running._write(apply(running_update, (running, batch, momentum, correction))._read())
+def _update(running: Tensor, batch: Tensor, momentum: Any, correction: float) -> None:
+    if isinstance(momentum, Tensor):  # that of a module without one, which counts batches
+        weight = momentum.to(running.dtype)  # type: ignore[attr-defined]
+        new = (1 - weight) * running + weight * (batch * correction)
+        running._write(new.to(running.dtype)._read())
+    else:
+        running._write(apply(running_update, (running, batch, momentum, correction))._read())
 
 
 def _check_batch_size(size: Any) -> None:
