@@ -251,6 +251,229 @@ def test_values_that_were_returned_stay_readable():
         assert np.isfinite(out.detach().numpy()).all()
 
 
+def t_(x):
+    return x.t_() + 1
+
+
+def out_of_another_shape(x):
+    flambeau.add(flambeau.ones(3, 2), 1, out=x)
+
+
+def grown(x):
+    x.resize_(9).mul_(2)
+
+
+CHANGED_ARGUMENTS = {
+    "t_": t_,
+    "unsqueeze_": lambda x: x.unsqueeze_(0),
+    "resize_": grown,
+    "out=": out_of_another_shape,
+    "set_": lambda x: x.set_(flambeau.arange(4.0)),
+    "data": lambda x: setattr(x, "data", flambeau.arange(5.0)),
+    "requires_grad_": lambda x: x.requires_grad_(),
+}
+
+
+@pytest.mark.filterwarnings("ignore:An output with one or more elements was resized")
+@pytest.mark.parametrize("name", CHANGED_ARGUMENTS)
+def test_arguments_change_as_they_do_undecorated(name, captures):
+    f = CHANGED_ARGUMENTS[name]
+    g = flambeau.compile(f)
+    for number in range(6):
+        x, y = (flambeau.arange(number, number + 6.0).view(2, 3) * 1 for _ in range(2))
+        one, two = f(x), g(y)
+        assert (one is x) == (two is y)
+        assert x.shape == y.shape
+        assert x.tolist() == y.tolist()
+        assert x.requires_grad == y.requires_grad
+        assert x.stride() == y.stride()
+    assert len(captures) == 3  # for the program, and twice to be sure
+
+
+def test_writing_through_a_view_changes_the_history_of_its_base(captures):
+    @flambeau.compile
+    def f(row, w):
+        row.mul_(w)
+
+    for number in range(5):
+        x, w = flambeau.ones(3, requires_grad=True), flambeau.tensor(float(number), requires_grad=True)
+        y = x * 1
+        before = y[:2]
+        f(y[1], w)
+        assert y.tolist() == [1, number, 1]
+        assert before.tolist() == [1, number]
+        g, h = flambeau.autograd.grad(y.sum() + before.sum(), (x, w))
+        assert (g.tolist(), h.item()) == ([2, 2 * number, 1], 2)
+    assert len(captures) == 3
+
+
+def test_gradients_of_arguments(captures):
+    @flambeau.compile
+    def f(x):
+        (x * x).sum().backward()
+        return x.grad
+
+    for number in range(5):
+        x = flambeau.full((2,), float(number), requires_grad=True)
+        assert f(x) is x.grad
+        assert x.grad.tolist() == [2 * number] * 2
+    assert len(captures) == 3
+
+
+# -- what is kept outside --------------------------------------------------------------------------
+
+
+class Stateful(nn.Module):
+    """Keeps tensors in all kinds of places."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.GRUCell(3, 4)
+        self.hidden = flambeau.zeros(2, 4)
+        self.pair = flambeau.zeros(2), flambeau.ones(2)
+        self.cache, self.window = {}, [flambeau.zeros(1), flambeau.ones(1)]
+        self.plain = Settings()
+        self.plain.total = flambeau.zeros(())
+        self.register_buffer("mean", flambeau.zeros(3))
+        self.last = None
+
+    def forward(self, x):
+        self.hidden = self.cell(x, self.hidden).detach()
+        self.pair = self.pair[1], self.pair[0] + self.pair[1]
+        self.cache["key"] = x if "key" not in self.cache else self.cache["key"] * 0.5 + x
+        self.window.append(x.mean()[None])
+        self.window.pop(0)
+        self.plain.total = self.plain.total + x.sum()
+        self.mean = self.mean * 0.9 + x.mean(0)
+        self.last = x
+        return self.hidden * 2, flambeau.cat(self.window)
+
+    def kept(self):
+        return (
+            self.hidden,
+            *self.pair,
+            self.cache["key"],
+            *self.window,
+            self.plain.total,
+            self.mean,
+            self.last,
+        )
+
+
+def test_tensors_that_are_kept_outside(captures):
+    found = {}
+    for compiled in (False, True):
+        flambeau.manual_seed(0)
+        model = Stateful()
+        call = flambeau.compile(lambda x: model(x)) if compiled else model  # noqa: B023
+        found[compiled] = []
+        for number in range(10):
+            x = flambeau.full((2, 3), float(number))
+            results = call(x)
+            assert model.last is x
+            assert model.mean is model.get_buffer("mean")
+            found[compiled].append([t.detach().numpy().copy() for t in (*results, *model.kept())])
+            if number == 6:
+                model.hidden = flambeau.ones(2, 4)
+                model.mean.zero_()
+    for one, two in zip(found[False], found[True], strict=True):
+        for a, b in zip(one, two, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5)
+    assert len(captures) == 5  # first, what is kept in two places is one tensor: another program
+
+
+def test_kept_tensors_that_change_in_kind(captures):
+    class Cache:
+        keys = None
+
+        def __init__(self):
+            self.values, self.items = None, []
+
+    for compiled in (False, True):
+        cache = Cache()
+
+        def grow(x):
+            cache.values = x if cache.values is None else flambeau.cat([cache.values, x])  # noqa: B023
+            cache.items.append(x * 2)  # noqa: B023
+            return cache.values.sum() + sum(cache.items)[0]  # noqa: B023
+
+        call = flambeau.compile(grow) if compiled else grow
+        found = [call(flambeau.full((2,), float(n))).item() for n in range(12)]
+        assert found == [2 * sum(range(n + 1)) + 2 * sum(range(n + 1)) for n in range(12)]
+        assert cache.values.shape == (24,)
+        assert [item.tolist() for item in cache.items] == [[2.0 * n] * 2 for n in range(12)]
+
+
+def test_variables_of_closures_and_globals(monkeypatch):
+    monkeypatch.setitem(globals(), "FACTOR", flambeau.ones(()))
+    total = flambeau.zeros(2)
+
+    @flambeau.compile
+    def f(x):
+        global FACTOR
+        nonlocal total
+        total, FACTOR = total + x, FACTOR * 2
+        return total * FACTOR
+
+    for number in range(1, 7):
+        assert f(flambeau.ones(2)).tolist() == [number * 2.0**number] * 2
+    assert (total.tolist(), FACTOR.item()) == ([6, 6], 64)
+
+
+def test_history_reaches_from_call_to_call():
+    w = flambeau.tensor(0.5, requires_grad=True)
+    for compiled in (False, True):
+        state = Settings()
+        state.h = flambeau.ones(())
+
+        def f(x):
+            state.h = state.h * w + x  # noqa: B023
+            return state.h * 1  # noqa: B023
+
+        call = flambeau.compile(f) if compiled else f
+        last = [call(flambeau.tensor(float(n))) for n in range(6)][-1]
+        (gradient,) = flambeau.autograd.grad(last, w)
+        if not compiled:
+            expected = gradient.item()
+    assert gradient.item() == pytest.approx(expected)
+
+
+def test_what_is_kept_is_as_before_after_an_error():
+    model = Stateful()
+    fails = []
+
+    @flambeau.compile
+    def f(x):
+        result = model(x)
+        if fails:
+            raise ValueError("half-way")
+        return result
+
+    f(flambeau.ones(2, 3))
+    before = model.kept()
+    fails.append(1)
+    with pytest.raises(ValueError, match="half-way"):
+        f(flambeau.ones(2, 3))
+    assert all(a is b for a, b in zip(model.kept(), before, strict=True))
+
+
+def test_outer_tensors_are_returned_as_they_are():
+    holder = Settings()
+    holder.tensor, values = flambeau.ones(2), [flambeau.zeros(1)]
+    f = flambeau.compile(lambda: (holder.tensor, values[0]))
+    for _ in range(4):
+        one, two = f()
+        assert one is holder.tensor
+        assert two is values[0]
+
+
+def test_a_value_that_was_still_to_be_computed_is_looked_at():
+    f = flambeau.compile(lambda x: x.nonzero())
+    for number in range(6):
+        x = flambeau.arange(4.0) * (number % 2)
+        assert f(x).flatten().tolist() == [1, 2, 3] * (number % 2)
+
+
 # -- what is noticed -------------------------------------------------------------------------------
 
 

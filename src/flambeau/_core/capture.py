@@ -222,6 +222,10 @@ def _asked() -> str:
     frame: Any = sys._getframe(1)
     name = ""
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        if (
+            frame.f_globals["__name__"] == f"{__package__}.program"
+        ):  # the function itself is one of flambeau's
+            break
         name = frame.f_code.co_name
         frame = frame.f_back
     if name == "__bool__":

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
+from flambeau._core.assigned import SCALARS
 from flambeau._core.capture import Recording
 from flambeau._core.declare import typed
-from flambeau._core.guards import SCALARS
 from flambeau._core.modes import modes
-from flambeau._core.program import WHERE, Program, capture_call
+from flambeau._core.program import WHERE, Program, capture_call, kinds_of
 from flambeau._core.pytree import TreeSpec, tree_flatten
 from flambeau._core.remembered import Remembered
 from flambeau._core.tensor import Tensor
@@ -122,15 +122,10 @@ def _key(leaves: Sequence[Any], spec: TreeSpec | None) -> Any:
     key: list[Any] = [spec, modes.grad, modes.inference, modes.anomaly, dtypes.get_default_dtype()]
     if modes.autocast is not None:
         key.append(tuple(modes.autocast.items()))
-    seen: dict[int, int] = {}
+    tensors = []
     for number, leaf in enumerate(leaves):
         if isinstance(leaf, Tensor):
-            key += (leaf._meta, leaf._rg, type(leaf), leaf._stride, leaf._node is None)
-            key.append(seen.setdefault(id(leaf._storage), number))  # which arguments share memory
-            if type(leaf) is not Tensor:
-                key.append(id(leaf))
-            if leaf._views:
-                key += [call.id for call, _ in leaf._views]
+            tensors.append(leaf)
         elif isinstance(leaf, SCALARS):
             key.append(typed(leaf))
         elif isinstance(leaf, np.ndarray):
@@ -140,6 +135,7 @@ def _key(leaves: Sequence[Any], spec: TreeSpec | None) -> Any:
             )
         else:
             key.append(id(leaf))
+    key += kinds_of(tensors)
     return tuple(key)
 
 

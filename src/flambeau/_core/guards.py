@@ -14,13 +14,13 @@ from operator import is_, itemgetter
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
+from flambeau._core.assigned import MISSING, SCALARS, Assigned, Variable, same, state_of
+from flambeau._core.pytree import children_of
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 
-SCALARS = (int, float, bool, str, bytes, complex, type(None))
 _CONTAINERS = (list, dict, tuple, set, frozenset)
 _OPAQUE = (*SCALARS, type, ModuleType, BuiltinFunctionType, CodeType, Tensor)
-_MISSING = object()
 # Packages whose functions keep no settings of the user's.
 _FOREIGN = sys.stdlib_module_names - {"__main__"} | {"jax", "jaxlib", "numpy", "ml_dtypes", "opt_einsum"}
 # Containers with more items than this are data, not settings.
@@ -34,7 +34,10 @@ class Guards:
         self._mappings: dict[int, _Mapping] = {}
         self._sequences: dict[int, _Sequence] = {}
         self._empty: dict[int, tuple[Any, str]] = {}
-        self._tensors: dict[int, tuple[Tensor, Storage, bool]] = {}  # with whether it requires grad
+        # The tensors found there: with storage, and whether they require grad; and as they were when they were noted.
+        self._tensors: list[tuple[Tensor, Storage, bool]] = []
+        self.states: dict[int, tuple[Tensor, dict[str, Any]]] = {}
+        self._free: dict[int, Tensor] = {}  # free variables and globals of the functions that ran
         self._cells: dict[int, tuple[Any, Any, str]] = {}
         self._codes: set[CodeType] = set()
         self._empties: list[Any] = []
@@ -67,6 +70,8 @@ class Guards:
         ]:
             self.note_object(held, name)
             self._note_tensors((held,))
+            if isinstance(held, Tensor):
+                self._free[id(held)] = held
             if "param_groups" in code.co_names:  # options that are otherwise read afresh
                 for group in getattr(held, "param_groups", ()):
                     self.note_mapping(group, "a group of parameters")
@@ -100,6 +105,8 @@ class Guards:
         kind = type(item).__name__
         held = {key: value for key, value in state.items() if isinstance(value, _CONTAINERS)}
         self._note_mapping(state, [key for key in state if key not in held or held[key]], f"`{{}}` of {kind}")
+        self._mappings[id(state)].before = dict(state)
+        self._note_tensors(state.values())
         for key, value in list(state.items()):
             if key in held:
                 self._note_container(value, f"{key} of {kind}")
@@ -119,6 +126,7 @@ class Guards:
         elif isinstance(container, Mapping):
             if id(container) not in self._mappings:
                 self._note_mapping(container, list(container), f"{{!r}} in {name}", len(container))
+                self._mappings[id(container)].before = dict(container)
                 self._note_tensors(container.values())
         elif isinstance(container, (list, tuple)) and id(container) not in self._sequences:
             self._sequences[id(container)] = _Sequence(container, name)
@@ -135,8 +143,8 @@ class Guards:
 
     def _note_tensors(self, items: Any) -> None:
         for item in items:
-            if isinstance(item, Tensor):
-                self._tensors.setdefault(id(item), (item, item._storage, item._rg))
+            if isinstance(item, Tensor) and id(item) not in self.states:
+                self.states[id(item)] = item, state_of(item)
 
     def forget_temporaries(self) -> None:
         """Drops what lives on here alone: made while the function ran, it cannot be looked at again."""
@@ -154,7 +162,71 @@ class Guards:
                 if count(container) <= 3:
                     del self._empty[key]
             dropped = before != (len(self._mappings), len(self._sequences), len(self._empty))
+        # Held here, in `states`, by `tensor`, and by the call.
+        self._free = {key: tensor for key, tensor in self._free.items() if count(tensor) > 4}
         self._empties = [container for container, _ in self._empty.values()]
+
+    # -- what the function puts there --------------------------------------------------------------
+
+    def take_assigned(self) -> list[Assigned]:
+        """Where the function put tensors; these places are compared no longer."""
+        found = [
+            *[each for noted in self._mappings.values() for each in noted.take()],
+            *[Assigned(held, None, [], name) for held, name in self._empty.values() if type(held) is list and held],
+        ]  # fmt: skip
+        for held, name in self._empty.values():
+            if isinstance(held, dict):
+                found += [Assigned(held, key, MISSING, f"{key!r} in {name}") for key in held]
+        for sequence in self._sequences.values():
+            if type(sequence.held) is list and not sequence.holds():
+                found.append(Assigned(sequence.held, None, sequence.expected, f"the list {sequence.name}"))
+        for cell, held, name in self._cells.values():
+            variable = Variable(cell)
+            if not same(variable.get(None, MISSING), held):
+                found.append(Assigned(variable, None, held, f"the variable `{name}`"))
+        found = [assigned for assigned in found if assigned.holds_tensors]
+        for assigned in found:
+            self._release(assigned)
+        return found
+
+    def _release(self, assigned: Assigned) -> None:
+        """Compares a place no longer, nor the containers that stood there."""
+        place = id(assigned.container)
+        if type(assigned.container) is list:
+            self._sequences.pop(place, None)
+        elif isinstance(assigned.container, Variable):
+            del self._cells[id(assigned.container.cell)]
+        elif place in self._mappings:
+            self._mappings[place].release(assigned.key)
+        waiting = [assigned.stood]
+        while waiting:
+            found = children_of(waiting.pop())
+            if found is not None:
+                for each in found[2]:
+                    self._sequences.pop(id(each), None)
+                    self._mappings.pop(id(each), None)
+                waiting += found[2]
+        self._sequences.pop(id(assigned.stood), None)
+        self._mappings.pop(id(assigned.stood), None)
+
+    def settle(self) -> None:
+        """Keeps what is compared from now on, and nothing of the call."""
+        found = {id(tensor): tensor for tensor in self.known_tensors()}
+        self._tensors = [(tensor, tensor._storage, tensor._rg) for tensor in found.values()]
+        self.states, self._free = {}, {}
+        for mapping in self._mappings.values():
+            mapping.before = {}
+
+    def known_tensors(self) -> Iterator[Tensor]:
+        """The tensors that stand in the noted places."""
+        for mapping in self._mappings.values():
+            yield from [value for value in mapping.expected.values() if isinstance(value, Tensor)]
+        for sequence in self._sequences.values():
+            yield from [value for value in sequence.expected if isinstance(value, Tensor)]
+        for _, held, _ in self._cells.values():
+            if isinstance(held, Tensor):
+                yield held
+        yield from self._free.values()
 
     # -- comparing -------------------------------------------------------------------------------
 
@@ -168,11 +240,11 @@ class Guards:
         for sequence in self._sequences.values():
             if not sequence.holds():
                 return False
-        for tensor, storage, requires_grad in self._tensors.values():
+        for tensor, storage, requires_grad in self._tensors:
             if tensor._storage is not storage or tensor._rg is not requires_grad:
                 return False
         for cell, held, _ in self._cells.values():
-            if cell.cell_contents is not held and not _same(cell.cell_contents, held):
+            if cell.cell_contents is not held and not same(cell.cell_contents, held):
                 return False
         return True
 
@@ -188,43 +260,57 @@ class Guards:
         for noted in every:
             if not noted.holds():
                 yield noted.change()
-        for tensor, storage, requires_grad in self._tensors.values():
+        for tensor, storage, requires_grad in self._tensors:
             if tensor._storage is not storage:
                 yield "the memory of a tensor was replaced (`.data = ...`)"
             if tensor._rg is not requires_grad:
                 yield f"requires_grad of a tensor was {requires_grad}"
         for cell, held, name in self._cells.values():
-            if cell.cell_contents is not held and not _same(cell.cell_contents, held):
+            if cell.cell_contents is not held and not same(cell.cell_contents, held):
                 yield f"the variable `{name}`"
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether two values are the same to a program: equal scalars of one type, else one object."""
-    return a is b or (type(a) is type(b) and isinstance(a, SCALARS) and (a == b or (a != a and b != b)))
 
 
 class _Mapping:
     """Entries of a dict; with `size`, all of them."""
 
-    __slots__ = ("_get", "expected", "held", "size", "words")
+    __slots__ = ("_get", "_whole", "before", "expected", "held", "size", "words")
 
     def __init__(self, mapping: Mapping[str, Any], keys: Sequence[Any], words: str, size: int) -> None:
         self.held, self.words, self.size = mapping, words, size
         self.expected: dict[Any, Any] = {}
+        self.before: dict[Any, Any] = {}  # while the function is recorded: all entries
+        self._whole = size >= 0  # every entry is compared
         self.add(keys)
 
     def add(self, keys: Sequence[Any]) -> None:
         for key in keys:
             if key not in self.expected:
-                self.expected[key] = self.held.get(key, _MISSING)
+                self.expected[key] = self.held.get(key, MISSING)
+        self._keys_changed()
+
+    def _keys_changed(self) -> None:
         keys = list(self.expected)
         # The usual comparison runs no Python of its own.
         self._get = itemgetter(*keys) if len(keys) > 1 else None
 
+    def take(self) -> Iterator[Assigned]:
+        """The entries that are others than before."""
+        before = self.before or self.expected
+        for key in list(dict.fromkeys([*before, *(self.held if self.before else ())])):
+            stood = before.get(key, MISSING)
+            if not same(self.held.get(key, MISSING), stood):
+                yield Assigned(self.held, key, stood, self.words.format(key))
+
+    def release(self, key: Any) -> None:
+        """Compares an entry no longer."""
+        self.expected.pop(key, None)
+        self._whole = False
+        self._keys_changed()
+
     def holds(self) -> bool:
-        if self.size >= 0:
-            if len(self.held) != self.size:
-                return False
+        if self.size >= 0 and len(self.held) != self.size:
+            return False
+        if self._whole:
             if all(map(is_, self.held.values(), self.expected.values())):
                 return True
         elif self._get is not None:
@@ -234,12 +320,12 @@ class _Mapping:
             except KeyError:
                 return False
         get = self.held.get
-        return all(_same(get(key, _MISSING), value) for key, value in self.expected.items())
+        return all(same(get(key, MISSING), value) for key, value in self.expected.items())
 
     def change(self) -> str:
         for key, value in self.expected.items():
-            now = self.held.get(key, _MISSING)
-            if not _same(now, value):
+            now = self.held.get(key, MISSING)
+            if not same(now, value):
                 return f"{self.words.format(key)} was {_shown(value)} and is {_shown(now)}"
         return f"{self.words.format('an entry')} is new"
 
@@ -256,14 +342,14 @@ class _Sequence:
     def holds(self) -> bool:
         if len(self.held) != len(self.expected):
             return False
-        return all(map(is_, self.held, self.expected)) or all(map(_same, self.held, self.expected))
+        return all(map(is_, self.held, self.expected)) or all(map(same, self.held, self.expected))
 
     def change(self) -> str:
         return f"the list {self.name} changed"
 
 
 def _shown(value: Any) -> str:
-    if value is _MISSING:
+    if value is MISSING:
         return "missing"
     return repr(value) if isinstance(value, SCALARS) else f"a {type(value).__name__}"
 

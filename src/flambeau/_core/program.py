@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from flambeau._core.assigned import Assigned, put_state, state_of
 from flambeau._core.autograd import AccumulateGrad, Node, OpNode, accumulator
 from flambeau._core.capture import Check, Recording, Structure, structure_of
 from flambeau._core.guards import Guards
@@ -32,7 +33,20 @@ WHERE = "inside a compiled function"
 
 _new = object.__new__
 # What a tensor that is made anew at each replay does not take over from the captured one.
-_OWN_STATE = frozenset({"_storage", "_value", "_seen", "_node", "_base", "_grad", "_accumulator"})
+_OWN_STATE = frozenset(
+    {
+        "_storage",
+        "_value",
+        "_seen",
+        "_node",
+        "_base",
+        "_grad",
+        "_accumulator",
+        "_rebased",
+        "_rebased_seen",
+        "_made_at",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +79,18 @@ class Capture(Recording):
         super().__init__(WHERE)
         self.guards = Guards()
         self.tensors = tensors
+        self.states = [state_of(tensor) for tensor in tensors]
         # Views among the arguments are inputs themselves, wherever in their base they lie.
-        self.views: dict[Any, tuple[int, Value]] = {}
-        for number, tensor in enumerate(tensors):
+        self.views: dict[Any, tuple[Tensor, Value]] = {}
+        for tensor in tensors:
             if tensor._views and tensor._meta.device is not META:
-                self.views.setdefault((id(tensor._storage), tensor._views), (number, tensor._read()))
+                self.views.setdefault((id(tensor._storage), tensor._views), (tensor, tensor._read()))
         self.holders: dict[int, list[Storage]] = {}  # by value: all storages that were read and held it
         self.versions: dict[int, tuple[Storage, int, int]] = {}
         self.gradients: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.renewals: list[Renewal] = []
         self.looked_at: dict[int, Value] = {}
+        self.assigned: list[Assigned] = []
         self._checking = False
 
     def __enter__(self) -> Self:
@@ -128,6 +144,10 @@ class Capture(Recording):
 
     def roll_back(self) -> None:
         """Makes Python's side what it was before the call."""
+        for assigned in self.assigned or self.guards.take_assigned():
+            assigned.settle()
+        for tensor, state in [*zip(self.tensors, self.states, strict=False), *self.guards.states.values()]:
+            put_state(tensor, state)
         for storage, version, hidden in self.versions.values():
             storage.version, storage.hidden = version, hidden
         for variable, gradient in self.gradients.values():
@@ -146,6 +166,18 @@ class _MadeTensor:
     state: dict[str, Any]
     node: Place | None
     base: Place | None
+    since: tuple[
+        int, int
+    ]  # how often its base has a new history, and its storage was written to, since it was made
+
+
+@dataclass(slots=True)
+class _Changed:
+    """A tensor from outside that is another one after the call: with another history, other sizes, other memory."""
+
+    tensor: Place
+    becomes: _MadeTensor
+    rebased: int  # how often it was given a new history
 
 
 @dataclass(slots=True)
@@ -210,9 +242,12 @@ class _Written:
 
 
 class _Description:
-    """Puts what a call did into words that hold for the next call as well."""
+    """Puts what a call did into words that hold for the next call as well.
 
-    def __init__(self, capture: Capture, before: Sequence[tuple[Any, ...]]) -> None:
+    `tensors`: what the next call will have others of: arguments, what stood in the assigned places, and their bases.
+    """
+
+    def __init__(self, capture: Capture, tensors: Sequence[Tensor]) -> None:
         self.capture = capture
         self.values: list[Value] = []
         self._number: dict[int, int] = {}
@@ -221,16 +256,24 @@ class _Description:
         self.nodes: list[_MadeNode] = []
         self._places: dict[int, Place] = {}
         self._kept: list[Any] = []  # what `_places` names by id lives
-        for number, tensor in reversed(list(enumerate(capture.tensors))):
-            self._places[id(tensor)] = Place("argument", number)
-            self._places[id(tensor._storage)] = Place("argument", number)
-            node = before[number][0]
-            if node is not None:
-                self._places[id(node)] = Place("argument", number)
+        self.states = {id(tensor): (tensor, state) for tensor, state in capture.guards.states.values()}
+        self.states.update(
+            {id(t): (t, state) for t, state in zip(capture.tensors, capture.states, strict=True)}
+        )
+        for number, tensor in reversed(list(enumerate(tensors))):
+            state = self.states[id(tensor)][1] if id(tensor) in self.states else state_of(tensor)
+            for part in (tensor, state["_storage"], state.get("_node")):
+                if part is not None:
+                    self._keep(part, Place("argument", number))
+        # The storages of those that are the same at each call are found by identity; so are they themselves.
+        self.known = [tensor for tensor in capture.guards.known_tensors() if id(tensor) not in self._places]
+        for tensor in self.known:
+            self._keep(tensor, Place("held", held=tensor))
         # With the meta of the gradient before the call.
-        self.gradients: list[tuple[Tensor, Meta | None]] = []
+        self.gradients: list[tuple[Place, Meta | None]] = []
         for number, (variable, gradient) in enumerate(capture.gradients.values()):
-            self.gradients.append((variable, None if gradient is None else gradient._meta))
+            place = self._places.get(id(variable)) or Place("held", held=variable)
+            self.gradients.append((place, None if gradient is None else gradient._meta))
             if gradient is not None:
                 self._places.setdefault(id(gradient._storage), Place("gradient", number))
                 self._places.setdefault(id(gradient), Place("gradient", number))
@@ -276,17 +319,43 @@ class _Description:
             raise RuntimeError(
                 f"A hook was registered {WHERE}, on a tensor that it returns: register it outside, on the result."
             )
-        made = _MadeTensor(
-            type(tensor), self.storage(tensor._storage),
-            {name: value for name, value in tensor.__dict__.items() if name not in _OWN_STATE},
-            None, None,
-        )  # fmt: skip
         place = Place("made", len(self.tensors))
-        self.tensors.append(made)
         self._keep(tensor, place)
+        made = self._made(tensor)
+        self.tensors.append(made)
+        self._link(made, tensor)
+        return place
+
+    def _made(self, tensor: Tensor) -> _MadeTensor:
+        base = tensor._base
+        since = (
+            0 if base is None else base._rebased - tensor._rebased_seen,
+            tensor._storage.version - tensor._made_at,
+        )
+        state = {name: value for name, value in tensor.__dict__.items() if name not in _OWN_STATE}
+        return _MadeTensor(type(tensor), self.storage(tensor._storage), state, None, None, since)
+
+    def _link(self, made: _MadeTensor, tensor: Tensor) -> None:
         made.base = None if tensor._base is None else self.tensor(tensor._base)
         made.node = None if tensor._node is None else self.node(tensor._node)
-        return place
+
+    def changes(self) -> list[_Changed]:
+        """The tensors from outside that the call changed."""
+        found = []
+        for tensor, before in list(self.states.values()):
+            place = self._places.get(id(tensor))
+            now = state_of(tensor)
+            if place is None or place.kind not in ("argument", "held") or _is_same_state(before, now):
+                continue
+            made = self._made(tensor)
+            made.state = {
+                name: now.get(name, getattr(Tensor, name, None))
+                for name in (*before, *now)
+                if name not in _OWN_STATE
+            }
+            self._link(made, tensor)
+            found.append(_Changed(place, made, tensor._rebased - before.get("_rebased", 0)))
+        return found
 
     def node(self, node: Node) -> Place:
         """The place of a node, after those that it leads to."""
@@ -344,9 +413,9 @@ class _Description:
 
     def source(self, value: Value) -> Place:
         """Where an input of the block comes from."""
-        for number, known in self.capture.views.values():
+        for tensor, known in self.capture.views.values():
             if known is value:
-                return Place("view", number)
+                return Place("view", self._places[id(tensor)].at)
         for number, (_, drawn) in enumerate(self.capture.draws):
             if drawn is value:
                 return Place("draw", number)
@@ -371,9 +440,9 @@ class Program:
     description: _Description
     written: list[_Written]
     new_gradients: list[tuple[int, Place | None]]  # of the noted variables, by number: the tensor, or None
-    arguments: list[
-        tuple[int, Place | None, int, bool]
-    ]  # whose history changes: number, node, output, requires grad
+    changed: list[_Changed]
+    assigned: list[tuple[Assigned, list[Place]]]  # with the tensors that are put there
+    kinds: Any  # of the tensors, where there are more than arguments
     results: list[Any]  # places of tensors, other leaves as they are
     spec: TreeSpec
     draws: list[tuple[Any, Meta]]
@@ -399,8 +468,17 @@ class Program:
         """What is different from when the call was recorded, in words; empty if nothing is."""
         if not self.guards.hold():
             return self.guards.change()
-        for variable, meta in self.description.gradients:
-            gradient = variable._grad
+        if self.assigned:
+            for assigned, _ in self.assigned:
+                if assigned.now() is None:
+                    return f"{assigned.words} is something else"
+            tensors = self.all_tensors(tensors)
+            if kinds_of(tensors) != self.kinds:
+                return f"a tensor that was kept is of another kind: {self.assigned[0][0].words}"
+        else:
+            tensors = self.all_tensors(tensors)
+        for place, meta in self.description.gradients:
+            gradient = self._tensor(place, tensors, ())._grad
             now = None if gradient is None else gradient._meta
             if now is not meta:
                 return f"a tensor's .grad was {meta} and is {now}"
@@ -425,6 +503,7 @@ class Program:
         """Whether another call did the same."""
         return (
             self.structure is other.structure
+            and len(self.assigned) == len(other.assigned)
             and all(map(_is_same_source, self.sources, other.sources))
             and self._fixed_numbers() == other._fixed_numbers()
         )
@@ -453,6 +532,7 @@ class Program:
     def run(self, tensors: Sequence[Tensor], drawn: Sequence[Value] | None = None) -> Any:
         """Does what the captured call did, with these tensors among its arguments."""
         trace = local.trace
+        tensors = self.all_tensors(tensors)
         if trace.armed and modes.grad:
             trace.cut("a new step begins after backward")
         if drawn is None:
@@ -472,6 +552,15 @@ class Program:
         elif not modes.grad and not modes.inside:
             end_program("a compiled function returns without grad")
         return result
+
+    def all_tensors(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The arguments, what stands in the assigned places, and their bases."""
+        if self.assigned:
+            tensors = [
+                *tensors,
+                *[tensor for assigned, _ in self.assigned for tensor in assigned.now() or ()],
+            ]
+        return with_bases(tensors)
 
     def _numbers(self) -> list[Any]:
         if not self.renewals:
@@ -502,7 +591,10 @@ class Program:
             return tensors[place.at]._storage
         if place.kind == "made":
             return made[place.at]
-        return self.description.gradients[place.at][0]._grad._storage  # type: ignore[union-attr]
+        return self._gradient(place.at, tensors)._storage  # type: ignore[no-any-return]
+
+    def _gradient(self, number: int, tensors: Sequence[Tensor]) -> Any:
+        return self._tensor(self.description.gradients[number][0], tensors, ())._grad
 
     def _source(self, place: Place, tensors: Sequence[Tensor], drawn: Sequence[Value]) -> Value:
         if place.kind == "storage":
@@ -534,18 +626,26 @@ class Program:
         else:
             for node in description.nodes:
                 nodes.append(self._made_node(node, tensors, values, storages, made, nodes, held))
+        changes = [self._found(each, tensors, storages, made, nodes) for each in self.changed]
         for tensor, how in zip(made, description.tensors, strict=True):
             if how.node is not None:
                 tensor._node = self._node(how.node, tensors, made, nodes)
+        for change, tensor, storage, history in changes:
+            tensor.__dict__.update(change.becomes.state)
+            tensor._storage, tensor._node = storage, history
+            tensor._value, tensor._seen = None, -1
+            tensor._rebased += change.rebased
+        becomes = [(tensor, change.becomes) for change, tensor, _, _ in changes]
+        for tensor, how in [*zip(made, description.tensors, strict=True), *becomes]:
             if how.base is not None:
                 tensor._base = self._tensor(how.base, tensors, made)
+                tensor._rebased_seen = tensor._base._rebased - how.since[0]
+                tensor._made_at = tensor._storage.version - how.since[1]
         for number, place in self.new_gradients:
-            variable = description.gradients[number][0]
+            variable = self._tensor(description.gradients[number][0], tensors, ())
             variable._grad = None if place is None else self._tensor(place, tensors, made)
-        for number, place, index, requires_grad in self.arguments:
-            tensor = tensors[number]
-            tensor._node = None if place is None else self._node(place, tensors, made, nodes)
-            tensor._index, tensor._rg = index, requires_grad
+        for assigned, places in self.assigned:
+            assigned.put([self._tensor(place, tensors, made) for place in places])
         return tree_unflatten(
             [self._tensor(leaf, tensors, made) if type(leaf) is Place else leaf for leaf in self.results],
             self.spec,
@@ -561,6 +661,20 @@ class Program:
                 captured[id(place)] = self._tensor(place.held, tensors, made)
         return captured
 
+    def _found(
+        self, changed: _Changed, tensors: Sequence[Tensor], storages: Sequence[Storage], made: Sequence[Tensor],
+        nodes: Sequence[Node],
+    ) -> tuple[_Changed, Tensor, Storage, Node | None]:  # fmt: skip
+        """A tensor that changes, with its storage and node from then on: found before any of them changes."""
+        how = changed.becomes
+        history = None if how.node is None else self._node(how.node, tensors, made, nodes)
+        return (
+            changed,
+            self._tensor(changed.tensor, tensors, made),
+            self._storage(how.storage, tensors, storages),
+            history,
+        )
+
     def _made_tensor(
         self, made: _MadeTensor, tensors: Sequence[Tensor], storages: Sequence[Storage]
     ) -> Tensor:
@@ -575,7 +689,7 @@ class Program:
         if place.kind == "argument":
             return tensors[place.at]
         if place.kind == "gradient":
-            return self.description.gradients[place.at][0]._grad
+            return self._gradient(place.at, tensors)
         return place.held
 
     def _node(
@@ -623,6 +737,43 @@ class Program:
         return self._node(place, tensors, made, nodes), index
 
 
+def with_bases(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The tensors, then those that they are views of and that are not among them."""
+    bases: list[Tensor] = []
+    for tensor in tensors:
+        base = tensor._base
+        if base is not None and not any(base is other for other in (*tensors, *bases)):
+            bases.append(base)
+    return [*tensors, *bases] if bases else tensors
+
+
+def kinds_of(tensors: Sequence[Tensor]) -> list[Any]:
+    """What of tensors decides which program serves: all but their values."""
+    kinds: list[Any] = []
+    seen: dict[int, int] = {}
+    for number, tensor in enumerate(tensors):
+        base = tensor._base
+        if base is not None:
+            tensor._refresh()
+            kinds += (base._rg, base._node is None)
+        kinds += (tensor._meta, tensor._rg, type(tensor), tensor._stride, tensor._node is None)
+        # Which of them are one tensor, or share memory.
+        kinds += (seen.setdefault(id(tensor), number), seen.setdefault(id(tensor._storage), number))
+        if type(tensor) is not Tensor:
+            kinds.append(id(tensor))
+        if tensor._views:
+            kinds += [call.id for call, _ in tensor._views]
+    return kinds
+
+
+def _is_same_state(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    for name in {*before, *now}:
+        a, b = (state.get(name, getattr(Tensor, name, None)) for state in (before, now))
+        if a is not b and not (isinstance(a, (int, str, tuple)) and type(a) is type(b) and a == b):
+            return False
+    return True
+
+
 def _where(view: Tensor) -> Any:
     return [numbers for _, numbers in view._views]
 
@@ -648,26 +799,26 @@ def capture_call(
     Nothing has happened afterwards: running the program with these numbers is the call.
     Raises: what the function raises; RuntimeError for what cannot be recorded.
     """
-    before = [(tensor._node, tensor._index, tensor._rg) for tensor in tensors]
-    capture = Capture(tensors)
+    capture = Capture(with_bases(tensors))
     capture.guards.note_function(function)
     try:
         with capture:
             with capture.guards.watch():
                 result = function(*args, **kwargs)
-            program = _describe(capture, before, result)
+            leaves, spec = tree_flatten(result)
             del result
-        capture.guards.forget_temporaries()
-        changed = capture.guards.change()
-        if changed:
-            raise RuntimeError(
-                f"{changed}: Python code that runs only while a function is compiled must not change what it finds. Keep "
-                "counts and states in tensors (buffers), return results, or do this outside of the compiled function."
-            )
+            capture.guards.forget_temporaries()
+            capture.assigned = capture.guards.take_assigned()
+            program = _describe(capture, tensors, leaves, spec)
     finally:
         capture.roll_back()
-        for tensor, (node, index, requires_grad) in zip(tensors, before, strict=True):
-            tensor._node, tensor._index, tensor._rg = node, index, requires_grad
+    changed = capture.guards.change()
+    if changed:
+        raise RuntimeError(
+            f"{changed}: Python code that runs only while a function is compiled must not change what it finds. Keep "
+            "counts and states in tensors (buffers), return results, or do this outside of the compiled function."
+        )
+    capture.guards.settle()
     return program, [value for _, value in capture.draws]
 
 
@@ -682,8 +833,10 @@ def _ends_to_capture(nodes: Sequence[_MadeNode]) -> list[Place] | None:
     ]  # fmt: skip
 
 
-def _describe(capture: Capture, before: Sequence[tuple[Any, ...]], result: Any) -> Program:
-    description = _Description(capture, before)
+def _describe(capture: Capture, tensors: Sequence[Tensor], leaves: list[Any], spec: TreeSpec) -> Program:
+    stood = [tensor for assigned in capture.assigned for tensor in assigned.before.tensors]
+    everything = with_bases([*tensors, *stood])
+    description = _Description(capture, everything)
     written = []
     for storage, value in capture.writes.values():
         _, version, hidden = capture.versions[id(storage)]
@@ -697,13 +850,11 @@ def _describe(capture: Capture, before: Sequence[tuple[Any, ...]], result: Any) 
         if variable._grad is not gradient:
             now = variable._grad
             gradients.append((number, None if now is None else description.tensor(now)))
-    leaves, spec = tree_flatten(result)
     results = [description.tensor(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-    arguments = []
-    for number, (tensor, state) in enumerate(zip(capture.tensors, before, strict=True)):
-        if (tensor._node, tensor._index, tensor._rg) != state:
-            place = None if tensor._node is None else description.node(tensor._node)
-            arguments.append((number, place, tensor._index, tensor._rg))
+    assigned = [
+        (each, [description.tensor(tensor) for tensor in each.after.tensors]) for each in capture.assigned
+    ]
+    changed = description.changes()
     checks = [(description.value(check.value), check.check, check.position) for check in capture.checks]
     structure = structure_of(capture, description.values)
     sources = [description.source(capture.leaves[number]) for number in structure.leaves]
@@ -711,12 +862,15 @@ def _describe(capture: Capture, before: Sequence[tuple[Any, ...]], result: Any) 
         _place_key(description.storage(storage)): (version, hidden)
         for storage, version, hidden in capture.versions.values()
     }
+    for tensor, state in description.states.values():  # as they were before the call
+        put_state(tensor, state)
+    kinds = kinds_of(everything) if capture.assigned else None
     used = {place.held.at for place in sources if place.kind == "storage" and place.held.kind == "argument"}
     used |= {each.storage.at for each in written if each.storage.kind == "argument"}
-    shared = {id(capture.tensors[number]._storage) for number in used}
+    shared = {id(everything[number]._storage) for number in used}
     program = Program(
         structure=structure, sources=sources, numbers=[*capture.floats, *capture.ints], description=description,
-        written=written, new_gradients=gradients, arguments=arguments, results=results, spec=spec,
+        written=written, new_gradients=gradients, changed=changed, assigned=assigned, kinds=kinds, results=results, spec=spec,
         draws=[(draw, value.meta) for draw, value in capture.draws], checks=checks,
         looked_at=[(description.source(value), np.array(value.numpy())) for value in list(capture.looked_at.values())],
         alike=[
@@ -724,7 +878,7 @@ def _describe(capture: Capture, before: Sequence[tuple[Any, ...]], result: Any) 
             for holders in capture.holders.values() if len(holders) > 1
         ],
         lie=[
-            (number, _where(tensor)) for number, tensor in enumerate(capture.tensors)
+            (number, _where(tensor)) for number, tensor in enumerate(everything)
             if tensor._views and id(tensor._storage) in shared
         ],
         floats=len(capture.floats), renewals=capture.renewals, guards=capture.guards, arms=capture.armed,
@@ -733,4 +887,5 @@ def _describe(capture: Capture, before: Sequence[tuple[Any, ...]], result: Any) 
     # Names by id were for describing; what was made while recording is let go.
     description.values, description.capture = [], None  # type: ignore[assignment]
     description._number, description._places, description._kept = {}, {}, []
+    description.states, description.known = {}, []
     return program

@@ -92,7 +92,7 @@ class Value:
     # Handed out as a JAX array: donating its memory would pull it from under the user's feet.
     exposed = False
     failure: BaseException | None = None  # why there is no value
-    # While some thread records a function: told of concrete values that are made, and that the host looks at.
+    # While some thread records a function: told of concrete values that are made, and of those that the host looks at.
     watch: ClassVar[Watch | None] = None
     # Of the value of a tensor that JAX made while it transforms: what it put in the array's place.
     stands_for: tuple[Any] | None = None
@@ -115,7 +115,7 @@ class Value:
         """
         if self.trace is not None:
             self.trace.fill(self)
-        elif Value.watch is not None:
+        if Value.watch is not None:
             Value.watch.looked_at(self)
         if self.data is None:
             if self.failure is not None:
