@@ -147,8 +147,9 @@ def _imports(source: str) -> tuple[list[str], set[str]]:
     lines, known = [], set()
     body = ast.parse(source).body
     for node in body:
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "_TYPE_CHECKING":  # imported later
-            body.extend(node.body)
+        later = isinstance(node, ast.If) and ast.unparse(node.test) == "_TYPE_CHECKING"
+        if later or isinstance(node, ast.With):
+            body.extend(node.body)  # type: ignore[attr-defined]
         elif isinstance(node, ast.ImportFrom):
             for each in node.names:
                 public = each.asname or each.name
@@ -254,7 +255,8 @@ def _parameters(function: Callable[..., Any]) -> Iterator[str]:
 
 
 def _op(function: Any) -> Op | None:
-    return getattr(function, "__globals__", {}).get("_op")
+    form = getattr(function, "__globals__", {}).get("_form")
+    return None if form is None else form.declared
 
 
 def _role(param: Any) -> str:

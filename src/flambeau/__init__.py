@@ -6,14 +6,12 @@
 torch.Size([4, 2])
 """
 
-from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
-from typing import Any as _Any
 
 from flambeau._collector import resting as _resting
 
 with _resting():
-    from flambeau import _ops, version
+    from flambeau import _ops, autograd, functional, jax, nn, random, version
 
 from flambeau._core import device as _devices
 from flambeau._core import dtype as _dtypes
@@ -48,6 +46,7 @@ from flambeau._core.dtype import (
     set_default_dtype,
 )
 from flambeau._core.format import set_printoptions
+from flambeau._core.later import attach as _attach
 from flambeau._core.modes import (
     enable_grad,
     inference_mode,
@@ -83,29 +82,6 @@ legacy_contiguous_format = _dtypes.contiguous_format
 
 from math import e, inf, nan, pi  # noqa: E402
 
-with _resting():
-    from flambeau import (
-        amp,
-        autograd,
-        backends,
-        cpu,
-        cuda,
-        fft,
-        functional,
-        inspect,
-        jax,
-        linalg,
-        masked,
-        nn,
-        optim,
-        random,
-        return_types,
-        serialization,
-        signal,
-        special,
-        utils,
-    )
-from flambeau.amp.autocast_mode import autocast  # noqa: E402
 from flambeau.as_torch import as_torch, install_as_torch  # noqa: E402
 from flambeau.random import (  # noqa: E402
     get_rng_state,
@@ -114,35 +90,47 @@ from flambeau.random import (  # noqa: E402
     seed,
     set_rng_state,
 )
-from flambeau.serialization import load, save  # noqa: E402
 from flambeau.version import __version__  # noqa: E402
 
 newaxis = None
 
 if _TYPE_CHECKING:
+    from flambeau import (
+        amp,
+        backends,
+        cpu,
+        cuda,
+        fft,
+        inspect,
+        linalg,
+        masked,
+        optim,
+        return_types,
+        serialization,
+        signal,
+        special,
+        utils,
+    )
+    from flambeau.amp.autocast_mode import autocast
     from flambeau.compiler import compile
     from flambeau.func import vmap
     from flambeau.func._control_flow import associative_scan, cond, scan, while_loop
+    from flambeau.serialization import load, save
 
-# Imported when they are first asked for: most programs never do, and they would take a fifth of the import's time.
-_LATER = frozenset({
-    "_C", "_dynamo", "compiler", "distributed", "distributions", "export", "func", "futures", "fx", "hub", "jit", "library",
-    "ops",
-})  # fmt: skip
+# Imported when they are first asked for; together they would take half of the import's time.
 _NAMES_LATER = {
-    "compile": "compiler", "vmap": "func", "associative_scan": "func._control_flow", "cond": "func._control_flow",
-    "scan": "func._control_flow", "while_loop": "func._control_flow",
+    "associative_scan": "func._control_flow", "autocast": "amp.autocast_mode", "compile": "compiler",
+    "cond": "func._control_flow", "load": "serialization", "save": "serialization", "scan": "func._control_flow",
+    "vmap": "func", "while_loop": "func._control_flow",
 }  # fmt: skip
+__getattr__, __dir__ = _attach(
+    globals(),
+    modules=(
+        "_C", "_dynamo", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "export", "fft", "func",
+        "futures", "fx", "hub", "inspect", "jit", "library", "linalg", "masked", "ops", "optim", "return_types",
+        "serialization", "signal", "special", "utils",
+    ),
+    names=_NAMES_LATER,
+)  # fmt: skip
 
-
-def __getattr__(name: str) -> _Any:
-    if name in _LATER:
-        return _import_module(f"flambeau.{name}")
-    if name in _NAMES_LATER:
-        found = globals()[name] = getattr(_import_module(f"flambeau.{_NAMES_LATER[name]}"), name)
-        return found
-    raise AttributeError(f"module 'flambeau' has no attribute '{name}'")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER, *_NAMES_LATER})
+__all__ = [*[name for name in globals() if not name.startswith("_")], *_NAMES_LATER]

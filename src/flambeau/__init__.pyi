@@ -80,7 +80,6 @@ from math import e as e
 from math import inf as inf
 from math import nan as nan
 from math import pi as pi
-from flambeau.amp.autocast_mode import autocast as autocast
 from flambeau.as_torch import as_torch as as_torch
 from flambeau.as_torch import install_as_torch as install_as_torch
 from flambeau.random import get_rng_state as get_rng_state
@@ -88,14 +87,35 @@ from flambeau.random import initial_seed as initial_seed
 from flambeau.random import manual_seed as manual_seed
 from flambeau.random import seed as seed
 from flambeau.random import set_rng_state as set_rng_state
-from flambeau.serialization import load as load
-from flambeau.serialization import save as save
+from flambeau import autograd as autograd
+from flambeau import functional as functional
+from flambeau import jax as jax
+from flambeau import nn as nn
+from flambeau import random as random
+from flambeau import version as version
+from flambeau import amp as amp
+from flambeau import backends as backends
+from flambeau import cpu as cpu
+from flambeau import cuda as cuda
+from flambeau import fft as fft
+from flambeau import inspect as inspect
+from flambeau import linalg as linalg
+from flambeau import masked as masked
+from flambeau import optim as optim
+from flambeau import return_types as return_types
+from flambeau import serialization as serialization
+from flambeau import signal as signal
+from flambeau import special as special
+from flambeau import utils as utils
+from flambeau.amp.autocast_mode import autocast as autocast
 from flambeau.compiler import compile as compile
 from flambeau.func import vmap as vmap
 from flambeau.func._control_flow import associative_scan as associative_scan
 from flambeau.func._control_flow import cond as cond
 from flambeau.func._control_flow import scan as scan
 from flambeau.func._control_flow import while_loop as while_loop
+from flambeau.serialization import load as load
+from flambeau.serialization import save as save
 
 BFloat16Tensor: type[_Tensor]
 BoolTensor: type[_Tensor]

@@ -8,13 +8,12 @@ from typing import Any
 __all__ = ["TorchVersion"]
 
 # PEP 440, without epochs: 2.13.0, 2.13.0rc1, 2.13.0a0+git1234, 2.13.0.dev20260101+cpu.
-_VERSION = re.compile(
+_VERSION = (  # compiled when first used, as importing flambeau should be quick
     r"\s*v?(?P<release>\d+(?:\.\d+)*)"
     r"(?:[-_.]?(?P<stage>a|b|c|rc|alpha|beta|pre|preview)[-_.]?(?P<number>\d*))?"
     r"(?P<post>[-_.]?(?:post|rev|r)[-_.]?\d*|-\d+)?"
     r"(?:[-_.]?(?P<dev>dev)[-_.]?(?P<dev_number>\d*))?"
-    r"(?:\+(?P<local>[a-z0-9]+(?:[-_.][a-z0-9]+)*))?\s*",
-    re.IGNORECASE,
+    r"(?:\+(?P<local>[a-z0-9]+(?:[-_.][a-z0-9]+)*))?\s*"
 )
 _STAGES = {"a": 1, "alpha": 1, "b": 2, "beta": 2, "c": 3, "rc": 3, "pre": 3, "preview": 3}
 _FINAL = 4
@@ -25,7 +24,7 @@ Key = tuple[Any, ...]
 @cache
 def _key(version: str) -> Key | None:
     """What to order `version` by, or None if it is not a version."""
-    match = _VERSION.fullmatch(version)
+    match = re.fullmatch(_VERSION, version, re.IGNORECASE)
     if match is None:
         return None
     release = tuple(int(part) for part in match["release"].split("."))

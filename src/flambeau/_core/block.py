@@ -7,8 +7,7 @@ apart again, so it runs, is compiled and cut at repeats as if its calls had been
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
@@ -17,8 +16,7 @@ from flambeau._core.device import device as Device
 from flambeau._core.value import Meta
 
 
-@dataclass(frozen=True, slots=True)
-class BlockStep:
+class BlockStep(NamedTuple):
     """One call of a block: the block's slots that it reads and makes, and where its numbers start."""
 
     call: Call
@@ -68,14 +66,16 @@ class Block(Call):
         raise AssertionError("a plan takes blocks apart before it runs")
 
 
-@dataclass(slots=True)
 class BlockBuilder:
     """A block being put together."""
 
-    metas: list[Meta] = field(default_factory=list)
-    steps: list[BlockStep] = field(default_factory=list)
-    numbers: str = ""
-    inputs: int = 0
+    __slots__ = ("inputs", "metas", "numbers", "steps")
+
+    def __init__(self) -> None:
+        self.metas: list[Meta] = []
+        self.steps: list[BlockStep] = []
+        self.numbers = ""
+        self.inputs = 0
 
     def input(self, meta: Meta) -> int:
         """The slot of one more input; all inputs come before the first call."""

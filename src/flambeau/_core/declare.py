@@ -17,8 +17,8 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import cached_property
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -47,8 +47,7 @@ KEEP = "keep"  # no casts; float16 and bfloat16 are widened to float32 inside (r
 RAW = "raw"  # nothing at all: the body sees the arrays as they are
 
 
-@dataclass(frozen=True)
-class Out:
+class Out(NamedTuple):
     """What an operation asks of its `out=` tensors.
 
     Args:
@@ -303,12 +302,7 @@ class Op:
         place = f"{body.__module__}.{body.__qualname__}"
         self.identity = f"{place}#{_bodies.setdefault(place, 0)}"
         _bodies[place] += 1
-        params = _params_of(body)
-        self.dual = bool(params) and params[0].name == "xp"
-        self.params = params[1:] if self.dual else params
-        self.roles = [(p.role, p) for p in self.params]
-        self._positional = sum(not p.keyword for p in self.params)
-        self._keywords = [p.name for p in self.params if p.keyword]
+        self.dual = body.__code__.co_varnames[:1] == ("xp",)
         self.promote: Any = options.pop("promote", KEEP)
         self.shape: Any = options.pop("shape", None)
         self.result: Any = options.pop("result", None)
@@ -350,6 +344,24 @@ class Op:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The operation on tensors, as its public function has it."""
         return self.function(*args, **kwargs)
+
+    # Worked out at the first call: few of the hundreds of operations are ever called in one program.
+    @cached_property
+    def params(self) -> list[Param]:
+        params = _params_of(self.body)
+        return params[1:] if self.dual else params
+
+    @cached_property
+    def roles(self) -> list[tuple[str, Param]]:
+        return [(p.role, p) for p in self.params]
+
+    @cached_property
+    def _positional(self) -> int:
+        return sum(not p.keyword for p in self.params)
+
+    @cached_property
+    def _keywords(self) -> list[str]:
+        return [p.name for p in self.params if p.keyword]
 
     # The view operation by explicit strides: (whole storage, size, stride, offset). Set where it is declared.
     by_strides: Op | None = None

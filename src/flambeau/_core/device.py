@@ -12,7 +12,7 @@ TYPES = (
     *("cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla"),
     *("lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone"),
 )
-_WELL_FORMED = re.compile(r"([a-zA-Z_]+)(?::(0|[1-9][0-9]*))?")
+_WELL_FORMED = r"([a-zA-Z_]+)(?::(0|[1-9][0-9]*))?"
 # JAX's platforms under PyTorch's names, the usual first. "tpu" is a name of ours beside PyTorch's "xla".
 _PLATFORMS = {
     "cpu": ("cpu",),
@@ -96,7 +96,7 @@ def _device(type: str, index: int | None) -> device:
 def _parsed(text: str) -> device:
     if not text:
         raise RuntimeError("Device string must not be empty")
-    found = _WELL_FORMED.fullmatch(text)
+    found = re.fullmatch(_WELL_FORMED, text)
     if found is None:
         raise RuntimeError(f"Invalid device string: '{text}'")
     type, index = found.groups()

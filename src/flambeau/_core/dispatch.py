@@ -18,10 +18,10 @@ from flambeau._core import autocast
 from flambeau._core import dtype as dtypes
 from flambeau._core.arguments import apply_slowly
 from flambeau._core.declare import ANY, Op, Out, register, wanted_out
-from flambeau._core.fastpath import MISSING, lazy_function, plain_types
+from flambeau._core.fastpath import MISSING, Form, plain_types
 from flambeau._core.inplace import check_writable, refuse_overlap, resize, write, write_out
 from flambeau._core.overrides import as_called, call_overriding, overriding
-from flambeau._core.signatures import LazySignature, parameter_names
+from flambeau._core.signatures import LazySignature, parameter_names, takes_dim
 from flambeau._core.tape import run_call
 from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import CPU, Meta, meta_of
@@ -48,11 +48,11 @@ def op(*names: str, **options: Any) -> Callable[[Callable[..., Any]], Op]:
 
     def wrap(body: Callable[..., Any]) -> Op:
         declared = Op(body, names, options)
-        function = _public_function(declared)
+        function = _Public(declared).function
         declared.function = function
-        declared.positional = positional_function(declared)
+        declared.positional = _Positional("positional", declared).function
         has_method = any(name.startswith("Tensor.") for name in names)
-        _publish(names, function, _public_function(declared, method=True) if has_method else function)
+        _publish(names, function, _Public(declared, method=True).function if has_method else function)
         return declared
 
     return wrap
@@ -68,10 +68,10 @@ def function(*names: str, out: Out | bool = False, checked: bool = False) -> Cal
     def wrap(body: F) -> F:
         rules = autocast.rules_of(names)
         public: Any = body if rules is None else autocast.add_function(body, rules)
-        asked, known = wanted_out(out), parameter_names(body)
+        asked = wanted_out(out)
         # `nn.functional` and `masked` are Python in PyTorch, too, which takes each argument by one name only.
         python = all(name.startswith(("nn.functional.", "masked.")) for name in names)
-        numpy_names = known if "dim" in known and not python else None
+        numpy_names = parameter_names(body) if not python and takes_dim(body) else None
         if asked is not None or numpy_names is not None or checked:
             public = _as_called_for(public, names, numpy_names, asked)
         _publish(names, public)
@@ -161,7 +161,7 @@ _NUMPY_NAMES = {
 
 def operator_method(declared: Op, name: str) -> Callable[..., Any]:
     """An operation as a method of Python's operators: operands it does not know give NotImplemented."""
-    method = _public_function(declared, name, _apply_or_decline)
+    method = _Public(declared, name, _apply_or_decline).function
     method.__name__, method.__qualname__ = name, f"Tensor.{name}"
     return method
 
@@ -187,73 +187,88 @@ def _apply_with_number(op: Op, args: Sequence[Any]) -> Any:
     return apply_slowly(op, (first, *args[1:]))
 
 
-def _public_function(
-    declared: Op, name: str | None = None, slow: Callable[..., Any] = apply_slowly, method: bool = False
-) -> Callable[..., Any]:
-    """A function with the signature of the operation, which hands its arguments to `slow` unless all is as usual.
+class _Public(Form):
+    """The form with the operation's own signature, which hands its arguments to `slow` unless all is as usual.
 
     A method (an operator has a name of its own) calls its first parameter `self` and has no `out`.
     """
-    params: list[tuple[str, Any, bool]] = [(p.name, p.default, p.keyword) for p in declared.params]
-    if method or name is not None:
-        params[0] = ("self", *params[0][1:])
-    elif declared.out:
-        params.append(("out", None, True))
-    public_name = name or (declared.name if declared.name.isidentifier() else declared.body.__name__)
-    if declared.accepts_numbers and slow is apply_slowly:
-        slow = _apply_with_number
-    names = [parameter for parameter, _, _ in params]
 
-    def fallback(op: Op, args: tuple[Any, ...], extra: dict[str, Any]) -> Any:
+    __slots__ = ("method", "slow")
+
+    def __init__(
+        self,
+        declared: Op,
+        name: str | None = None,
+        slow: Callable[..., Any] = apply_slowly,
+        method: bool = False,
+    ) -> None:
+        public = name or (declared.name if declared.name.isidentifier() else declared.body.__name__)
+        super().__init__(public, declared)
+        self.method = method or name is not None
+        self.slow = _apply_with_number if declared.accepts_numbers and slow is apply_slowly else slow
+        function = self.function
+        function.__doc__ = declared.body.__doc__
+        function.__module__ = declared.body.__module__
+        function.__signature__ = LazySignature(self.signature)  # type: ignore[attr-defined]
+
+    def parameters(self) -> Sequence[tuple[str, Any, bool]]:
+        found = [(p.name, p.default, p.keyword) for p in self.declared.params]
+        if self.method:
+            found[0] = ("self", *found[0][1:])
+        elif self.declared.out:
+            found.append(("out", None, True))
+        return found
+
+    def signature(self) -> inspect.Signature:
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return inspect.Signature(
+            [
+                inspect.Parameter(n, kinds[keyword], default=default)
+                for n, default, keyword in self.parameters()
+            ]
+        )
+
+    def fallback(self, op: Op, args: tuple[Any, ...], extra: dict[str, Any]) -> Any:
         """Arguments under other names, `out=`, and everything else that is not usual."""
+        params = self.parameters()
+        names = [parameter for parameter, _, _ in params]
         if extra:
-            args = _with_renamed(public_name, names, args, extra)
+            args = _with_renamed(self.name, names, args, extra)
         overriders = overriding(args)
         if overriders:
-            taken_over = (
-                getattr(Tensor, public_name.strip("_"), function)
-                if public_name.startswith("__")
-                else function
-            )
+            special = self.name.startswith("__")
+            taken_over = getattr(Tensor, self.name.strip("_"), self.function) if special else self.function
             return call_overriding(overriders, taken_over, *as_called(params, args))
         missing = [n for n, arg in zip(names, args, strict=True) if arg is MISSING]
         if missing:
             listed = ", ".join(f'"{n}"' for n in missing)
-            raise TypeError(f"{public_name}() missing {len(missing)} required positional arguments: {listed}")
-        if names[-1] != "out" or declared.out is None:
-            return slow(op, args)
-        if declared.out.leads and isinstance(args[-1], Tensor):
-            args = tuple(
-                [
-                    args[-1].dtype if n == "dtype" and arg is None else arg
-                    for n, arg in zip(names, args, strict=True)
-                ]
-            )
+            raise TypeError(f"{self.name}() missing {len(missing)} required positional arguments: {listed}")
+        out = op.out
+        if names[-1] != "out" or out is None:
+            return self.slow(op, args)
+        if out.leads and isinstance(args[-1], Tensor):
+            args = tuple([
+                args[-1].dtype if n == "dtype" and arg is None else arg
+                for n, arg in zip(names, args, strict=True)
+            ])  # fmt: skip
         if args[-1] is None:
-            return slow(op, args[:-1])
+            return self.slow(op, args[:-1])
         with autocast.paused():  # it leaves forms with `out=` alone
-            result = slow(op, args[:-1])
-        operands = args[:-1] if declared.out.apart or declared.pointwise else ()
-        return _write_outs(args[-1], result, declared.name, operands, declared.out)
-
-    function = lazy_function(public_name, declared, params, fallback)
-    function.__doc__ = declared.body.__doc__
-    function.__module__ = declared.body.__module__
-    function.__signature__ = LazySignature(lambda: _signature(params))  # type: ignore[attr-defined]
-    return function
+            result = self.slow(op, args[:-1])
+        operands = args[:-1] if out.apart or op.pointwise else ()
+        return _write_outs(args[-1], result, op.name, operands, out)
 
 
-def _signature(params: Sequence[tuple[str, Any, bool]]) -> inspect.Signature:
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return inspect.Signature(
-        [inspect.Parameter(n, kinds[keyword], default=default) for n, default, keyword in params]
-    )
+class _Positional(Form):
+    """The form for internal callers: every argument in order, no `out=`, no other names."""
 
+    __slots__ = ()
 
-def positional_function(declared: Op) -> Callable[..., Any]:
-    """The same for internal callers: every argument in order, no `out=`, no other names."""
-    params = [(p.name, inspect.Parameter.empty, False) for p in declared.params]
-    return lazy_function("positional", declared, params, lambda op, args, extra: apply_slowly(op, args))
+    def parameters(self) -> Sequence[tuple[str, Any, bool]]:
+        return [(p.name, inspect.Parameter.empty, False) for p in self.declared.params]
+
+    def fallback(self, op: Op, args: tuple[Any, ...], extra: dict[str, Any]) -> Any:
+        return apply_slowly(op, args)
 
 
 def _with_renamed(

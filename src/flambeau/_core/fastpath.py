@@ -62,29 +62,38 @@ MISSING = _Missing()
 
 # A function's code before its first call: few of the hundreds of operations are ever called in one program.
 _unmade = compile(
-    "def unmade(*_args, **_kwargs):\n    return _make()(*_args, **_kwargs)", "<operation>", "exec"
+    "def unmade(*_args, **_kwargs):\n    return _form.make()(*_args, **_kwargs)", "<operation>", "exec"
 ).co_consts[0]
 
 
-def lazy_function(
-    name: str, declared: Op, params: Sequence[tuple[str, Any, bool]], fallback: Callable[..., Any]
-) -> Callable[..., Any]:
-    """The function of these parameters (name, default, whether by keyword alone) that records `declared`.
+class Form:
+    """One way to call an operation, and the function for it, `function`.
 
-    `fallback(op, args, extra)` takes what is not usual. Its source is written at the first call and put in place of the
-    function's code, so that the function stays the same object.
+    The function's source is written at the first call and put in place of its code, so that it stays the same object.
     """
-    scope: dict[str, Any] = {"_op": declared, "_fallback": fallback, "_missing": MISSING} | _SCOPE
-    function = types.FunctionType(_unmade, scope, name)
 
-    def make() -> Callable[..., Any]:
-        real = _made(name, declared, params, scope)
-        function.__defaults__, function.__kwdefaults__ = real.__defaults__, real.__kwdefaults__
-        function.__code__ = real.__code__
-        return function
+    __slots__ = ("declared", "function", "name")
 
-    scope["_make"] = make
-    return function
+    def __init__(self, name: str, declared: Op) -> None:
+        self.name, self.declared = name, declared
+        self.function = types.FunctionType(_unmade, {"_form": self, "__name__": __name__}, name)
+
+    def parameters(self) -> Sequence[tuple[str, Any, bool]]:
+        """Name, default and whether by keyword alone, of each."""
+        raise NotImplementedError
+
+    def fallback(self, op: Op, args: tuple[Any, ...], extra: dict[str, Any]) -> Any:
+        """Does what is not usual; `extra` holds the arguments under other names."""
+        raise NotImplementedError
+
+    def make(self) -> Callable[..., Any]:
+        """The function, ready to be called."""
+        scope = self.function.__globals__
+        scope |= {"_op": self.declared, "_fallback": self.fallback, "_missing": MISSING} | _SCOPE
+        real = _made(self.name, self.declared, self.parameters(), scope)
+        self.function.__defaults__, self.function.__kwdefaults__ = real.__defaults__, real.__kwdefaults__
+        self.function.__code__ = real.__code__
+        return self.function
 
 
 def _made(

@@ -6,8 +6,7 @@ The backward of an operation is itself a call, recorded like any other, so secon
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +15,7 @@ from flambeau._core.call import Call
 from flambeau._core.value import Meta
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One gradient rule of an operation.
 
     `function` gives the gradient of the inputs called `targets` (a tuple where there are several). Its parameters say
@@ -34,8 +32,7 @@ class Rule:
     unless: Callable[..., bool] | None = None
 
 
-@dataclass(frozen=True)
-class Saving:
+class Saving(NamedTuple):
     """Which inputs and outputs of a call its backward needs, by number, and which of them autograd guards.
 
     `numbers`: whether it needs a number that stands where a tensor could; PyTorch saves those as tensors.

@@ -42,3 +42,11 @@ def parameter_names(function: Callable[..., Any]) -> frozenset[str]:
     inner = inspect.unwrap(function)
     code = inner.__code__
     return frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+
+def takes_dim(function: Callable[..., Any]) -> bool:
+    """Whether a parameter is called `dim`; quick, because it is asked of everything that is declared."""
+    if type(function) is types.FunctionType and not function.__dict__:
+        code = function.__code__
+        return "dim" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return "dim" in parameter_names(function)

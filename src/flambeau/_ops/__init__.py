@@ -1,7 +1,9 @@
 """The operations, one file per family. Importing this package declares them all."""
 
 import importlib
-import pkgutil
+import os
 
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+for _file in sorted(os.listdir(__path__[0])):
+    _name, _dot, _kind = _file.partition(".")
+    if _kind == "py" and _name != "__init__":
+        importlib.import_module(f"{__name__}.{_name}")

@@ -15,12 +15,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import jax.scipy.special as jss
 import numpy as np
 
 from flambeau._core.declare import FLOATING, Array, same
 from flambeau._core.dispatch import op
+from flambeau._core.later import Later
 from flambeau._ops.supported import supports
+
+jss = Later("jax.scipy.special")
 
 # fmt: off
 _J0_NEAR = [
@@ -250,15 +252,15 @@ def _k(xp: Any, x: Any, order: int, scaled: bool) -> Any:
     return _below_zero(xp, x, found, np.inf)
 
 
-def _of_jax(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _of_jax(name: str) -> Callable[[Any], Any]:
     def body(input: Array) -> Array:
-        return function(input)
+        return getattr(jss, name)(input)
 
     return body
 
 
-for _name, _function in (("modified_bessel_i0", jss.i0), ("modified_bessel_i1", jss.i1)):
-    _body = _of_jax(_function)
+for _name in ("modified_bessel_i0", "modified_bessel_i1"):
+    _body = _of_jax(_name[-2:])
     _body.__name__, _body.__doc__ = (
         _name,
         f"The modified Bessel function of the first kind and order {_name[-1]}.",

@@ -11,17 +11,19 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.scipy.special import digamma
 
 from flambeau._core import dtype as dtypes
 from flambeau._core.declare import RAW, Array, Index, broadcast_shapes, same
 from flambeau._core.dispatch import function, op
+from flambeau._core.later import Later
 from flambeau._core.modes import modes
 from flambeau._core.random import Generator
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
 from flambeau._ops.construct import finished
 from flambeau._ops.random import Shape, Values, drawn, generator_for, in_batch, with_history
+
+jss = Later("jax.scipy.special")
 
 
 def differentiable_once(name: str) -> Callable[[Any], Any]:
@@ -127,14 +129,14 @@ def _moving_up(x: Any, a: Any, b: Any) -> Any:
     """The result over x, by the series of the cumulative distribution in powers of x."""
     jnp = jax.numpy
     total, by_a, _ = _series(x, a, b)
-    return -((jnp.log(x) - digamma(a + 1) + digamma(a + b)) * total + by_a) / a
+    return -((jnp.log(x) - jss.digamma(a + 1) + jss.digamma(a + b)) * total + by_a) / a
 
 
 def _moving_down(x: Any, a: Any, b: Any) -> Any:
     """The same by the series in powers of 1 - x, where the other part takes the place of this one."""
     jnp = jax.numpy
     total, _, by_b = _series(1 - x, b, a)
-    return ((jnp.log(x) - digamma(a) + digamma(a + b)) * total + by_b) / b
+    return ((jnp.log(x) - jss.digamma(a) + jss.digamma(a + b)) * total + by_b) / b
 
 
 def _series(x: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +23,7 @@ from flambeau._core.warn import warn
 from flambeau._ops.resample import cubic_weights
 
 
-@dataclass(frozen=True)
-class Tap:
+class Tap(NamedTuple):
     """One place that a point takes part of, along one dimension; None for a weight that is always one."""
 
     index: Array

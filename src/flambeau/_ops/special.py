@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import jax.scipy.special as jss
 import numpy as np
 
 from flambeau._core.declare import FLOATING, PROMOTE, Array, Operand, Scalar, broadcast, same
 from flambeau._core.dispatch import apply, function, op
+from flambeau._core.later import Later
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
 from flambeau._ops.elementary import names_of, unary
@@ -21,6 +21,8 @@ from flambeau._ops.error_function import erf_values, erfcx_values
 from flambeau._ops.pointwise import as_operand
 from flambeau._ops.sizes import integer
 from flambeau._ops.supported import refuses, supports
+
+jss = Later("jax.scipy.special")
 
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 _ROOT_2_PI = math.sqrt(2 * math.pi)
@@ -109,14 +111,14 @@ def _jax_unary(names: str, formula: Any, gradient: Any, doc: str, **options: Any
 
 erfinv = _jax_unary(
     "erfinv special.erfinv",
-    jss.erfinv,
+    lambda x: jss.erfinv(x),
     lambda xp, g, output: g * (xp.exp(output * output) / _TWO_OVER_ROOT_PI),
     "The inverse of the error function.",
     dtypes=_real("erfinv_vml_cpu"),
 )
 ndtri = _jax_unary(
     "special.ndtri",
-    jss.ndtri,
+    lambda x: jss.ndtri(x),
     lambda xp, g, output: g * _ROOT_2_PI * xp.exp(0.5 * output * output),
     "The number below which a standard normal one is with this probability.",
     dtypes=_real("ndtri_cpu", half=False),
@@ -124,7 +126,7 @@ ndtri = _jax_unary(
 )
 log_ndtr = _jax_unary(
     "special.log_ndtr",
-    jss.log_ndtr,
+    lambda x: jss.log_ndtr(x),
     lambda xp, g, input: g / _erfcx(xp, input * -math.sqrt(0.5)) * math.sqrt(2 / math.pi),
     "The logarithm of `ndtr`.",
     dtypes=_real("log_ndtr_cpu", half=False),
@@ -199,7 +201,7 @@ digamma = _jax_unary(
 )
 lgamma = _jax_unary(
     "lgamma special.gammaln",
-    jss.gammaln,
+    lambda x: jss.gammaln(x),
     lambda g, input: g * _digamma(input),
     "The logarithm of the size of gamma.",
     dtypes=_real("lgamma_vml_cpu"),
@@ -346,14 +348,14 @@ def _i1e_gradient(xp: Any, g: Any, input: Any, output: Any) -> Any:
 
 i0 = _jax_unary(
     "i0 special.i0",
-    jss.i0,
+    lambda x: jss.i0(x),
     lambda g, input: g * jss.i1(input),
     "The modified Bessel function of the first kind and order 0.",
     dtypes=_real("i0_vml_cpu"),
 )
 i0e = _jax_unary(
     "special.i0e",
-    jss.i0e,
+    lambda x: jss.i0e(x),
     lambda xp, g, input, output: g * (jss.i1e(input) - xp.sign(input) * output),
     "`exp(-abs(input)) * i0(input)`.",
     dtypes=_real("i0e_cpu"),
@@ -361,7 +363,7 @@ i0e = _jax_unary(
 )
 i1 = _jax_unary(
     "special.i1",
-    jss.i1,
+    lambda x: jss.i1(x),
     _i1_gradient,
     "The modified Bessel function of the first kind and order 1.",
     dtypes=_real("i1_cpu"),
@@ -369,7 +371,7 @@ i1 = _jax_unary(
 )
 i1e = _jax_unary(
     "special.i1e",
-    jss.i1e,
+    lambda x: jss.i1e(x),
     _i1e_gradient,
     "`exp(-abs(input)) * i1(input)`.",
     dtypes=_real("i1e_cpu"),

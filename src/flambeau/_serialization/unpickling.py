@@ -4,13 +4,15 @@ import _compat_pickle
 import functools
 import importlib
 import pickle
-import pickletools
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import IO, Any
 
+from flambeau._core.later import Later
 from flambeau._serialization import names
+
+pickletools = Later("pickletools")
 
 # Modules of which nothing is ever loaded, whatever was declared safe.
 _BLOCKED = frozenset({"sys", "os", "posix", "nt"})

@@ -132,7 +132,7 @@ def remedy(text: str, module: Module, args: tuple[Any, ...], kwargs: dict[str, A
     """What to do about an error that is recognised by its text; None if it is not."""
     inputs = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
     for pattern, advise in REMEDIES:
-        match = pattern.search(text)
+        match = re.search(pattern, text)
         if match is not None:
             advice = advise(match, module, inputs)
             if advice is not None:
@@ -311,22 +311,19 @@ def _target_size(match: re.Match[str], module: Module, inputs: list[Tensor]) -> 
 
 
 Advise = Callable[["re.Match[str]", "Module", list[Tensor]], "str | None"]
-REMEDIES: list[tuple[re.Pattern[str], Advise]] = [
-    (re.compile(pattern), advise)
-    for pattern, advise in (
-        (r"mat1 and mat2 shapes cannot be multiplied|size mismatch, got input", _features),
-        (r"to have (\d+) channels, but got (\d+) channels instead", _channels),
-        (r"same dtype|expected scalar type|should be the same|must have the same", _dtypes),
-        (r"on the same device|device type|should be the same", _devices),
-        (r"Expected more than 1 value per channel when training", _batch_of_one),
-        (r"index out of range", _vocabulary),
-        (r"to have one of the following scalar types: Long, Int", _integer_indices),
-        (r'Module \[(\w+)\] is missing the required "forward" function', _no_forward),
-        (r"must be equal to input_size\. Expected (\d+), got (\d+)", _recurrent_size),
-        (r"Expected hidden(?:\[\d\])? size \(([\d, ]+)\), got \[([\d, ]+)\]", _recurrent_state),
-        (r"Kernel size can't be greater than actual input size", _kernel),
-        (r"running_mean should contain (\d+) elements", _running_statistics),
-        (r"Using a target size .* different to the input size", _target_size),
-        (r"(\w+)\.forward\(\) (?:missing|takes|got an unexpected|got multiple)", _signature),
-    )
+REMEDIES: list[tuple[str, Advise]] = [
+    (r"mat1 and mat2 shapes cannot be multiplied|size mismatch, got input", _features),
+    (r"to have (\d+) channels, but got (\d+) channels instead", _channels),
+    (r"same dtype|expected scalar type|should be the same|must have the same", _dtypes),
+    (r"on the same device|device type|should be the same", _devices),
+    (r"Expected more than 1 value per channel when training", _batch_of_one),
+    (r"index out of range", _vocabulary),
+    (r"to have one of the following scalar types: Long, Int", _integer_indices),
+    (r'Module \[(\w+)\] is missing the required "forward" function', _no_forward),
+    (r"must be equal to input_size\. Expected (\d+), got (\d+)", _recurrent_size),
+    (r"Expected hidden(?:\[\d\])? size \(([\d, ]+)\), got \[([\d, ]+)\]", _recurrent_state),
+    (r"Kernel size can't be greater than actual input size", _kernel),
+    (r"running_mean should contain (\d+) elements", _running_statistics),
+    (r"Using a target size .* different to the input size", _target_size),
+    (r"(\w+)\.forward\(\) (?:missing|takes|got an unexpected|got multiple)", _signature),
 ]

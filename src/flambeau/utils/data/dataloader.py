@@ -1,14 +1,13 @@
 """The loader: goes through a dataset in batches."""
 
 import functools
-import multiprocessing
-import multiprocessing.context
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flambeau._core.device import is_available
+from flambeau._core.later import Later
 from flambeau.utils.data._utils.collate import default_collate, default_convert
 from flambeau.utils.data._utils.fetch import _IterableDatasetFetcher, _MapDatasetFetcher
 from flambeau.utils.data._utils.worker import Worker, WorkerInfo, copy_dataset, get_worker_info
@@ -16,6 +15,8 @@ from flambeau.utils.data.dataset import Dataset, IterableDataset
 from flambeau.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
+
+multiprocessing = Later("multiprocessing")
 
 _T_co = TypeVar("_T_co", covariant=True)
 

@@ -16,7 +16,7 @@ __all__ = ["collate", "default_collate", "default_collate_fn_map", "default_conv
 
 CollateMap = dict[type | tuple[type, ...], Callable[..., Any]]
 
-_no_number = re.compile(r"[SaUO]")
+_no_number = r"[SaUO]"
 _unknown = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
 _unequal_hint = (
     "The samples of one batch have to be of equal size. Pad them, or pass DataLoader(collate_fn=...) "
@@ -29,7 +29,7 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, Tensor):
         return data
     if isinstance(data, (np.ndarray, np.generic)):
-        return data if _no_number.search(data.dtype.str) else as_tensor(np.asarray(data))
+        return data if re.search(_no_number, data.dtype.str) else as_tensor(np.asarray(data))
     if isinstance(data, Mapping):
         return _rebuild_mapping(data, {key: default_convert(data[key]) for key in data})
     if isinstance(data, tuple):
@@ -128,7 +128,7 @@ def collate_tensor_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -
 
 def collate_numpy_array_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
     first = batch[0]
-    if _no_number.search(first.dtype.str):
+    if re.search(_no_number, first.dtype.str):
         raise TypeError(_unknown.format(first.dtype))
     alike = all(
         isinstance(array, np.ndarray) and array.shape == first.shape and array.dtype == first.dtype
