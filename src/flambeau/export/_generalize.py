@@ -305,7 +305,7 @@ def _general_run(calls: Sequence[Call], varying: Varying) -> Callable[..., Seque
 
         return scatter
     results: tuple[Meta, ...] = call.results
-    return call.op._runner(source, lambda: results)  # type: ignore[no-any-return]
+    return call.op._runner(source, call.inputs, lambda: results)  # type: ignore[no-any-return]
 
 
 def _general_static(values: Vector, varying: Varying, where: str) -> Any:
