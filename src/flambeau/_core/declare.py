@@ -262,13 +262,14 @@ class Source:
             return self._array(arrays, what)
         if kind == "list":
             return [None if i is None else self._array(arrays, i) for i in what]
-        return self._number(xp, what, numbers)
+        return self.number(xp, what, numbers)
 
     def _array(self, arrays: Any, i: int) -> Any:
         value, cast = arrays[i], self.casts[i]
         return value if value is None or cast is None or value.dtype == cast else value.astype(cast)
 
-    def _number(self, xp: Any, what: tuple[int, type], numbers: Sequence[Any]) -> Any:
+    def number(self, xp: Any, what: tuple[int, type], numbers: Sequence[Any]) -> Any:
+        """One of the numbers as the body takes it, given its place and kind."""
         at, kind = what
         value = numbers[at]
         if kind is complex:
@@ -533,18 +534,27 @@ class Op:
         return run
 
     def _simple_body(self, source: Source, inputs: Sequence[Meta]) -> Callable[..., Any] | None:
-        """The body as a function of (xp, arrays, numbers), where it takes the arrays as they are and then static arguments."""
+        """The body as a function of (xp, arrays, numbers), where it takes the arrays as they are and first of all."""
         count, last = len(inputs), self._positional
-        if count > last or source.lists or any(kind != "static" for kind, _ in source.entries[count:]):
+        if count > last or source.lists or any(kind == "array" for kind, _ in source.entries[count:]):
             return None
         if any(cast not in (None, meta.np) for cast, meta in zip(source.casts, inputs, strict=True)):
             return None
-        body = self.body
-        placed = [what for _, what in source.entries[count:last]]
-        named = dict(zip(self._keywords, [what for _, what in source.entries[last:]], strict=True))
-        if self.dual:
-            return lambda xp, arrays, numbers: body(xp, *arrays, *placed, **named)
-        return lambda xp, arrays, numbers: body(*arrays, *placed, **named)
+        body, dual, rest = self.body, self.dual, source.entries[count:]
+        if not source.number_kinds:
+            placed = [what for _, what in source.entries[count:last]]
+            named = dict(zip(self._keywords, [what for _, what in source.entries[last:]], strict=True))
+            if dual:
+                return lambda xp, arrays, numbers: body(xp, *arrays, *placed, **named)
+            return lambda xp, arrays, numbers: body(*arrays, *placed, **named)
+        if self._keywords:
+            return None
+
+        def with_numbers(xp: Any, arrays: Sequence[Any], numbers: Sequence[Any]) -> Any:
+            given = [what if kind == "static" else source.number(xp, what, numbers) for kind, what in rest]
+            return body(xp, *arrays, *given) if dual else body(*arrays, *given)
+
+        return with_numbers
 
     def _results(
         self,

@@ -44,11 +44,10 @@ _SCOPE: dict[str, Any] = {
 
 _READ = "{0}_v = {0}._storage.value if not {0}._views and {0}._storage.direct else {0}._read()"
 
+_IS_NUMBER = "{0}.__class__ is _float or {0}.__class__ is _int or {0}.__class__ is _bool"
 
 # Tensors up to which recording is written out.
 WRITTEN_OUT = 3
-# Numbers with a default up to which those that differ from it are written out, too: each doubles the branches.
-BRANCHING = 2
 
 
 class _Missing:
@@ -132,23 +131,24 @@ def _usual_case(
     conditions = ["not _extra", *(["out is None"] if has_out else []), f"type({first}) in {usual}"]
     key = [f"{first}_v.meta"]
     varying = []
-    constants = [p for p in params[1:] if p.role == "scalar" and _has_constant(p)]
+    constants: list[str] = []
     for p in params[1:]:
-        if p in constants:
+        if p.role == "scalar" and _has_constant(p):
             scope[f"_p_{p.name}"] = p.param
             scope[f"_d_{p.name}"] = p.default
-        if p in constants and len(constants) > BRANCHING:
-            conditions.append(f"{p.name} is _d_{p.name}")
-            key.append(f"_p_{p.name}")
+            constants.append(p.name)
+            key.append(f"_k_{p.name}")
         elif p.role in TENSOR_ROLES or p.role == "scalar":
             varying.append((p, len(key)))
             key.append("")  # each branch has its own
+            # A call's numbers come in the order of its parameters; those before this one can only be left at their defaults.
+            conditions += [f"{name} is _d_{name}" for name in constants]
         else:
             condition, part = _static(p)
             conditions.append(condition)
             key.append(part)
     scope["_get"] = declared.calls.get
-    branches = _Branches(declared, [p.name for p in params], key, scope)
+    branches = _Branches(declared, [p.name for p in params], key, constants, scope)
     lines = ["_t = _local.trace", "if _t.armed and _modes.grad: _t.cut('a new step begins after backward')"]
     lines += [_READ.format(first), *branches.write(varying, [first], [])]
     return "\n".join([f"    if {' and '.join(conditions)}:", *("        " + line for line in lines)]) + "\n"
@@ -157,8 +157,16 @@ def _usual_case(
 class _Branches:
     """The lines after the first tensor was read: one branch for each combination of tensors, numbers and None."""
 
-    def __init__(self, declared: Op, names: list[str], key: list[str], scope: dict[str, Any]) -> None:
-        self.declared, self.names, self.key, self.scope = declared, names, key, scope
+    def __init__(
+        self, declared: Op, names: list[str], key: list[str], constants: list[str], scope: dict[str, Any]
+    ) -> None:
+        self.declared, self.names, self.key, self.constants, self.scope = (
+            declared,
+            names,
+            key,
+            constants,
+            scope,
+        )
 
     def write(
         self, varying: Sequence[tuple[_Named, int]], tensors: list[str], numbers: list[str]
@@ -198,6 +206,18 @@ class _Branches:
         """Finds the call of these arguments and records it."""
         declared = self.declared
         given = f"({', '.join(numbers)},)" if numbers else "()"
+        lines = []
+        if self.constants:
+            lines.append(f"_n = {given}")
+            given = "_n"
+        for name in self.constants:
+            # Equal to its default it belongs to the structure, as `apply_slowly` has it; no call is known by `_missing`.
+            lines += [
+                f"if {name} is _d_{name} or ({name}.__class__ is _d_{name}.__class__ and {name} == _d_{name}): "
+                f"_k_{name} = _p_{name}",
+                f"elif {_IS_NUMBER.format(name)}: _k_{name} = {name}.__class__; _n += ({name},)",
+                f"else: _k_{name} = _missing",
+            ]
         values = f"({', '.join(f'{name}_v' for name in tensors)},)"
         names = f"({', '.join(tensors)},)"
         several = bool(declared.many_outputs or declared.outputs is not None)
@@ -209,7 +229,7 @@ class _Branches:
             runner = f"_run_{len(tensors)}{'_several' if several else ''}"
             self.scope[runner] = run_fast(len(tensors), several)
             run = f"{runner}(_c, {pairs}, {given}, _t)"
-        lines = [f"_c = _get(({', '.join(self.key)},))", "if _c is not None:"]
+        lines += [f"_c = _get(({', '.join(self.key)},))", "if _c is not None:"]
         if declared.check is not None:
             lines.append(f"    _op.check(*_check_arguments(_op, ({', '.join(self.names)},), {values}))")
         if several:
