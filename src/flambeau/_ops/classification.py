@@ -16,6 +16,7 @@ from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
 from flambeau._ops.bounds import index_range, when_known
 from flambeau._ops.reduction import chosen_reduction, loss_shape, reduced
+from flambeau._ops.softmax import log_softmax_parts
 from flambeau._ops.supported import kind
 
 
@@ -247,8 +248,8 @@ def nll_loss(
 def _log_softmax(xp: Any, x: Any, axis: int) -> Any:
     if x.size == 0:
         return x
-    shifted = x - xp.max(x, axis=axis, keepdims=True)
-    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+    _, shifted, logarithm = log_softmax_parts(xp, x, axis)
+    return shifted - logarithm
 
 
 def _cross_entropy_shape(
@@ -283,13 +284,16 @@ def class_cross_entropy(
     """The loss and the log-probabilities, which the gradient needs."""
     axis = _class_axis(input.ndim)
     classes = input.shape[axis]
-    log_probabilities = _log_softmax(xp, input, axis)
     keep, target = _kept(xp, target.reshape(_element_shape(input, axis)), ignore_index, classes)
     weights = _element_weights(xp, keep, target, weight, input.dtype)
-    if not classes:
-        losses = xp.zeros(weights.shape, input.dtype)
+    if not input.size:
+        losses, log_probabilities = xp.zeros(weights.shape, input.dtype), input
     else:
-        losses = -weights * _picked(xp, log_probabilities, target, axis)
+        highest, shifted, logarithm = log_softmax_parts(xp, input, axis)
+        log_probabilities = shifted - logarithm
+        # Of the class alone, so that without gradients no other is computed.
+        own = _picked(xp, input, target, axis) - xp.squeeze(highest, axis) - xp.squeeze(logarithm, axis)
+        losses = -weights * own
     if label_smoothing > 0:
         scaled = (
             log_probabilities

@@ -15,7 +15,7 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
-from flambeau._ops.sums import total
+from flambeau._ops.sums import total, weighted_total
 
 
 def _statistics_dtype(input: Meta) -> dtypes.dtype:
@@ -27,16 +27,8 @@ def _moments(xp: Any, x: Array, axes: Any, eps: Any) -> tuple[Array, Array, Arra
     count = math.prod(x.shape[a] for a in axes)
     mean = total(xp, x, axes, keepdims=True) / max(count, 1)
     centred = x - mean
-    var = total(xp, centred * centred, axes, keepdims=True) / max(count, 1)
+    var = total(xp, centred * centred, axes, keepdims=True, computed=True) / max(count, 1)
     return mean, var, 1 / xp.sqrt(var + eps)
-
-
-def _input_gradient(xp: Any, g: Array, normal: Array, rstd: Array, axes: Any) -> Array:
-    """The gradient through mean and variance of normalised values, given the cotangent of those."""
-    count = math.prod(g.shape[a] for a in axes)
-    mean_g = total(xp, g, axes, keepdims=True) / count
-    mean_gy = total(xp, g * normal, axes, keepdims=True) / count
-    return rstd * (g - mean_g - normal * mean_gy)
 
 
 def _through_statistics(
@@ -91,7 +83,7 @@ def _(
     wide = _per_channel(rstd, ndim)
     normal = (input - _per_channel(mean, ndim)) * wide
     # One pair of sums for all three: the weight is the same in each.
-    to_bias, to_weight = total(xp, cotangent, axes), total(xp, cotangent * normal, axes)
+    to_bias, to_weight = total(xp, cotangent, axes), total(xp, cotangent * normal, axes, computed=True)
     to_input = None
     if "input" in needs:
         count = input.size // input.shape[1]
@@ -138,7 +130,7 @@ def _(
     to_weight = None
     if "weight" in needs:
         normal = (input - _per_channel(running_mean, g.ndim)) * _per_channel(rstd, g.ndim)
-        to_weight = total(xp, g * normal, axes)
+        to_weight = total(xp, g * normal, axes, computed=True)
     return g * _per_channel(scale, g.ndim), to_weight, total(xp, g, axes) if "bias" in needs else None
 
 
@@ -332,7 +324,8 @@ def layer_norm_op(
     count = math.prod(normalized_shape)
     mean = total(xp, input, axes, keepdims=True) / max(count, 1)
     result = input - mean
-    rstd = 1 / xp.sqrt(total(xp, result * result, axes, keepdims=True) / max(count, 1) + eps)
+    var = total(xp, result * result, axes, keepdims=True, computed=True) / max(count, 1)
+    rstd = 1 / xp.sqrt(var + eps)
     result *= rstd  # in place in NumPy, where an array made costs as much as the arithmetic
     if weight is not None:
         result *= weight
@@ -353,18 +346,23 @@ def _(
     needs: Any,
     given: Any,
 ) -> tuple[Array | None, Array | None, Array | None]:
-    cotangent = g[0]
-    own = input.ndim - len(normalized_shape)
-    lead, axes = tuple(range(own)), tuple(range(own, input.ndim))
-    normal = (input - mean) * rstd
-    to_input = None
+    # In two dimensions, where XLA's loops are shorter, and with one product for two of the sums.
+    count = math.prod(normalized_shape)
+    lead = math.prod(input.shape[: input.ndim - len(normalized_shape)])
+    cotangent, wide = g[0].reshape(lead, count), rstd.reshape(lead, 1)
+    normal = (input.reshape(lead, count) - mean.reshape(lead, 1)) * wide
+    product, to_input = cotangent * normal, None
     if "input" in needs:
-        to_input = _input_gradient(
-            xp, cotangent if weight is None else cotangent * weight, normal, rstd, axes
-        )
-        to_input = _through_statistics(to_input, given, g[1], g[2], normal, rstd)
-    to_weight = total(xp, cotangent * normal, lead) if "weight" in needs else None
-    to_bias = total(xp, cotangent, lead) if "bias" in needs else None
+        scaled, scale = cotangent, xp.ones(count, cotangent.dtype)
+        if weight is not None:
+            scale = weight.reshape(-1)
+            scaled = cotangent * scale
+        mean_g, mean_gy = (weighted_total(xp, each, scale) / count for each in (cotangent, product))
+        rows = wide * (scaled - mean_g - normal * mean_gy)
+        to_mean, to_rstd = (each.reshape(lead, 1) for each in g[1:])
+        to_input = _through_statistics(rows, given, to_mean, to_rstd, normal, wide).reshape(input.shape)
+    to_weight = total(xp, product, 0).reshape(normalized_shape) if "weight" in needs else None
+    to_bias = total(xp, cotangent, 0).reshape(normalized_shape) if "bias" in needs else None
     return to_input, to_weight, to_bias
 
 
@@ -416,7 +414,8 @@ def rms_norm_op(
     """Divides the trailing dimensions by their root mean square; also one over that root."""
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
     # The square of a complex number, not of its magnitude, as in PyTorch.
-    rstd = 1 / xp.sqrt(total(xp, input * input, axes, keepdims=True) / math.prod(normalized_shape) + eps)
+    square = total(xp, input * input, axes, keepdims=True, computed=True) / math.prod(normalized_shape)
+    rstd = 1 / xp.sqrt(square + eps)
     result = input * rstd
     return result if weight is None else result * weight, rstd
 
@@ -433,8 +432,8 @@ def _(
         normal, rstd = xp.conj(normal), xp.conj(rstd)
         weight = None if weight is None else xp.conj(weight)
     scaled = cotangent if weight is None else cotangent * weight
-    mean = total(xp, scaled * normal, axes, keepdims=True) / math.prod(normalized_shape)
-    to_weight = total(xp, cotangent * normal, lead) if "weight" in needs else None
+    mean = total(xp, scaled * normal, axes, keepdims=True, computed=True) / math.prod(normalized_shape)
+    to_weight = total(xp, cotangent * normal, lead, computed=True) if "weight" in needs else None
     return _through_statistics(rstd * (scaled - normal * mean), given, None, g[1], normal, rstd), to_weight
 
 
@@ -492,7 +491,7 @@ def _(
     cotangent, wide = g[0].reshape(split), rstd[..., None]
     normal = (input.reshape(split) - mean[..., None]) * wide
     # Sums over the places of each channel serve all three.
-    sums, sums_normal = total(xp, cotangent, (3,)), total(xp, cotangent * normal, (3,))
+    sums, sums_normal = total(xp, cotangent, (3,)), total(xp, cotangent * normal, (3,), computed=True)
     to_input = None
     if "input" in needs:
         own: Any = 1 if weight is None else weight.reshape(1, *split[1:3])

@@ -10,6 +10,7 @@ from flambeau._core.dispatch import apply, function, op
 from flambeau._core.dtype import dtype as DType
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
+from flambeau._ops.sums import largest, total
 from flambeau._ops.supported import kind
 
 
@@ -33,9 +34,15 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-def _shifted(xp: Any, x: Any, dim: int) -> Any:
-    """Less the largest, so that nothing overflows."""
-    return x - xp.max(x, axis=dim, keepdims=True)
+def log_softmax_parts(xp: Any, x: Any, dim: int) -> tuple[Any, Any, Any]:
+    """The largest element along `dim`; `x` less that, with which nothing overflows; the logarithm of the sum of its exponentials.
+
+    The second less the third is the log-softmax.
+    """
+    dim = dim % x.ndim
+    highest = largest(xp, x, dim)
+    shifted = x - highest
+    return highest, shifted, xp.log(total(xp, xp.exp(shifted), dim, keepdims=True))
 
 
 @op(node="SoftmaxBackward0", **_OPTIONS)
@@ -44,8 +51,9 @@ def softmax_(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
         return input
     if input.ndim == 0:
         return xp.where(xp.isfinite(input), xp.ones((), input.dtype), xp.asarray(float("nan"), input.dtype))
-    powers = xp.exp(_shifted(xp, input, dim))
-    return powers / xp.sum(powers, axis=dim, keepdims=True)
+    dim = dim % input.ndim
+    powers = xp.exp(input - largest(xp, input, dim))
+    return powers / total(xp, powers, dim, keepdims=True)
 
 
 @softmax_.gradient("input")
@@ -53,7 +61,7 @@ def _(xp: Any, g: Array, output: Array, dim: int) -> Array:
     if output.ndim == 0:
         return g * output - g * output
     weighted = g * output
-    return weighted - output * xp.sum(weighted, axis=dim, keepdims=True)
+    return weighted - output * total(xp, weighted, dim % g.ndim, keepdims=True, computed=True)
 
 
 @op(node="LogSoftmaxBackward0", **_OPTIONS)
@@ -62,13 +70,13 @@ def log_softmax_(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
         return input
     if input.ndim == 0:
         return input - input
-    shifted = _shifted(xp, input, dim)
-    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=dim, keepdims=True))
+    _, shifted, logarithm = log_softmax_parts(xp, input, dim)
+    return shifted - logarithm
 
 
 @log_softmax_.gradient("input")
 def _(xp: Any, g: Array, output: Array, dim: int) -> Array:
-    return g - xp.exp(output) * (g if output.ndim == 0 else xp.sum(g, axis=dim, keepdims=True))
+    return g - xp.exp(output) * (g if output.ndim == 0 else total(xp, g, dim % g.ndim, keepdims=True))
 
 
 @function("softmax", "special.softmax", "Tensor.softmax", out=EXACT)
