@@ -15,8 +15,9 @@ from sys import getrefcount
 import numpy as np
 
 from flambeau._core import xla
+from flambeau._core.form import MISFITS, Form
 from flambeau._core.light import Light
-from flambeau._core.plan import Plan
+from flambeau._core.plan import Piece, Plan
 from flambeau._core.remembered import Remembered
 from flambeau._core.run import Calls, Programs
 from flambeau._core.statistics import statistics
@@ -87,6 +88,9 @@ def _settle(leaves: Sequence[Value], dead: Sequence[int]) -> None:
             leaf.data = xla.to_device(leaf.data, leaf.meta.device)
 
 
+# A plan gets programs so often: its values may come as parts of other arrays than before.
+FORM_LIMIT = 4
+
 # The count of references to an object that only a list holds.
 _UNHELD = next(map(getrefcount, [object()]))
 
@@ -131,12 +135,14 @@ class _Run:
         dead = _dead(leaves)
         if self.tier == 2 or plan.trial.went_back:
             _settle(leaves, dead)
-        arrays = [leaf.data for leaf in leaves]
         self._work: Programs | Calls
-        if self.tier == 2:
+        self._form = plan.form if tier == 2 else None
+        if self._form is not None:
+            arrays, dead = self._form.arrays(leaves, dead)
             self._work = Programs(plan, arrays, dead, taken.floats, taken.ints)
         else:
             on_cpu = plan.device.type == "cpu"
+            arrays = [leaf.array() for leaf in leaves]
             use_numpy = on_cpu and (engine.tier is None or engine.tier == 0)
             self._work = Calls(plan, arrays, dead, taken.floats, taken.ints, use_numpy, pool("now"))
 
@@ -157,10 +163,13 @@ class _Run:
         statistics.flushed(
             self.reason, self.count, self.tier, time.perf_counter() - started, plan, position=user_line
         )
-        for slot, result in zip(plan.alive, results, strict=True):
-            value = self.outputs[slot]
-            value.data = result
-            value.trace = None
+        if self._form is not None:
+            self._form.fill(self.outputs, results)
+        else:
+            for slot, result in zip(plan.alive, results, strict=True):
+                value = self.outputs[slot]
+                value.data = result
+                value.trace = None
         if plan.seen == 1:
             plan.forget_steps()
 
@@ -181,13 +190,14 @@ def _tier(plan: Plan, leaves: Sequence[Value]) -> int:
     """How the segment runs this time. Compiling in the background is begun here."""
     if engine.tier == 2:
         if plan.programs is None:
-            plan.programs = plan.compile(plan.pieces(_dead(leaves)))
+            plan.form, pieces = _formed(plan, leaves)
+            plan.programs = plan.compile(pieces)
         return 2
     if engine.tier is not None:
         return engine.tier
     if engine.eager or not plan.worthwhile:
         return 0
-    if plan.programs is None and not plan.trial.went_back:
+    if (plan.form is None or plan.form.misfits >= MISFITS) and not plan.trial.went_back:
         _look_for_programs(plan, leaves)
     if plan.programs is None or plan.trial.calls_again:
         return 1
@@ -197,19 +207,31 @@ def _tier(plan: Plan, leaves: Sequence[Value]) -> int:
     return 2
 
 
+def _formed(plan: Plan, leaves: Sequence[Value]) -> tuple[Form, list[Piece]]:
+    """How the plan's values go in and out, and its programs before they are compiled."""
+    dead = _dead(leaves)
+    data = [leaf.data for leaf in leaves]
+    form = Form(plan.steps, plan.leaves, plan.alive, data, plan.device.type == "cpu")
+    gone = set(dead)
+    given = [number for number, group in enumerate(form.groups, len(leaves)) if gone.issuperset(group.leaves)]
+    return form, plan.pieces(form, [*dead, *given])
+
+
 def _look_for_programs(plan: Plan, leaves: Sequence[Value]) -> None:
     if plan.future is None:
-        if plan.seen < 2 or plan.seen < plan.sightings():
+        if plan.forms >= FORM_LIMIT or plan.seen < 2 or plan.seen < plan.sightings():
             return
-        pieces = plan.pieces(_dead(leaves))
+        plan.forms += 1
+        form, pieces = _formed(plan, leaves)
         # Loading takes some milliseconds, once; in the background it would wait for Python's lock at every turn.
-        plan.programs = plan.at_hand(pieces)
-        if plan.programs is not None:
+        programs = plan.at_hand(pieces)
+        if programs is not None:
+            plan.form, plan.programs = form, programs
             return
-        plan.future = pool().submit(plan.compile, pieces)
+        plan.next_form, plan.future = form, pool().submit(plan.compile, pieces)
         plan.note_compile()
     if engine.deterministic or plan.future.done():
-        plan.programs = plan.future.result()
+        plan.programs, plan.form, plan.future = plan.future.result(), plan.next_form, None
 
 
 def _is_timed(plan: Plan) -> bool:

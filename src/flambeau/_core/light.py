@@ -11,7 +11,7 @@ import numpy as np
 from flambeau._core.call import Call
 
 if TYPE_CHECKING:
-    from flambeau._core.plan import Step
+    from flambeau._core.step import Step
     from flambeau._core.value import Value
 
 # Up to this cost (elements touched) NumPy is quicker than the call of an executable.
@@ -37,7 +37,7 @@ class Light:
         slots: list[Any] = [None] * self._slots
         for leaf in reversed(leaves):
             data = leaf.data
-            slots.append(data if type(data) is np.ndarray else np.asarray(data))
+            slots.append(data if type(data) is np.ndarray else np.asarray(leaf.array()))
         _silently(self._run, slots, floats, ints)
         return [slots[slot] for slot in self._alive]
 

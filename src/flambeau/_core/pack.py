@@ -8,19 +8,19 @@ Writing to one of them takes it out again.
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from flambeau._core.block import Block, BlockBuilder
 from flambeau._core.call import Call
 from flambeau._core.declare import Op
+from flambeau._core.flat import member_call, pack_call, split_call
 from flambeau._core.remembered import Remembered
 from flambeau._core.rows import Renew, call_for, note_numbers, numbers_among
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import record
-from flambeau._core.value import Meta, Value, meta_of
+from flambeau._core.value import Meta, Value
 
 
 class Pack:
@@ -91,59 +91,6 @@ def unpack(tensors: Sequence[Tensor]) -> None:
             storage.leave()
 
 
-# -- calls -----------------------------------------------------------------------------------------
-
-_calls: Remembered[Call] = Remembered(5000)
-
-
-def _remembered(key: Any, make: Callable[[], Call]) -> Call:
-    def named() -> Call:
-        call = make()
-        call.stable = repr(key[:1] + key[2:])  # the metas come with a call's name
-        return call
-
-    return _calls.find(key, named)
-
-
-def pack_call(metas: tuple[Meta, ...]) -> Call:
-    """The elements of several arrays of one dtype, one after another."""
-
-    def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
-        return (xp.concatenate([array.reshape(-1) for array in arrays]),)
-
-    flat = meta_of((sum(meta.numel for meta in metas),), metas[0].dtype, metas[0].device)
-    return _remembered(
-        ("pack", metas), lambda: Call("pack", run, metas, (flat,), flat.device, dual=True, cost=flat.numel)
-    )
-
-
-def _split_call(flat: Meta, metas: tuple[Meta, ...]) -> Call:
-    """The inverse of `pack_call`."""
-    ends = list(itertools.accumulate(meta.numel for meta in metas))
-
-    def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
-        (array,) = arrays
-        return tuple([
-            array[end - meta.numel : end].reshape(meta.shape) for end, meta in zip(ends, metas, strict=True)
-        ])  # fmt: skip
-
-    return _remembered(
-        ("split", metas), lambda: Call("split", run, (flat,), metas, flat.device, dual=True, cost=flat.numel)
-    )
-
-
-def member_call(flat: Meta, start: int, meta: Meta) -> Call:
-    """One array out of a flat one."""
-
-    def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
-        return (arrays[0][start : start + math.prod(meta.shape)].reshape(meta.shape),)
-
-    return _remembered(
-        ("member", (flat, meta), start),
-        lambda: Call("member", run, (flat,), (meta,), flat.device, dual=True, cost=meta.numel),
-    )
-
-
 # -- updates ---------------------------------------------------------------------------------------
 
 _blocks: Remembered[Block] = Remembered(100)
@@ -185,5 +132,5 @@ def _build(
     update = call_for(op, [flat, flat, *state], arguments, kinds)
     numbers_at = builder.add_numbers(update.numbers)
     new, *new_state = builder.call(update, [param, gradient, *kept], numbers_at)
-    parts = builder.call(_split_call(flat, metas), [new], (0, 0))
+    parts = builder.call(split_call(metas), [new], (0, 0))
     return Block(f"{op.name} of {len(metas)} small", builder, [*parts, *new_state], flat.device)

@@ -12,17 +12,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from flambeau._core import recompiling, store, xla
 from flambeau._core.block import Block, BlockStep, run_steps
 from flambeau._core.call import Call, number_specs
+from flambeau._core.flat import member_call
 from flambeau._core.light import Light, is_light
 from flambeau._core.statistics import statistics
+from flambeau._core.step import Step, useful
 from flambeau._core.trace import engine, user_line
 from flambeau._core.trial import Trial
 from flambeau._core.value import Meta
+
+if TYPE_CHECKING:
+    from flambeau._core.form import Form
 
 # A program has at most this many calls: compile time grows faster than their number.
 PROGRAM_LIMIT = 300
@@ -33,18 +38,6 @@ LONGEST_PERIOD = 60
 SMALL_SEGMENT = 3
 SLOW_SECONDS = 60e-6
 REPAID_SECONDS = 0.05
-
-
-@dataclass(slots=True)
-class Step:
-    """One call of a segment: the slots that it makes and reads, and where its numbers start."""
-
-    outputs: tuple[int, ...]
-    call: Call
-    inputs: tuple[int, ...]
-    floats: int
-    ints: int
-    free: list[int] | tuple[()] = ()  # slots nobody needs after this step
 
 
 class Piece:
@@ -156,6 +149,9 @@ class Plan:
         self.noted = False  # as compiled, for the warning about places that keep compiling
         self.future: Future[Any] | None = None
         self.programs: list[tuple[Piece, Any]] | None = None
+        self.form: Form | None = None  # of the programs
+        self.next_form: Form | None = None  # of those that are being compiled
+        self.forms = 0  # how often programs were looked for
         # Whether it may be compiled.
         self.worthwhile = self.light is None or len(self.steps) > SMALL_SEGMENT
         self._seconds = 0.0
@@ -200,27 +196,28 @@ class Plan:
             self.noted = True
             recompiling.note(self)
 
-    def pieces(self, dead: Sequence[int]) -> list[Piece]:
-        """The segment as programs; `dead` are the leaves nobody else holds."""
-        metas: dict[int, Meta] = {-1 - i: meta for i, meta in enumerate(self.leaves)}
-        for step in self.steps:
+    def pieces(self, form: Form, dead: Sequence[int]) -> list[Piece]:
+        """The segment as programs; `dead` are the leaves, as the form has them, that nobody else holds."""
+        metas: dict[int, Meta] = {-1 - i: meta for i, meta in enumerate(form.leaves)}
+        for step in form.steps:
             metas.update(zip(step.outputs, step.call.results, strict=True))
-        groups = _cut([step.call.id for step in self.steps])
-        last_use: dict[int, int] = {}
-        for number, (start, end) in enumerate(groups):
-            for step in self.steps[start:end]:
-                for slot in step.inputs:
-                    last_use[slot] = number
-        alive = set(self.alive)
+        groups = [
+            _with_members(form, form.steps[start:end], metas)
+            for start, end in _cut([s.call.id for s in form.steps])
+        ]
+        last_use = {
+            slot: number for number, steps in enumerate(groups) for step in steps for slot in step.inputs
+        }
+        alive = set(form.results)
         dead_slots = {-1 - i for i in dead}
         pieces = []
-        for number, (start, end) in enumerate(groups):
+        for number, steps in enumerate(groups):
             kept = alive | {slot for slot, last in last_use.items() if last > number}
             donatable = {
                 slot for slot, last in last_use.items()
                 if last == number and slot not in alive and (slot >= 0 or slot in dead_slots)
             }  # fmt: skip
-            pieces.append(Piece(self.steps[start:end], kept, donatable, metas.__getitem__))
+            pieces.append(Piece(steps, kept, donatable, metas.__getitem__))
         return pieces
 
     def compile(self, pieces: Sequence[Piece]) -> list[tuple[Piece, Any]]:
@@ -232,6 +229,22 @@ class Plan:
             return None
         found = [(piece, piece.executable(compiles=False)) for piece in pieces]
         return None if any(program is None for _, program in found) else found
+
+
+def _with_members(form: Form, steps: Sequence[Step], metas: dict[int, Meta]) -> list[Step]:
+    """The steps of one piece, after those that take the values which it reads out of flat arrays."""
+    used: dict[int, int] = {}
+    first: list[Step] = []
+    free = max(metas) + 1
+    for slot in dict.fromkeys(slot for step in steps for slot in step.inputs if slot in form.members):
+        leaf, layout, part = form.members[slot]
+        call = member_call(layout.meta, layout.starts[part], layout.metas[part])
+        used[slot] = made = free + len(first)
+        metas[made] = layout.metas[part]
+        first.append(Step((made,), call, (leaf,), steps[0].floats, steps[0].ints))
+    return first + [
+        replace(step, inputs=tuple([used.get(slot, slot) for slot in step.inputs])) for step in steps
+    ]
 
 
 def steps_of(calls: list[Call], key: Sequence[int], alive: tuple[int, ...]) -> list[Step]:
@@ -252,19 +265,7 @@ def steps_of(calls: list[Call], key: Sequence[int], alive: tuple[int, ...]) -> l
         if call.numbers:
             floats += call.numbers.count("f")
             ints += call.numbers.count("i")
-    kept = set(alive)
-    useful: list[Step] = []
-    for step in reversed(steps):
-        if kept.isdisjoint(step.outputs):
-            continue
-        # Last use in program order is first use in this direction.
-        step.free = free = []
-        for slot in step.inputs + step.outputs:
-            if slot not in kept:
-                kept.add(slot)
-                free.append(slot)
-        useful.append(step)
-    return useful[::-1]
+    return useful(steps, alive)
 
 
 def _taken_apart(

@@ -13,7 +13,8 @@ import numpy as np
 from flambeau._core import xla
 from flambeau._core.call import Call
 from flambeau._core.light import TINY_COST
-from flambeau._core.plan import Plan, Step
+from flambeau._core.plan import Plan
+from flambeau._core.step import Step
 from flambeau._core.trace import engine
 
 # Up to this cost (elements touched) a call that has no executable yet runs in NumPy rather than wait for a compile.
@@ -45,6 +46,7 @@ class Programs:
 
     def results(self) -> list[Any]:
         slots = self._slots
+        assert self._plan.form is not None
         for (piece, program), found in zip(self._plan.programs or (), self._found, strict=True):
             if not found:
                 floats, ints = self._floats[slice(*piece.floats)], self._ints[slice(*piece.ints)]
@@ -59,7 +61,7 @@ class Programs:
                     # Without a step of Python's between the program's end and the keeping of its results.
                     found.extend(itertools.starmap(xla.native(program), (arguments,)))
             slots.update(zip(piece.outputs, found[0], strict=True))
-        return [slots[slot] for slot in self._plan.alive]
+        return [slots[slot] for slot in self._plan.form.results]
 
 
 class Calls:

@@ -85,6 +85,7 @@ class Watch(Protocol):
 class Value:
     """One immutable array of known `meta`: concrete (`data`), pending (`trace` and `slot`), or on meta (neither)."""
 
+    # An array; or, of a small value that a program gave as a part of a larger array: that (a `Flat`) and which part it is.
     # Defaults on the class, not slots: a value is made for each recorded operation, and most keep them.
     data: Any = None
     trace: Trace | None = None
@@ -125,7 +126,7 @@ class Value:
             raise RuntimeError(
                 "Tensor on device meta has no data: move it with `to_empty` or give it values first."
             )
-        return self.data
+        return self.data if type(self.data) is not tuple else self.data[0].part(self.data[1])
 
     def fail(self, error: BaseException) -> None:
         """Says why this pending value will never be there."""

@@ -1,0 +1,132 @@
+"""Flat arrays: many small values as parts of one array, and the calls that join and part them.
+
+Each array that goes into an executable or comes out of it costs about a microsecond, and each small kernel more than that. So a
+program may take and give many small values as one array (`form.py`); the data of such a value is that array with its place in it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from flambeau._core.call import Call
+from flambeau._core.remembered import Remembered
+from flambeau._core.value import Meta, meta_of
+
+
+class Layout:
+    """What lies where in a flat array: the elements of arrays of one dtype, one after another. Equal ones are one object."""
+
+    __slots__ = ("meta", "metas", "starts")
+
+    def __init__(self, metas: tuple[Meta, ...]) -> None:
+        self.metas = metas
+        self.meta = meta_of((sum(meta.numel for meta in metas),), metas[0].dtype, metas[0].device)
+        self.starts = tuple(itertools.accumulate((meta.numel for meta in metas), initial=0))
+
+
+_layouts: Remembered[Layout] = Remembered(500)
+
+
+def layout_of(metas: tuple[Meta, ...]) -> Layout:
+    return _layouts.find(metas, lambda: Layout(metas))
+
+
+class Flat:
+    """One flat array in memory. The data of a value that lies in it is `(flat, number of the part)`."""
+
+    __slots__ = ("array", "layout")
+
+    def __init__(self, array: Any, layout: Layout) -> None:
+        self.array, self.layout = array, layout
+
+    def part(self, number: int) -> np.ndarray[Any, Any]:
+        """One value of it, which must not be written to. JAX keeps the memory for as long as somebody holds the part."""
+        layout = self.layout
+        start, end = layout.starts[number : number + 2]
+        part: np.ndarray[Any, Any] = np.asarray(self.array)[start:end].reshape(layout.metas[number].shape)
+        return part
+
+
+# -- calls -----------------------------------------------------------------------------------------
+
+
+class PackCall(Call):
+    """The elements of several arrays, one after another."""
+
+    __slots__ = ()
+
+
+class SplitCall(Call):
+    """The inverse of a `PackCall`."""
+
+    __slots__ = ()
+
+
+_calls: Remembered[Any] = Remembered(5000)
+
+
+def _remembered(key: Any, make: Callable[[], Call]) -> Any:
+    def named() -> Call:
+        call = make()
+        call.stable = repr(key[:1] + key[2:])  # the metas come with a call's name
+        return call
+
+    return _calls.find(key, named)
+
+
+def pack_call(metas: tuple[Meta, ...]) -> PackCall:
+    """The elements of several arrays of one dtype, one after another."""
+
+    def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
+        return (xp.concatenate([array.reshape(-1) for array in arrays]),)
+
+    flat = layout_of(metas).meta
+    call: PackCall = _remembered(
+        ("pack", metas),
+        lambda: PackCall("pack", run, metas, (flat,), flat.device, dual=True, cost=flat.numel),
+    )
+    return call
+
+
+def split_call(metas: tuple[Meta, ...]) -> SplitCall:
+    """The inverse of `pack_call`."""
+    layout = layout_of(metas)
+    flat = layout.meta
+
+    def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
+        (array,) = arrays
+        bounds = itertools.pairwise(layout.starts)
+        return tuple([
+            array[start:end].reshape(meta.shape) for (start, end), meta in zip(bounds, metas, strict=True)
+        ])  # fmt: skip
+
+    call: SplitCall = _remembered(
+        ("split", metas),
+        lambda: SplitCall("split", run, (flat,), metas, flat.device, dual=True, cost=flat.numel),
+    )
+    return call
+
+
+def member_call(flat: Meta, start: int, meta: Meta) -> Call:
+    """One array out of a flat one."""
+
+    def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
+        return (arrays[0][start : start + meta.numel].reshape(meta.shape),)
+
+    call: Call = _remembered(
+        ("member", (flat, meta), start),
+        lambda: Call("member", run, (flat,), (meta,), flat.device, dual=True, cost=meta.numel),
+    )
+    return call
+
+
+def joined(parts: Mapping[int, Any], layout: Layout) -> np.ndarray[Any, Any]:
+    """A flat array in the host's memory of these arrays, by number; zeros where there are none."""
+    flat = np.zeros(layout.meta.shape, layout.meta.np)
+    for number, part in parts.items():
+        flat[layout.starts[number] : layout.starts[number + 1]] = np.asarray(part).reshape(-1)
+    return flat
