@@ -143,16 +143,6 @@ def test_complex(dtype, size):
     same_state(ours, theirs)
 
 
-@pytest.mark.parametrize("size", [5, 40])
-@pytest.mark.parametrize("kinds", [(True, True), (True, False), (False, True)])
-def test_normal_of_tensors(size, kinds):
-    ours, theirs = both()
-    mean, std = (torch.rand(size) + 0.5 if kind else 0.7 for kind in kinds)
-    found = ours.normal_of(*(each.numpy() if torch.is_tensor(each) else each for each in (mean, std)))
-    same(found, torch.normal(mean, std, generator=theirs))
-    same_state(ours, theirs)
-
-
 def test_states_go_both_ways():
     ours, theirs = both()
     ours.normal(5)

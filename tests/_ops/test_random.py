@@ -346,6 +346,18 @@ def test_filling_a_view_keeps_the_gradient_of_the_rest() -> None:
     check(program)
 
 
+@pytest.mark.parametrize("size", [5, 40])
+def test_normal_of_a_tensor_that_is_still_to_be_computed(size: int) -> None:
+    check(lambda t: t.normal(t.arange(float(size)) * 2, 0.7))
+    check(lambda t: t.normal(t.arange(float(size)) * 2, t.arange(float(size)) + 1))
+
+
+def test_normal_reads_no_mean() -> None:
+    mean = flambeau.ones(3) + 1
+    flambeau.normal(mean, 1.0)
+    assert mean._read().trace is not None
+
+
 def test_samples_give_their_parameters_no_gradient() -> None:
     def program(t: Any) -> Any:
         p = t.full((3,), 0.5, requires_grad=True)

@@ -157,31 +157,6 @@ class Generator(Stream):
             values[-16:] = of_sixteen(last, mean, std)
         return values.astype(dtype, copy=False).reshape(shape)
 
-    def normal_of(self, mean: Array | float, std: Array | float, dtype: Any = None) -> Array:
-        """Normals with a mean and a deviation for each element; `torch.normal`.
-
-        One of the two is an array, whose dtype (the mean's of two) the result has, and so the draw, unless
-        `dtype` names another. They broadcast.
-
-        Raises: RuntimeError, if an element of `std` is negative.
-        """
-        like = mean if isinstance(mean, np.ndarray) else std
-        assert isinstance(like, np.ndarray)
-        dtype = np.dtype(dtype or like.dtype)
-        if isinstance(std, np.ndarray):
-            if not bool((std >= 0).all()):
-                raise RuntimeError("normal expects all elements of std >= 0.0")
-        elif not std >= 0:
-            raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
-        shape = np.broadcast_shapes(np.shape(mean), np.shape(std))
-        values: Any
-        if isinstance(std, np.ndarray):
-            values = (self.normal(shape, dtype=dtype) * std).astype(dtype, copy=False)
-        else:
-            values = self.normal(shape, 0.0, std, dtype)
-        total: Array = values + (mean if isinstance(mean, np.ndarray) else dtype.type(mean))
-        return total.astype(dtype, copy=False)
-
     def _normal_pairs(self, count: int) -> Array:
         """Standard normals two by two, float64; one that is left over waits for the next call."""
         values = [] if self._cached_normal is None or count == 0 else [self._cached_normal]

@@ -9,11 +9,13 @@ import numpy as np
 from flambeau._core import dtype as dtypes
 from flambeau._core.declare import RAW, Array, Index, broadcast_shapes
 from flambeau._core.dispatch import function, op, write_out
-from flambeau._core.modes import modes
+from flambeau._core.modes import modes, no_grad
 from flambeau._core.random import Generator
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import meta_of
+from flambeau._core.value import Value, meta_of
+from flambeau._ops.bounds import when_known
 from flambeau._ops.construct import finished
+from flambeau._ops.pointwise import add, mul
 from flambeau._ops.random import (
     OPTIONS,
     Shape,
@@ -95,6 +97,11 @@ def normal(
     )
 
 
+def _check_deviations(std: Value) -> None:
+    if not (std.numpy() >= 0).all():
+        raise RuntimeError("normal expects all elements of std >= 0.0")
+
+
 def _normal_of(mean: Any, std: Any, generator: Any, out: Tensor | None) -> Tensor:
     tensors = [each for each in (mean, std) if isinstance(each, Tensor)]
     if isinstance(std, Tensor) and std.is_complex():
@@ -105,16 +112,16 @@ def _normal_of(mean: Any, std: Any, generator: Any, out: Tensor | None) -> Tenso
     meta = meta_of(shape, dtype, like.device)
     source = generator_for(generator, meta.device, "normal")
 
-    def draw(batch: Shape) -> Values:
-        given = (each._host_array() if isinstance(each, Tensor) else each for each in (mean, std))
-        # Each with all dimensions, so that those of the batch come in front.
-        centre, width = [
-            in_batch(np.broadcast_to(each, shape), batch) if batch and isinstance(each, np.ndarray) else each
-            for each in given
-        ]
-        return source.normal_of(centre, width, meta.np)
-
-    result = drawn(draw, meta)
+    if isinstance(std, Tensor):
+        when_known(std._read(), _check_deviations)
+    elif not std >= 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
+    width = 1.0 if isinstance(std, Tensor) else std
+    result = drawn(lambda batch: source.normal((*batch, *shape), 0.0, width, meta.np), meta)
+    with no_grad():
+        if isinstance(std, Tensor):
+            result = mul(result, std).to(dtype)  # type: ignore[attr-defined]
+        result = add(result, mean).to(dtype)  # type: ignore[attr-defined]
     if out is not None:
         return write_out(out, result, "normal")
     if len(tensors) == 2 and modes.grad and (mean.requires_grad or std.requires_grad):
