@@ -127,7 +127,7 @@ __getattr__, __dir__ = _attach(
     globals(),
     modules=(
         "_C", "_dynamo", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "export", "fft", "func",
-        "futures", "fx", "hub", "inspect", "jit", "library", "linalg", "masked", "ops", "optim", "return_types",
+        "futures", "fx", "hub", "inspect", "jit", "library", "linalg", "masked", "multiprocessing", "ops", "optim", "return_types",
         "serialization", "signal", "special", "utils",
     ),
     names=_NAMES_LATER,
