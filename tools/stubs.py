@@ -132,7 +132,7 @@ def module_stub(name: str) -> str:
 
 def methods_stub() -> str:
     """The methods that declarations attach to Tensor, as a class for Tensor to inherit from."""
-    own = _names_in_class(Path(inspect.getfile(Tensor)).read_text(), "Tensor")
+    own = _names_in_class((SOURCE / "_core" / "tensor.py").read_text(), "Tensor")
     lines = [HEAD.format(title="The operations that are methods of Tensor."), "class TensorMethods:"]
     for name, value in sorted(vars(Tensor).items()):
         # `__hash__` and the like come from the class itself; what is not callable is no operation.

@@ -33,7 +33,7 @@ from flambeau._core.autocast_state import (
     set_autocast_gpu_dtype,
 )
 from flambeau._core.declare import public as _public
-from flambeau._core.device import device, get_default_device, set_default_device
+from flambeau._core.device import device, get_default_device, get_device_module, set_default_device
 from flambeau._core.dtype import (
     can_cast,
     dtype,
@@ -45,6 +45,7 @@ from flambeau._core.dtype import (
     promote_types,
     set_default_dtype,
 )
+from flambeau._core.errors import AcceleratorError, OutOfMemoryError
 from flambeau._core.format import set_printoptions
 from flambeau._core.later import attach as _attach
 from flambeau._core.modes import (
@@ -55,20 +56,25 @@ from flambeau._core.modes import (
     is_grad_enabled,
     is_inference_mode_enabled,
     no_grad,
+    set_anomaly_enabled,
     set_grad_enabled,
 )
 from flambeau._core.random import Generator, default_generator
 from flambeau._core.settings import (
     are_deterministic_algorithms_enabled,
+    compiled_with_cxx11_abi,
     get_deterministic_debug_mode,
     get_float32_matmul_precision,
     get_num_interop_threads,
     get_num_threads,
     is_deterministic_algorithms_warn_only_enabled,
+    is_warn_always_enabled,
     set_deterministic_debug_mode,
     set_float32_matmul_precision,
+    set_flush_denormal,
     set_num_interop_threads,
     set_num_threads,
+    set_warn_always,
     use_deterministic_algorithms,
 )
 from flambeau._core.size import Size
@@ -78,6 +84,8 @@ globals().update(_dtypes.DTYPES)
 globals().update(_dtypes.ALIASES)
 globals().update(_dtypes._CONSTANTS)
 globals().update(_public(""))
+for _class in (Tensor, Size, dtype, device, finfo, iinfo, layout, memory_format):
+    _class.__module__ = __name__  # where programs look for them, and compare
 legacy_contiguous_format = _dtypes.contiguous_format
 
 from math import e, inf, nan, pi  # noqa: E402
@@ -89,6 +97,7 @@ from flambeau.random import (  # noqa: E402
     manual_seed,
     seed,
     set_rng_state,
+    thread_safe_generator,
 )
 from flambeau.version import __version__  # noqa: E402
 
@@ -120,17 +129,19 @@ if _TYPE_CHECKING:
 # Imported when they are first asked for; together they would take half of the import's time.
 _NAMES_LATER = {
     "associative_scan": "func._control_flow", "autocast": "amp.autocast_mode", "compile": "compiler",
-    "cond": "func._control_flow", "load": "serialization", "save": "serialization", "scan": "func._control_flow",
-    "vmap": "func", "while_loop": "func._control_flow",
+    "cond": "func._control_flow", "GradScaler": "amp.grad_scaler", "load": "serialization", "save": "serialization",
+    "scan": "func._control_flow", "vmap": "func", "while_loop": "func._control_flow",
 }  # fmt: skip
 __getattr__, __dir__ = _attach(
     globals(),
     modules=(
         "_C", "_dynamo", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "export", "fft", "func",
-        "futures", "fx", "hub", "inspect", "jit", "library", "linalg", "masked", "multiprocessing", "ops", "optim", "return_types",
-        "serialization", "signal", "special", "utils",
+        "futures", "fx", "hub", "inspect", "jit", "library", "linalg", "masked", "multiprocessing", "ops", "optim",
+        "return_types", "serialization", "signal", "special", "utils",
     ),
     names=_NAMES_LATER,
 )  # fmt: skip
 
 __all__ = [*[name for name in globals() if not name.startswith("_")], *_NAMES_LATER]
+
+import flambeau as torch  # noqa: E402  (`from torch import torch` is written here and there)

@@ -42,6 +42,7 @@ from flambeau._core.autocast_state import set_autocast_enabled as set_autocast_e
 from flambeau._core.autocast_state import set_autocast_gpu_dtype as set_autocast_gpu_dtype
 from flambeau._core.device import device as device
 from flambeau._core.device import get_default_device as get_default_device
+from flambeau._core.device import get_device_module as get_device_module
 from flambeau._core.device import set_default_device as set_default_device
 from flambeau._core.dtype import can_cast as can_cast
 from flambeau._core.dtype import dtype as dtype
@@ -52,6 +53,8 @@ from flambeau._core.dtype import layout as layout
 from flambeau._core.dtype import memory_format as memory_format
 from flambeau._core.dtype import promote_types as promote_types
 from flambeau._core.dtype import set_default_dtype as set_default_dtype
+from flambeau._core.errors import AcceleratorError as AcceleratorError
+from flambeau._core.errors import OutOfMemoryError as OutOfMemoryError
 from flambeau._core.format import set_printoptions as set_printoptions
 from flambeau._core.modes import enable_grad as enable_grad
 from flambeau._core.modes import inference_mode as inference_mode
@@ -60,19 +63,24 @@ from flambeau._core.modes import is_anomaly_enabled as is_anomaly_enabled
 from flambeau._core.modes import is_grad_enabled as is_grad_enabled
 from flambeau._core.modes import is_inference_mode_enabled as is_inference_mode_enabled
 from flambeau._core.modes import no_grad as no_grad
+from flambeau._core.modes import set_anomaly_enabled as set_anomaly_enabled
 from flambeau._core.modes import set_grad_enabled as set_grad_enabled
 from flambeau._core.random import Generator as Generator
 from flambeau._core.random import default_generator as default_generator
 from flambeau._core.settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from flambeau._core.settings import compiled_with_cxx11_abi as compiled_with_cxx11_abi
 from flambeau._core.settings import get_deterministic_debug_mode as get_deterministic_debug_mode
 from flambeau._core.settings import get_float32_matmul_precision as get_float32_matmul_precision
 from flambeau._core.settings import get_num_interop_threads as get_num_interop_threads
 from flambeau._core.settings import get_num_threads as get_num_threads
 from flambeau._core.settings import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
+from flambeau._core.settings import is_warn_always_enabled as is_warn_always_enabled
 from flambeau._core.settings import set_deterministic_debug_mode as set_deterministic_debug_mode
 from flambeau._core.settings import set_float32_matmul_precision as set_float32_matmul_precision
+from flambeau._core.settings import set_flush_denormal as set_flush_denormal
 from flambeau._core.settings import set_num_interop_threads as set_num_interop_threads
 from flambeau._core.settings import set_num_threads as set_num_threads
+from flambeau._core.settings import set_warn_always as set_warn_always
 from flambeau._core.settings import use_deterministic_algorithms as use_deterministic_algorithms
 from flambeau._core.size import Size as Size
 from flambeau._core.tensor import Tensor as Tensor
@@ -87,6 +95,7 @@ from flambeau.random import initial_seed as initial_seed
 from flambeau.random import manual_seed as manual_seed
 from flambeau.random import seed as seed
 from flambeau.random import set_rng_state as set_rng_state
+from flambeau.random import thread_safe_generator as thread_safe_generator
 from flambeau import autograd as autograd
 from flambeau import functional as functional
 from flambeau import jax as jax
@@ -570,6 +579,8 @@ def frobenius_norm(input: _Tensor, dim: Any, keepdim: _bool = False, *, out: Any
     """The root of the sum of squares over one dimension or two."""
 def from_dlpack(ext_tensor: Any, *, device: DeviceLike = None, copy: _bool | None = None) -> _Tensor:
     """A tensor on the memory of an object that speaks DLPack, such as a NumPy or JAX array."""
+def from_file(filename: str, shared: _bool | None = None, size: _int = 0, *, dtype: _dtype | None = None, layout: _layout | None = None, device: DeviceLike = None, pin_memory: _bool = False) -> _Tensor:
+    """A tensor of `size` elements whose memory is a file's."""
 def from_numpy(ndarray: Any) -> _Tensor:
     """A tensor on the memory of a NumPy array: writes to either are seen by both."""
 def frombuffer(buffer: Any, *, dtype: _dtype | None, count: _int = -1, offset: _int = 0, requires_grad: _bool = False) -> _Tensor:
@@ -1180,6 +1191,8 @@ def threshold_(input: _Tensor, threshold: _Number, value: _Number) -> _Tensor:
     """`input` where it exceeds `threshold`, `value` elsewhere."""
 def tile(input: _Tensor, dims: Any) -> _Tensor:
     """A copy of the tensor repeated along its last dimensions, or along more."""
+def to_dlpack(tensor: _Tensor) -> Any:
+    """A DLPack capsule on a tensor's memory."""
 def topk(input: _Tensor, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True, *, out: Any = None) -> _results.topk:
     """The `k` largest elements along `dim` (the smallest with `largest=False`), in order, and their indices."""
 def trace(input: _Tensor) -> _Tensor:

@@ -25,6 +25,7 @@ from flambeau._core.tensor import Tensor as _Tensor
 _Number: TypeAlias = _bool | _int | _float | _complex
 
 
+from flambeau._core.tensor import Tensor as Tensor
 
 def fft(input: _Tensor, n: _int | None = None, dim: _int = -1, norm: str | None = None, *, out: Any = None) -> _Tensor:
     """The discrete Fourier transform along a dimension."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import re
 import threading
 from collections.abc import Callable
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 TYPES = (
@@ -156,13 +159,35 @@ def _invalid_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 def _accelerator(index: int) -> device:
     if index < 0:
         raise RuntimeError(f"Device index must not be negative, got {index}")
-    for type in ("cuda", "xla"):
-        if is_available(type):
-            return _device(type, index)
+    type = accelerator_type()
+    if type is not None:
+        return _device(type, index)
     raise RuntimeError(
         f"Cannot access accelerator device when none is available. Got device({index}); tensors can be on "
         f"{_available_text()}."
     )
+
+
+def accelerator_type() -> str | None:
+    """The type of the accelerator that this machine has, the first of several."""
+    return next((type for type in ("cuda", "xla") if is_available(type)), None)
+
+
+def get_device_module(device: device | str | None = None) -> ModuleType:
+    """The module of a type of device, such as `torch.cuda`; without one, the accelerator's, or `torch.cpu`.
+
+    Raises: RuntimeError, if there is none.
+    """
+    asked = _parsed(device) if isinstance(device, str) else device
+    type = accelerator_type() or "cpu" if asked is None else getattr(asked, "type", None)
+    if type not in TYPES:
+        raise RuntimeError(f"Invalid value of device '{device}', expect torch.device, str, or None")
+    package = __name__.partition(".")[0]
+    if importlib.util.find_spec(f"{package}.{type}") is None:
+        raise RuntimeError(
+            f"Device '{type}' does not have a corresponding module registered as 'torch.{type}'."
+        )
+    return importlib.import_module(f"{package}.{type}")
 
 
 # The default device

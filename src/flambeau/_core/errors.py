@@ -10,3 +10,11 @@ class _LinAlgError(RuntimeError):
 
 
 LinAlgError = _LinAlgError
+
+
+class OutOfMemoryError(RuntimeError):
+    """A device has not the memory that was asked for."""
+
+
+class AcceleratorError(RuntimeError):
+    """An accelerator failed."""

@@ -352,6 +352,8 @@ class TensorMethods:
         """The conjugate, stored as such."""
     def conj_physical_(self) -> Self:
         """The conjugate, stored as such."""
+    def const_data_ptr(self) -> _int:
+        """`data_ptr`, for reading."""
     def contiguous(self, memory_format: _memory_format | None = ...) -> _Tensor:
         """The tensor itself if its strides follow `memory_format`, a copy that does otherwise."""
     def copy_(self, src: _Tensor, non_blocking: _bool = False) -> Self:
@@ -874,6 +876,8 @@ class TensorMethods:
         """All products of an element of one vector with one of the other."""
     def permute(self, *dims: Any) -> _Tensor:
         """A view with the dimensions in the order `dims`."""
+    def pin_memory(self, device: DeviceLike = None) -> _Tensor:
+        """The tensor itself: JAX takes memory of its own on the way to an accelerator."""
     def pinverse(self, rcond: _float = 1e-15) -> _Tensor:
         """`linalg.pinv` under its old name."""
     def polygamma(self, n: _int) -> _Tensor:
@@ -912,6 +916,8 @@ class TensorMethods:
         """`1 / input`."""
     def reciprocal_(self) -> Self:
         """`1 / input`."""
+    def record_stream(self, stream: Any) -> None:
+        """Nothing: XLA frees memory when whatever uses it is done."""
     def relu(self) -> _Tensor:
         """`max(input, 0)`; the gradient at 0 is 0."""
     def relu_(self) -> Self:
@@ -932,8 +938,12 @@ class TensorMethods:
         """The same elements in another shape: a view where the strides allow one, a copy otherwise."""
     def reshape_as(self, other: _Tensor) -> _Tensor:
         """The same elements in the shape of `other`."""
+    def resize(self, *sizes: Any) -> _Tensor:
+        """`view` of the tensor laid out in order, under the name of a method that changes it in place."""
     def resize_(self, *sizes: Any, memory_format: _memory_format | None = None) -> Self:
         """Gives this tensor other sizes: its storage's elements in order, and more where it has too few."""
+    def resize_as(self, tensor: _Tensor) -> _Tensor:
+        """`resize` to the sizes of another tensor."""
     def resize_as_(self, tensor: _Tensor, *, memory_format: _memory_format | None = None) -> Self:
         """Gives this tensor the sizes of another."""
     def resolve_conj(self) -> _Tensor:

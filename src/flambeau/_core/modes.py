@@ -52,6 +52,11 @@ def is_inference_mode_enabled() -> bool:
     return modes.inference
 
 
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Switches anomaly mode on or off; `autograd.set_detect_anomaly` is the same for a `with` statement."""
+    modes.set_anomaly(mode, check_nan)
+
+
 def is_anomaly_enabled() -> bool:
     return modes.anomaly
 

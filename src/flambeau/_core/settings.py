@@ -8,6 +8,7 @@ from flambeau._core.trace import engine
 
 _warn_only = False
 _precision = "highest"
+_warn_always = False
 _threads = {"intra": os.cpu_count() or 1, "inter": os.cpu_count() or 1}
 
 
@@ -97,3 +98,29 @@ def get_num_interop_threads() -> int:
 
 # Which of PyTorch's kernels for attention may be used. There is one formulation here; that none may be used is an error.
 attention_kernels = {"cudnn": True, "flash": True, "mem_efficient": True, "math": True}
+
+
+def set_warn_always(b: bool, /) -> None:
+    """Whether warnings that come once for each program come each time.
+
+    Raises: RuntimeError, if it is no bool.
+    """
+    global _warn_always
+    if not isinstance(b, bool):
+        raise RuntimeError(f"setWarnOnlyOnce expects a bool, but got {type(b).__name__}")
+    _warn_always = b
+
+
+def is_warn_always_enabled() -> bool:
+    """What `set_warn_always` set last."""
+    return _warn_always
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Whether the smallest numbers can be taken for zero: they cannot, which is a matter of XLA's."""
+    return False
+
+
+def compiled_with_cxx11_abi() -> bool:
+    """Whether libraries in C++ are of the newer kind, as PyTorch's are."""
+    return True

@@ -319,6 +319,10 @@ class Tensor(TensorMethods):
     def share_memory_(self) -> Tensor:
         return self
 
+    def module_load(self, other: Tensor, assign: bool = False) -> Tensor:
+        """What takes this tensor's place in a module that loads `other`; a class of tensors may have its own."""
+        return other.detach() if assign else self.copy_(other).detach()  # type: ignore[attr-defined, no-any-return]
+
     def is_set_to(self, tensor: Tensor) -> bool:
         same = self._storage is tensor._storage and self._meta is tensor._meta
         return same and self.stride() == tensor.stride() and self.storage_offset() == tensor.storage_offset()

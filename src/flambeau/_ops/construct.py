@@ -16,7 +16,7 @@ from flambeau._core.storage import Storage
 from flambeau._core.strides import contiguous_strides
 from flambeau._core.tensor import Tensor, from_array
 from flambeau._core.value import CPU, Meta, meta_of
-from flambeau._core.warn import warn
+from flambeau._core.warn import warn, warn_once
 
 _HEAP_TYPE = 1 << 9  # a class made by a `class` statement, which PyTorch names without its module
 _SIMPLE = frozenset({bool, int, float, complex})
@@ -344,9 +344,6 @@ def copy_of_tensor(source: Tensor, dtype: Any, device: Any, requires_grad: bool)
     return result
 
 
-_warned_not_writable = False
-
-
 @function("from_numpy")
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     """A tensor on the memory of a NumPy array: writes to either are seen by both.
@@ -381,11 +378,7 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
 
 
 def _warn_not_writable() -> None:
-    global _warned_not_writable
-    if _warned_not_writable:
-        return
-    _warned_not_writable = True
-    warn(
+    warn_once(
         "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This "
         "means writing to "
         "this tensor will result in undefined behavior. You may want to copy the array to protect its data "
@@ -570,7 +563,7 @@ def _dlpack_device(self: Tensor) -> tuple[int, int]:
     return kinds[self._meta.device.type], self._meta.device.index or 0
 
 
-@function("utils.dlpack.to_dlpack")
+@function("to_dlpack", "utils.dlpack.to_dlpack")
 def to_dlpack(tensor: Tensor) -> Any:
     """A DLPack capsule on a tensor's memory."""
     # NumPy takes memory from the older form of capsule for reading only.

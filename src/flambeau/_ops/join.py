@@ -13,7 +13,7 @@ from flambeau._core.declare import RAW, Array, Arrays, Out, canonical_dim
 from flambeau._core.dispatch import function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
-from flambeau._core.warn import warn
+from flambeau._core.warn import warn_once
 from flambeau._ops.shape import atleast_1d, atleast_2d, atleast_3d, expand, flatten, reshape
 from flambeau._ops.sizes import integer
 
@@ -181,9 +181,6 @@ def column_stack(tensors: Any) -> Tensor:
 # -- grids -----------------------------------------------------------------------------------------
 
 
-_warned: set[str] = set()
-
-
 def _one_by_one(tensors: Sequence[Any]) -> list[Tensor]:
     """Tensors that were given one by one, or as one sequence."""
     return list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else list(tensors)
@@ -199,10 +196,9 @@ def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str | None = None) -
     group = _one_by_one(tensors)
     if not group:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
-    if indexing is None and "meshgrid" not in _warned:
-        _warned.add("meshgrid")
-        warn(
-            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.",
+    if indexing is None:
+        warn_once(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument."
         )
     for each in group:
         if each.ndim > 1:

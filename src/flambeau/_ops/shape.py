@@ -25,7 +25,7 @@ from flambeau._core.dtype import dtype as DType
 from flambeau._core.size import Size
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
-from flambeau._core.warn import warn
+from flambeau._core.warn import warn, warn_once
 from flambeau._ops import views
 from flambeau._ops.construct import as_dtype
 from flambeau._ops.sizes import integer, is_integer, sizes_of, spread
@@ -105,15 +105,37 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
 function("Tensor.permute")(spread(permute, "dims"))
 
 
-_warned: set[str] = set()  # PyTorch says some things once for each program
+@function("Tensor.resize")
+def resized(self: Tensor, *sizes: Any) -> Tensor:
+    """`view` of the tensor laid out in order, under the name of a method that changes it in place."""
+    warn("non-inplace resize is deprecated")
+    return _resized(self, sizes_of(sizes, "resize", "sizes"))
+
+
+@function("Tensor.resize_as")
+def resized_as(self: Tensor, tensor: Tensor) -> Tensor:
+    """`resize` to the sizes of another tensor."""
+    warn("non-inplace resize_as is deprecated")
+    return _resized(self, tensor.shape)
+
+
+def _resized(input: Tensor, sizes: Sequence[int]) -> Tensor:
+    count = math.prod(sizes)
+    if count != input.numel():
+        asked, own = ("x".join(map(str, each)) for each in (sizes, input.shape))
+        raise RuntimeError(
+            f"requested resize to {asked} ({count} elements in total), but the given tensor has a size of {own} "
+            f"({input.numel()} elements). autograd's resize can only change the shape of a given tensor, while "
+            "preserving the number of elements. "
+        )
+    return reshape(input, tuple(sizes))
 
 
 @_property("T")
 def _reversed(self: Tensor) -> Tensor:
     """A view with all dimensions in reverse order."""
-    if self.ndim not in (0, 2) and "T" not in _warned:
-        _warned.add("T")
-        warn(
+    if self.ndim not in (0, 2):
+        warn_once(
             "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and "
             "it will "
             "throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "

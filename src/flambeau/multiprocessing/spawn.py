@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Any
+from typing import Any, NoReturn
 
 from flambeau._core.warn import warn
 
@@ -117,7 +117,7 @@ class ProcessContext:
             for process in self.processes:
                 process.join(max(0.0, deadline - time.monotonic()))
 
-    def _tell(self, failed: int) -> Any:
+    def _tell(self, failed: int) -> NoReturn:
         process, report = self.processes[failed], Path(self.error_files[failed])
         text = report.read_text(encoding="utf-8")
         if text:

@@ -30,12 +30,18 @@ if _TYPE_CHECKING:
         fuse_linear_bn_weights,
     )
     from flambeau.nn.utils.init import skip_init
+    from flambeau.nn.utils.memory_format import (
+        convert_conv2d_weight_memory_format,
+        convert_conv3d_weight_memory_format,
+    )
 
 __all__ = [
     "clip_grad_norm",
     "clip_grad_norm_",
     "clip_grad_value_",
     "clip_grads_with_norm_",
+    "convert_conv2d_weight_memory_format",
+    "convert_conv3d_weight_memory_format",
     "fuse_conv_bn_eval",
     "fuse_conv_bn_weights",
     "fuse_linear_bn_eval",
@@ -56,8 +62,9 @@ __all__ = [
 
 __getattr__, __dir__ = _attach(
     globals(),
-    modules=("convert_parameters", "fusion", "init", "parametrizations", "parametrize", "stateless"),
+    modules=("convert_parameters", "fusion", "init", "memory_format", "parametrizations", "parametrize", "stateless"),
     names={
+        "convert_conv2d_weight_memory_format": "memory_format", "convert_conv3d_weight_memory_format": "memory_format",
         "fuse_conv_bn_eval": "fusion", "fuse_conv_bn_weights": "fusion", "fuse_linear_bn_eval": "fusion",
         "fuse_linear_bn_weights": "fusion", "parameters_to_vector": "convert_parameters", "skip_init": "init",
         "vector_to_parameters": "convert_parameters",
