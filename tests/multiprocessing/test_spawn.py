@@ -12,6 +12,9 @@ import torch.multiprocessing as theirs
 import flambeau
 from flambeau import multiprocessing as ours
 
+# JAX warns of it; what runs here uses no JAX.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork")
+
 
 def fine(i, *args):
     pass
