@@ -15,11 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flambeau._core.allocator import keep_freed_memory
 from flambeau._core.device import to_jax
 
 if TYPE_CHECKING:
     from flambeau._core.device import device as Device
     from flambeau._core.value import Meta
+
+keep_freed_memory()
 
 # XLA's CPU compiler hands convolutions to YNNPACK, whose weight gradient is four times slower than XLA's own kernel.
 CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"}
