@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
-from flambeau._core.declare import KEEP, RAW, Array, Index
+from flambeau._core.declare import KEEP, RAW, Array, Index, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor, from_array
@@ -99,20 +99,19 @@ def _renorm_rows(weight: Tensor, indices: Tensor, max_norm: float, norm_type: fl
             "embedding: max_norm rescales the weight in place; give it a leaf, or weight.clone()."
         )
     _check_rows(indices._read(), weight._meta.shape[0])
-    table = weight._host_array()
-    rows = np.unique(indices._host_array())
-    chosen = table[rows].astype(np.float64 if table.dtype == np.float64 else np.float32)
-    if norm_type == float("inf"):
-        norms = np.abs(chosen).max(-1, initial=0)
-    else:
-        norms = (np.abs(chosen) ** norm_type).sum(-1) ** (1.0 / norm_type)
-    long = norms > max_norm
-    if not long.any():
+    places: Any = indices.reshape(-1)  # type: ignore[attr-defined]
+    if not places.numel():
         return
-    scaled = chosen[long] * (max_norm / (norms[long] + 1e-7))[:, None].astype(chosen.dtype)
-    table = np.array(table)
-    table[rows[long]] = scaled
-    weight.detach()._write(from_array(table, weight._meta)._read())
+    previous, modes.grad = modes.grad, False
+    try:
+        table: Any = weight.detach()
+        rows = table[places]
+        norms = registry["linalg.vector_norm"](rows, norm_type, -1, True)
+        scales = registry["where"](norms > max_norm, max_norm / (norms + 1e-7), 1.0)
+        # A row that is looked up more than once is written more than once, with the same values.
+        table.index_copy_(0, places.long(), rows * scales)
+    finally:
+        modes.grad = previous
 
 
 @function("embedding_renorm_")

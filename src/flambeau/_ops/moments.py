@@ -10,8 +10,9 @@ from flambeau._core.declare import Array, Dims, Out, canonical_dim, canonical_di
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.dtype import dtype as DType
 from flambeau._core.tensor import Tensor
-from flambeau._core.value import META, Meta
+from flambeau._core.value import META, Meta, Value
 from flambeau._core.warn import warn
+from flambeau._ops.bounds import when_known
 from flambeau._ops.reduce import no_overload, reduced_shape, restored
 from flambeau._ops.sums import total
 
@@ -435,6 +436,12 @@ def _(
     return xp.sum(g.reshape(slope.shape) * slope, axis=tuple(range(1, slope.ndim))).reshape(q.shape)
 
 
+def _check_fractions(value: Value) -> None:
+    fractions = value.numpy()
+    if not ((fractions >= 0) & (fractions <= 1)).all():
+        raise RuntimeError("quantile() q values must be in the range [0, 1]")
+
+
 def _quantile(name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
     who = "quantile()"
     if not input.numel():
@@ -449,10 +456,8 @@ def _quantile(name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, 
     if isinstance(q, Tensor):
         if q.dtype is not input.dtype:
             raise RuntimeError(f"{who} q tensor must be same dtype as the input tensor")
-        if q._meta.device is not META and q._meta.device.type == "cpu" and q.numel():
-            values = q._host_array()
-            if not (values.min() >= 0 and values.max() <= 1):
-                raise RuntimeError(f"{who} q values must be in the range [0, 1]")
+        if q._meta.device.type == "cpu":
+            when_known(q._read(), _check_fractions)
     if interpolation not in _INTERPOLATIONS:
         raise RuntimeError(
             f"{who} interpolation must be one of linear, lower, higher, midpoint or nearest, but got "
