@@ -1,5 +1,6 @@
 """Adafactor."""
 
+from collections import ChainMap
 from typing import Any
 
 from flambeau._core.dtype import finfo, float32
@@ -101,21 +102,23 @@ class Adafactor(Optimizer):
     def _step_group(self, group: Group, params: list[Tensor]) -> None:
         if any(param.is_complex() for param in params):
             raise RuntimeError("Adafactor does not support complex parameters")
-        if params and group["eps"][0] is None:
-            group = {**group, "eps": (finfo(params[0].dtype).eps, group["eps"][1])}
-        # Matrices keep other entries than vectors.
+        smallest = finfo(params[0].dtype).eps if params else None
+        # Matrices keep other entries than vectors. No copy of the group: a recorded step asks it again later.
         for factored in (True, False):
             chosen = [param for param in params if (param.dim() > 1) is factored]
-            super()._step_group({**group, "factored": factored}, chosen)
+            more: Any = ChainMap({"factored": factored, "smallest": smallest}, group)
+            super()._step_group(more, chosen)
 
     def rule(self, group: Group) -> Rule:
+        floor, eps = group["eps"]
         return Rule(
             adafactor_step,
             ("row_var", "col_var", None, "step") if group["factored"] else (None, None, "variance", "step"),
             (
                 group["lr"],
                 group["beta2_decay"],
-                *group["eps"],
+                group["smallest"] if floor is None else floor,
+                eps,
                 group["d"],
                 group["weight_decay"],
                 is_nonzero(group["weight_decay"]),
