@@ -226,7 +226,8 @@ def _asked() -> str:
             frame.f_globals["__name__"] == f"{__package__}.program"
         ):  # the function itself is one of flambeau's
             break
-        name = frame.f_code.co_name
+        if "<locals>" not in frame.f_code.co_qualname:  # no wrapper
+            name = frame.f_code.co_name
         frame = frame.f_back
     if name == "__bool__":
         return "A decision by a tensor's value (`if`, `while`, `and`, `bool()`)"

@@ -140,7 +140,8 @@ class Capture(Recording):
         self.renewals.append(Renewal(len(self.floats), len(self.ints), kinds, ask))
 
     def note_options(self, options: dict[str, Any]) -> None:
-        self.guards.note_mapping(options, "the options of a group of parameters")
+        for mapping in getattr(options, "maps", (options,)):
+            self.guards.note_mapping(mapping, "the options of a group of parameters")
 
     def roll_back(self) -> None:
         """Makes Python's side what it was before the call."""
@@ -784,7 +785,7 @@ def _place_key(place: Place) -> Any:
 
 def _is_same_source(a: Place, b: Place) -> bool:
     if a.kind == b.kind == "held":  # a constant, made at each call
-        return a.held.meta is b.held.meta and bool(np.array_equal(a.held.numpy(), b.held.numpy()))
+        return a.held.meta is b.held.meta and a.held.numpy().tobytes() == b.held.numpy().tobytes()
     return a == b
 
 
