@@ -3,6 +3,7 @@
 # make check        what every commit passes: format, lint, layers, types, quick tests
 # make stubs        write anew what editors read about operations, after a declaration changed
 # make conformance  compare with PyTorch operator by operator (programs in ../shared/conformance)
+# make conformance-compiled  the same with everything inside flambeau.compile, on fewer samples
 # make bench        compare the speed with PyTorch's and JAX's (programs in ../shared/bench)
 #
 # PYTHON=python3.12 chooses another Python for .venv; ARGS="..." goes to the program that is run.
@@ -19,7 +20,7 @@ SHARED := ../shared
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check stubs conformance bench
+.PHONY: help demo test check stubs conformance conformance-compiled bench
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -44,6 +45,13 @@ conformance: $(VENV)/.installed-test
 	@if [ ! -d $(SHARED)/conformance ]; then echo "$(SHARED)/conformance is not here: nothing compared"; exit 0; fi; \
 	for name in surface modules optimizers ops; do \
 		echo "== $$name"; $(BIN)/python $(SHARED)/conformance/$$name.py --impl flambeau $(ARGS) || exit 1; \
+	done
+
+conformance-compiled: $(VENV)/.installed-test
+	@if [ ! -d $(SHARED)/conformance ]; then echo "$(SHARED)/conformance is not here: nothing compared"; exit 0; fi; \
+	for program in "optimizers" "modules --max-samples 4" "ops --dtypes float32 --max-samples 2"; do \
+		set -- $$program; name=$$1; shift; echo "== $$name"; \
+		PYTHONPATH=tests $(BIN)/python $(SHARED)/conformance/$$name.py --impl compiled_impl "$$@" $(ARGS) || exit 1; \
 	done
 
 bench: $(VENV)/.installed-test

@@ -37,16 +37,16 @@ class Scope(SimpleNamespace):
         self.y = self.w * 1
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     if hasattr(value, "grad_fn"):
         node = None if value.grad_fn is None else type(value.grad_fn).__name__
         return str(value.dtype), tuple(value.shape), value.detach().tolist(), value.requires_grad, node
     if isinstance(value, (tuple, list)):
-        return [type(value).__name__, *[_plain(each) for each in value]]
+        return [type(value).__name__, *[plain(each) for each in value]]
     return str(value)
 
 
-def _backward(scope: Scope, value: Any) -> Any:
+def backward(scope: Scope, value: Any) -> Any:
     """Gradients of `w` and `v` from every differentiable result, under cotangents that differ."""
     tensors = value if isinstance(value, (tuple, list)) else [value]
     total = None
@@ -75,22 +75,22 @@ def evaluate(name: str, expression: str) -> Any:
                 value = (scope.x, scope.y)
         except Exception as error:
             return type(error).__name__, str(error)
-        return _plain(value), _backward(scope, value)
+        return plain(value), backward(scope, value)
 
 
-def _close(ours: Any, theirs: Any) -> bool:
+def close(ours: Any, theirs: Any) -> bool:
     if isinstance(ours, float) and isinstance(theirs, float):
         return bool(np.isclose(ours, theirs, rtol=1e-5, atol=1e-6, equal_nan=True))
     if isinstance(ours, complex) and isinstance(theirs, complex):
-        return _close(ours.real, theirs.real) and _close(ours.imag, theirs.imag)
+        return close(ours.real, theirs.real) and close(ours.imag, theirs.imag)
     if isinstance(ours, (tuple, list)) and isinstance(theirs, (tuple, list)):
-        return len(ours) == len(theirs) and all(map(_close, ours, theirs))
+        return len(ours) == len(theirs) and all(map(close, ours, theirs))
     return type(ours) is type(theirs) and ours == theirs
 
 
 def assert_agrees(expression: str) -> None:
     theirs, ours = evaluate("torch", expression), evaluate("flambeau", expression)
-    assert _close(ours, theirs), f"{expression}\n  torch: {theirs}\n  flambeau: {ours}"
+    assert close(ours, theirs), f"{expression}\n  torch: {theirs}\n  flambeau: {ours}"
 
 
 def table(text: str) -> list[str]:
@@ -98,4 +98,4 @@ def table(text: str) -> list[str]:
     return [line.strip() for line in text.strip().splitlines() if line.strip()]
 
 
-__all__ = ["assert_agrees", "evaluate", "flambeau", "table"]
+__all__ = ["assert_agrees", "backward", "close", "evaluate", "flambeau", "plain", "table"]
