@@ -148,11 +148,11 @@ def shown(spec: TreeSpec) -> str:
     """A structure as messages on cotangents show it: `(*, *)`."""
     if spec.is_leaf():
         return "*"
-    inner = ", ".join(shown(child) for child in spec.children)
+    inner = ", ".join(shown(child) for child in spec.children_specs)
     if spec.type is list:
         return f"[{inner}]"
     if spec.type is tuple:
-        return f"({inner}{',' if len(spec.children) == 1 else ''})"
+        return f"({inner}{',' if spec.num_children == 1 else ''})"
     return repr(spec)
 
 
