@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from flambeau._core.tensor import Tensor
-from flambeau._ops.choice import where
 from flambeau._ops.construct import as_tensor
-from flambeau.distributions import constraints
+from flambeau.distributions._half import Half
 from flambeau.distributions.cauchy import Cauchy
-from flambeau.distributions.transformed_distribution import TransformedDistribution
 from flambeau.distributions.transforms import AbsTransform
 
 __all__ = ["HalfCauchy"]
 
 
-class HalfCauchy(TransformedDistribution):
+class HalfCauchy(Half):
     """The absolute value of a Cauchy number of median zero.
 
     Args:
@@ -27,11 +25,6 @@ class HalfCauchy(TransformedDistribution):
     0.0
     """
 
-    arg_constraints = {"scale": constraints.positive}
-    support = constraints.nonnegative
-    has_rsample = True
-    base_dist: Cauchy
-
     def __init__(self, scale: Tensor | float, validate_args: bool | None = None) -> None:
         base = Cauchy(0, scale, validate_args=False)
         super().__init__(base, AbsTransform(), validate_args=validate_args)
@@ -40,36 +33,12 @@ class HalfCauchy(TransformedDistribution):
         return super().expand(batch_shape, _instance=self._get_checked_instance(HalfCauchy, _instance))
 
     @property
-    def scale(self) -> Tensor:
-        """The width of the Cauchy number."""
-        return self.base_dist.scale
-
-    @property
     def mean(self) -> Tensor:
         return self._full(math.inf, self.scale)
-
-    @property
-    def mode(self) -> Tensor:
-        return self.scale.new_zeros(self.scale.shape)
 
     @property
     def variance(self) -> Tensor:
         return self.base_dist.variance
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        value = as_tensor(value, dtype=self.scale.dtype, device=self.scale.device)
-        log_prob = self.base_dist.log_prob(value) + math.log(2)
-        return where(value >= 0, log_prob, -math.inf)
-
-    def cdf(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        return 2 * self.base_dist.cdf(value) - 1
-
-    def icdf(self, value: Tensor) -> Tensor:
-        return self.base_dist.icdf((value + 1) / 2)
-
-    def entropy(self) -> Tensor:
-        return self.base_dist.entropy() - math.log(2)
+    def _as_value(self, value: Any) -> Tensor:
+        return as_tensor(value, dtype=self.scale.dtype, device=self.scale.device)
