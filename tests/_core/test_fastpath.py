@@ -15,6 +15,12 @@ USUAL = {
     "two of them": lambda x, y: F.hardtanh(x, -0.5, 0.25),
     "one of two": lambda x, y: F.softplus(x, 2.0),
     "by keyword": lambda x, y: flambeau.add(x, y, alpha=0.5),
+    "three of them": lambda x, y: F.selu(x) + F.elu(x, 0.5),
+    "one dimension": lambda x, y: x.sum(1, keepdim=True) + x.mean(0),
+    "a list of dimensions": lambda x, y: x.sum([0, -1]),
+    "another dtype": lambda x, y: x.to(flambeau.float64).sum(),
+    "a list of tensors": lambda x, y: flambeau.cat([x, x]).sum() + flambeau.stack((y, y)).sum() + x.sum(),
+    "nested static arguments": lambda x, y: F.conv1d(x[None], x[:, :3, None], padding=1),
     "nothing for a static argument": lambda x, y: F.softmax(x, 1),
     "several results": lambda x, y: F.layer_norm(x, (4,), y, y),
     "several results of one tensor": lambda x, y: x.max(1)[0],
@@ -44,6 +50,25 @@ def test_is_usual(name, monkeypatch):
     again = run()
     for one, other in zip(first, again, strict=True):
         assert np.array_equal(one, other)
+
+
+def test_dimensions_that_are_no_ints_are_told_of():
+    x = flambeau.ones(2, 3)
+    x.sum(1), x.sum([0, 1])
+    with pytest.raises(TypeError, match=r"sum\(\)"):
+        x.sum(1.5)
+    with pytest.raises(TypeError, match=r"sum\(\)"):
+        x.sum([0, 1.5])
+
+
+def test_a_list_of_other_things_is_told_of():
+    x = flambeau.ones(2)
+    flambeau.cat([x, x])
+    flambeau.cat([x, x])
+    with pytest.raises(TypeError, match="expected Tensor as element 1 in argument 0, but got int"):
+        flambeau.cat([x, 1])
+    with pytest.raises(ValueError, match="expected a non-empty list of Tensors"):
+        flambeau.cat([])
 
 
 def test_numbers_equal_to_a_default_share_its_call_only_with_its_type():

@@ -15,6 +15,7 @@ from flambeau._core import autocast
 from flambeau._core import strides as stride_rules
 from flambeau._core.arguments import TENSOR_ROLES, check_arguments
 from flambeau._core.declare import Op, Param, typed
+from flambeau._core.dtype import dtype as DType
 from flambeau._core.modes import modes
 from flambeau._core.tape import run_call, run_fast
 from flambeau._core.tensor import Tensor
@@ -33,17 +34,26 @@ def add_plain_type(kind: type) -> None:
 
 add_plain_type(Tensor)
 
+# Classes of static arguments that stand in a key as they are.
+_SIMPLE = frozenset({int, bool, float, str, type(None), DType})
+
+
+def _all_simple(items: tuple[Any, ...]) -> bool:
+    return all(item.__class__ in _SIMPLE or (item.__class__ is tuple and _all_simple(item)) for item in items)
+
+
 _SCOPE: dict[str, Any] = {
     "_local": local, "_modes": modes, "_run_call": run_call, "_as_view": as_view,
     "_preserved": stride_rules.preserved, "_laid_out": stride_rules.laid_out, "_all": all, "_plain": plain_types,
     "_castable": autocast.castable_types, "_typed": typed,
     "_check_arguments": check_arguments, "_int": int, "_bool": bool, "_str": str, "_float": float, "_tuple": tuple,
-    "_simple": frozenset({int, bool, float, str, type(None)}),
+    "_simple": _SIMPLE, "_all_simple": _all_simple, "_list": list,
     "__name__": __name__,  # made functions are flambeau's own when the user's line is looked for
 }  # fmt: skip
 
 _READ = "{0}_v = {0}._storage.value if not {0}._views and {0}._storage.direct else {0}._read()"
 
+_BEGIN = ["_t = _local.trace", "if _t.armed and _modes.grad: _t.cut('a new step begins after backward')"]
 _IS_NUMBER = "{0}.__class__ is _float or {0}.__class__ is _int or {0}.__class__ is _bool"
 
 # Tensors up to which recording is written out.
@@ -119,9 +129,11 @@ def _made(
 def _usual_case(
     declared: Op, has_out: bool, scope: dict[str, Any], given: Sequence[tuple[str, Any, bool]]
 ) -> str:
-    """The lines that try the usual case; none for operations that start with something else than a tensor."""
+    """The lines that try the usual case; none for operations that start with something else than tensors."""
     # A method calls the first parameter `self`.
     params = [_Named(p, name) for p, (name, _, _) in zip(declared.params, given, strict=False)]
+    if params and params[0].role == "arrays":
+        return _usual_case_of_list(declared, has_out, scope, params)
     if not params or params[0].role not in ("array", "index") or params[0].optional:
         return ""
     if any(p.role in ("arrays", "indices") for p in params):
@@ -149,8 +161,33 @@ def _usual_case(
             key.append(part)
     scope["_get"] = declared.calls.get
     branches = _Branches(declared, [p.name for p in params], key, constants, scope)
-    lines = ["_t = _local.trace", "if _t.armed and _modes.grad: _t.cut('a new step begins after backward')"]
-    lines += [_READ.format(first), *branches.write(varying, [first], [])]
+    lines = [*_BEGIN, _READ.format(first), *branches.write(varying, [first], [])]
+    return "\n".join([f"    if {' and '.join(conditions)}:", *("        " + line for line in lines)]) + "\n"
+
+
+def _usual_case_of_list(declared: Op, has_out: bool, scope: dict[str, Any], params: Sequence[_Named]) -> str:
+    """The lines for an operation on a list of tensors and on static arguments; none for one with anything else."""
+    roles = {"arrays", "indices", "scalar", *TENSOR_ROLES}
+    particular = declared.check or declared.columns or declared.many_outputs or declared.outputs
+    if particular or declared.view or declared.pointwise or any(p.role in roles for p in params[1:]):
+        return ""
+    first = params[0].name
+    usual = "_castable" if declared.autocast else "_plain"
+    conditions = ["not _extra", *(["out is None"] if has_out else [])]
+    conditions += [f"({first}.__class__ is _list or {first}.__class__ is _tuple)"]
+    conditions += [f"_all([type(_i) in {usual} for _i in {first}])"]
+    key = [f"_tuple([_v.meta for _v in {first}_v])"]
+    for p in params[1:]:
+        condition, part = _static(p)
+        conditions.append(condition)
+        key.append(part)
+    scope["_get"] = declared.calls.get
+    lines = [
+        *_BEGIN,
+        f"{first}_v = [_i._read() for _i in {first}]",
+        f"_c = _get(({', '.join(key)},))",
+        f"if _c is not None and len(_c.results) == 1: return _run_call(_c, {first}, (), {first}_v)[0]",
+    ]
     return "\n".join([f"    if {' and '.join(conditions)}:", *("        " + line for line in lines)]) + "\n"
 
 
@@ -271,13 +308,13 @@ def _static(p: _Named) -> tuple[str, str]:
         test = f"{name}.__class__ is _{p.role}"
         part = name
     elif p.role in ("dims", "sizes"):
-        test = f"({name}.__class__ is _tuple and _all([_i.__class__ is _int for _i in {name}]))"
-        part = name
+        several = f"({name}.__class__ is _tuple or {name}.__class__ is _list)"
+        test = f"({name}.__class__ is _int or ({several} and _all([_i.__class__ is _int for _i in {name}])))"
+        part = f"({name} if {name}.__class__ is _tuple else ({name},) if {name}.__class__ is _int else _tuple({name}))"
+        if p.optional:
+            part = f"(None if {name} is None else {part})"
     else:
-        test = (
-            f"({name}.__class__ in _simple or ({name}.__class__ is _tuple and "
-            f"_all([_i.__class__ in _simple for _i in {name}])))"
-        )
+        test = f"({name}.__class__ in _simple or ({name}.__class__ is _tuple and _all_simple({name})))"
         nothing = p.optional or p.default is None
         return test, f"(None if {name} is None else _typed({name}))" if nothing else f"_typed({name})"
     return (f"({name} is None or {test})" if p.optional else test), part

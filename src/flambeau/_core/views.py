@@ -17,23 +17,28 @@ def as_view(call: Call, base: Tensor, result: Tensor, numbers: tuple[Any, ...]) 
     value = result._storage.value
     storage = base._storage
     result._storage = storage
-    result._views = (*base._views, (call, numbers))
+    step = ((call, numbers),)
+    views = base._views
+    result._views = views + step if views else step
     result._value, result._seen = value, storage.epoch
-    result._stride = stride_of_view(call, base._stride)
+    stride = stride_of_view(call, base._stride)
+    if stride is not None:
+        result._stride = stride
     if base._untracked:
         result._untracked = True
     if base._inference:
         result._inference = True
-    if modes.inference and not base._inference:
+    elif modes.inference:
         result._inference = False
     root = base._base
     if root is None:
         root = base
-        result._from_base = ((call, numbers),)
+        result._from_base = step
     else:
-        result._from_base = (*base._from_base, (call, numbers))
+        result._from_base = base._from_base + step
     result._base = root
-    result._rebased_seen = root._rebased
+    if root._rebased:
+        result._rebased_seen = root._rebased
     if base._made_in:
         result._made_in = base._made_in
     elif not modes.grad:
@@ -43,7 +48,9 @@ def as_view(call: Call, base: Tensor, result: Tensor, numbers: tuple[Any, ...]) 
 
 def stride_of_view(call: Call, stride: tuple[int, ...] | None) -> tuple[int, ...] | None:
     """Strides of a view of a tensor with these strides; None where the result is contiguous."""
-    known = call.values.setdefault("strides", {})
+    known = call.values.get("strides")
+    if known is None:
+        known = call.values["strides"] = {}
     if stride not in known:
         shape = call.inputs[0].shape
         actual = stride if stride is not None else stride_rules.contiguous_strides(shape)
