@@ -110,6 +110,19 @@ def measure(impl: str, case: str, steps: int, warm: int) -> dict[str, Any]:
 Compile = Callable[[Any], Any]
 
 
+def trained(optimizer: Any, loss_of: Callable[[], Any]) -> Callable[[], Any]:
+    """The usual step."""
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = loss_of()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
 def unet(torch: Any, compiled: Compile) -> Callable[[], Any]:
     """A U-Net of three levels that segments 8 images of 64x64."""
     nn, F = torch.nn, torch.nn.functional
@@ -141,14 +154,7 @@ def unet(torch: Any, compiled: Compile) -> Callable[[], Any]:
     x, y = torch.randn(8, 1, 64, 64), (torch.rand(8, 1, 64, 64) > 0.5).float()
     optimizer, forward = torch.optim.Adam(model.parameters(), 1e-3), compiled(model)
 
-    def step() -> Any:
-        optimizer.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(forward(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
+    return trained(optimizer, lambda: F.binary_cross_entropy_with_logits(forward(x), y))
 
 
 def vae(torch: Any, compiled: Compile) -> Callable[[], Any]:
@@ -170,16 +176,12 @@ def vae(torch: Any, compiled: Compile) -> Callable[[], Any]:
     model, x = VAE(), torch.rand(128, 784)
     optimizer, forward = torch.optim.Adam(model.parameters(), 1e-3), compiled(model)
 
-    def step() -> Any:
-        optimizer.zero_grad()
+    def loss_of() -> Any:
         made, mean, logvar = forward(x)
         apart = -0.5 * torch.sum(1 + logvar - mean.pow(2) - logvar.exp())
-        loss = F.binary_cross_entropy(made, x, reduction="sum") + apart
-        loss.backward()
-        optimizer.step()
-        return loss
+        return F.binary_cross_entropy(made, x, reduction="sum") + apart
 
-    return step
+    return trained(optimizer, loss_of)
 
 
 def gan(torch: Any, compiled: Compile) -> Callable[[], Any]:
@@ -231,14 +233,7 @@ def transformer(torch: Any, compiled: Compile) -> Callable[[], Any]:
     padding = torch.arange(64) >= torch.randint(16, 65, (16, 1))
     optimizer, forward = torch.optim.AdamW(model.parameters(), 1e-3), compiled(model)
 
-    def step() -> Any:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(forward(ids, padding), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
+    return trained(optimizer, lambda: F.cross_entropy(forward(ids, padding), y))
 
 
 def depthwise(torch: Any, compiled: Compile) -> Callable[[], Any]:
@@ -259,14 +254,7 @@ def depthwise(torch: Any, compiled: Compile) -> Callable[[], Any]:
     x, y = torch.randn(16, 3, 32, 32), torch.randint(10, (16,))
     optimizer, forward = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9), compiled(model)
 
-    def step() -> Any:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(forward(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
+    return trained(optimizer, lambda: F.cross_entropy(forward(x), y))
 
 
 def inference(torch: Any, compiled: Compile) -> Callable[[], Any]:
@@ -306,14 +294,7 @@ def depth(layers: int) -> Callable[[Any, Compile], Callable[[], Any]]:
         x, y = torch.randn(32, 32), torch.randint(32, (32,))
         optimizer, forward = torch.optim.Adam(model.parameters(), 1e-3), compiled(model)
 
-        def step() -> Any:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(forward(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        return step
+        return trained(optimizer, lambda: F.cross_entropy(forward(x), y))
 
     return make
 
