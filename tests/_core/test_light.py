@@ -75,6 +75,20 @@ def test_tiny_calls_and_views_are_not_compiled(tensors):
     assert tiers_of(run) == {0: 10}
 
 
+def test_many_tiny_calls_are_compiled(tensors):
+    x, y = tensors
+    flush._plans.clear()
+
+    def run():
+        for _ in range(4):
+            (((x + y) * 0.5 + y) * 0.5 + y).tolist()
+            finish_compiles()
+
+    found = tiers_of(run)
+    assert found[1] >= 1
+    assert found[2] >= 1
+
+
 def test_a_view_of_a_large_tensor_is_no_copy():
     large = flambeau.ones(300, 400)
     large.sum().item()

@@ -54,7 +54,7 @@ def run_trace(trace: Trace, reason: str) -> None:
                 plan = _plan(taken)
                 tier = _tier(plan, taken.leaves)
                 if tier < 2 and plan.light is not None and engine.tier != 1:
-                    _run_lightly(plan, plan.light, taken, reason)
+                    _run_lightly(plan, tier, plan.light, taken, reason)
                     break
                 run = _Run(plan, tier, taken, reason)
             run.finish()
@@ -102,7 +102,7 @@ def _dead(leaves: Sequence[Value]) -> list[int]:
     ]
 
 
-def _run_lightly(plan: Plan, light: Light, taken: Trace, reason: str) -> None:
+def _run_lightly(plan: Plan, tier: int, light: Light, taken: Trace, reason: str) -> None:
     """Runs a light segment and fills in the values. An interrupt leaves all as it was."""
     started = time.perf_counter()
     results = light.run(taken.leaves, taken.floats, taken.ints)
@@ -112,7 +112,7 @@ def _run_lightly(plan: Plan, light: Light, taken: Trace, reason: str) -> None:
         value.data = result
         value.trace = None
     seconds = time.perf_counter() - started
-    statistics.flushed(reason, len(taken.nodes), 0, seconds, plan, position=user_line)
+    statistics.flushed(reason, len(taken.nodes), tier, seconds, plan, user_line)
     if not plan.worthwhile:
         plan.note_seconds(seconds)
     elif _is_timed(plan):
@@ -160,9 +160,7 @@ class _Run:
             xla.wait_for(results)
             plan.trial.note(self.tier == 2, time.perf_counter() - started)
             statistics.went_back += plan.trial.went_back
-        statistics.flushed(
-            self.reason, self.count, self.tier, time.perf_counter() - started, plan, position=user_line
-        )
+        statistics.flushed(self.reason, self.count, self.tier, time.perf_counter() - started, plan, user_line)
         if self._form is not None:
             self._form.fill(self.outputs, results)
         else:

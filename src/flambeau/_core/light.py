@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 TINY_COST = 4_000
 
 
+# A context in which NumPy does not warn; entering it costs a quarter of `np.errstate`. Only who holds the flush lock enters it,
+# and not twice: running an operation may flush.
+_silence = contextvars.copy_context()
+_silence.run(np.seterr, all="ignore")
+_silent = False
+
+
 def is_light(call: Call) -> bool:
     """Whether a call is quickest in NumPy: a view costs nothing there, whatever its size."""
     return call.dual and (call.cost <= TINY_COST or (call.op is not None and call.op.view))
@@ -33,12 +40,20 @@ class Light:
 
     def run(self, leaves: Sequence[Value], floats: Sequence[float], ints: Sequence[int]) -> list[Any]:
         """The values that are alive, from those of the leaves and the segment's numbers. The flush lock is held."""
+        global _silent
         # Leaf `i` stands in slot `-1 - i`, so the leaves are at the list's end, the first one last.
         slots: list[Any] = [None] * self._slots
         for leaf in reversed(leaves):
             data = leaf.data
-            slots.append(data if type(data) is np.ndarray else np.asarray(leaf.array()))
-        _silently(self._run, slots, floats, ints)
+            slots.append(data if type(data) is np.ndarray else np.asarray(data))
+        if _silent:
+            self._run(slots, floats, ints)
+        else:
+            _silent = True
+            try:
+                _silence.run(self._run, slots, floats, ints)
+            finally:
+                _silent = False
         return [slots[slot] for slot in self._alive]
 
     def _run(self, slots: list[Any], floats: Sequence[float], ints: Sequence[int]) -> None:
@@ -46,14 +61,13 @@ class Light:
             numbers = [(floats if kind == "f" else ints)[at] for kind, at in places] if places else ()
             results = run(np, [slots[slot] for slot in inputs], numbers)
             if output is not None:
-                slots[output] = _as_array(results[0], dtypes[0])
+                result, dtype = results[0], dtypes[0]
+                fits = type(result) is np.ndarray and result.dtype == dtype
+                slots[output] = result if fits else np.asarray(result, dtype)
             else:
                 for slot, result, dtype in zip(outputs, results, dtypes, strict=True):
-                    slots[slot] = _as_array(result, dtype)
-
-
-def _as_array(result: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    return result if type(result) is np.ndarray and result.dtype == dtype else np.asarray(result, dtype)
+                    fits = type(result) is np.ndarray and result.dtype == dtype
+                    slots[slot] = result if fits else np.asarray(result, dtype)
 
 
 def _prepared(step: Step) -> tuple[Any, ...]:
@@ -68,22 +82,3 @@ def _prepared(step: Step) -> tuple[Any, ...]:
     dtypes = tuple([meta.np for meta in step.call.results])
     single = step.outputs[0] if len(step.outputs) == 1 else None
     return step.call.run, step.inputs, single, step.outputs, dtypes, tuple(places)
-
-
-# A context in which NumPy does not warn. Entering it costs a quarter of `np.errstate`.
-_silence = contextvars.copy_context()
-_silence.run(np.seterr, all="ignore")
-_silent = False
-
-
-def _silently(function: Any, *arguments: Any) -> None:
-    """Calls the function without NumPy's warnings. The flush lock is held, so only this thread is inside."""
-    global _silent
-    if _silent:
-        function(*arguments)
-        return
-    _silent = True
-    try:
-        _silence.run(function, *arguments)
-    finally:
-        _silent = False
