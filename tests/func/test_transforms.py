@@ -79,6 +79,80 @@ def test_two_deep(function, transform):
     compare(lambda lib, fn, x, rows: t(fn, lambda x: f(lib, x), x, rows), VECTOR, ROWS)
 
 
+# -- every transform of every transform --------------------------------------------------------------
+
+
+def applied(call):
+    """A transform as what makes a function of `x` from one; `call(fn, f, x)` gives its value."""
+    return lambda fn, f: lambda x: call(fn, f, x)
+
+
+def pushed(fn, f, x):
+    output, push = fn.linearize(f, x)
+    return output + push(x * 2)
+
+
+def pulled(fn, f, x):
+    output, pull = fn.vjp(f, x)
+    return pull(output * 2)[0]
+
+
+def summed(f):
+    return lambda x: f(x).sum()
+
+
+EACH = {
+    "vmap": applied(lambda fn, f, x: fn.vmap(f)(x * x.new_tensor([[1.0], [-0.5]]).reshape(2, *[1] * x.ndim))),
+    "grad": applied(lambda fn, f, x: fn.grad(summed(f))(x)),
+    "grad_and_value": applied(lambda fn, f, x: sum(fn.grad_and_value(summed(f))(x))),
+    "vjp": applied(pulled),
+    "jvp": applied(lambda fn, f, x: sum(fn.jvp(f, (x,), (x * 2,)))),
+    "jacrev": applied(lambda fn, f, x: fn.jacrev(f)(x)),
+    "jacfwd": applied(lambda fn, f, x: fn.jacfwd(f)(x)),
+    "hessian": applied(lambda fn, f, x: fn.hessian(summed(f))(x)),
+    "linearize": applied(pushed),
+    "functionalize": applied(lambda fn, f, x: fn.functionalize(f)(x)),
+}
+
+
+# Within another transform PyTorch's own `linearize` takes what it computed for constant: `jvp` is what it should equal.
+THEIRS = EACH | {"linearize": EACH["jvp"]}
+# What PyTorch cannot nest: derivatives in forward mode are equal to those in reverse.
+EQUAL = THEIRS | {
+    "functionalize": lambda fn, f: f,
+    "jvp": applied(lambda fn, f, x: f(x) + fn.jacrev(f)(x) @ (x * 2) if x.ndim == 1 else None),
+    "jacfwd": EACH["jacrev"],
+    "hessian": applied(lambda fn, f, x: fn.jacrev(fn.jacrev(summed(f)))(x)),
+}
+
+
+def expected(outer, inner, f):
+    x = torch.tensor(VECTOR)
+    for table in (THEIRS, EQUAL):
+        try:
+            return table[outer](torch.func, table[inner](torch.func, f))(x).detach().clone().numpy()
+        except (RuntimeError, NotImplementedError) as error:
+            refusal = error
+    raise refusal
+
+
+@pytest.mark.parametrize(
+    "functions", [["elementwise"], pytest.param(list(FUNCTIONS), marks=pytest.mark.slow)], ids=len
+)
+@pytest.mark.parametrize("inner", EACH)
+@pytest.mark.parametrize("outer", EACH)
+def test_every_two(outer, inner, functions):
+    for name in functions:
+        f = FUNCTIONS[name]
+        found = EACH[outer](flambeau.func, EACH[inner](flambeau.func, lambda x: f(flambeau, x)))  # noqa: B023
+        theirs = expected(outer, inner, lambda x: f(torch, x))  # noqa: B023
+        ours = found(flambeau.tensor(VECTOR)).detach().numpy()
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(
+            ours, theirs, rtol=1e-3, atol=1e-4 * max(1, abs(theirs).max()), err_msg=name
+        )
+
+
 def per_sample(loss):
     """The gradient for each row, of what `loss(library, row, index)` gives."""
     return lambda lib, fn, x, index: fn.vmap(fn.grad(lambda x, i: loss(lib, x, i)))(x, index)
@@ -177,6 +251,12 @@ def test_hessian_of_two_arguments():
     compare(
         lambda lib, fn, x: fn.hessian(lambda a, b: (a * b).sum() * a.sum(), argnums=(0, 1))(x[0], x[1]), ROWS
     )
+
+
+@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_linearize(function):
+    compare(lambda lib, fn, x: pushed(fn, lambda x: FUNCTIONS[function](lib, x), x), VECTOR)
 
 
 def test_linearize_is_jvp():
