@@ -466,14 +466,17 @@ def group_norm_op(
     xp: Any, input: Array, groups: int, weight: Array | None, bias: Array | None, eps: Scalar
 ) -> tuple[Array, Array, Array]:
     """Normalises groups of channels of each sample; also each group's mean and 1 / sqrt(var + eps)."""
-    split = _group_split(input, groups)
-    mean, _, rstd = _moments(xp, input.reshape(*split[:2], split[2] * split[3]), (2,), eps)
-    scale, parts = rstd[..., None], (1, *split[1:3], 1)
+    samples, _, of_group, places = _group_split(input, groups)
+    mean, _, rstd = _moments(xp, input.reshape(samples, groups, of_group * places), (2,), eps)
+    centre, scale = (
+        xp.broadcast_to(each, (samples, groups, of_group)).reshape(samples, groups * of_group, 1)
+        for each in (mean, rstd)
+    )
     if weight is not None:
-        scale = scale * weight.reshape(parts)
-    result = (input.reshape(split) - mean[..., None]) * scale
+        scale = scale * weight[:, None]
+    result = (input.reshape(samples, groups * of_group, places) - centre) * scale
     if bias is not None:
-        result = result + bias.reshape(parts)
+        result = result + bias[:, None]
     return result.reshape(input.shape), mean, rstd
 
 

@@ -60,8 +60,7 @@ def softmax_(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
 def _(xp: Any, g: Array, output: Array, dim: int) -> Array:
     if output.ndim == 0:
         return g * output - g * output
-    weighted = g * output
-    return weighted - output * total(xp, weighted, dim % g.ndim, keepdims=True, computed=True)
+    return output * (g - total(xp, g * output, dim % g.ndim, keepdims=True, computed=True))
 
 
 @op(node="LogSoftmaxBackward0", **_OPTIONS)

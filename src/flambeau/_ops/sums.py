@@ -56,9 +56,10 @@ def largest(xp: Any, x: Array, axis: int) -> Array:
     """The maximum along `axis`, which stays with size 1. Whether NaN counts is left to the compiler, as `xp.max` leaves it."""
     axis = axis % x.ndim
     length = x.shape[axis]
-    if not _has_forms(xp, x) or axis != x.ndim - 1 or length % LANES or length < 2 * LANES:
+    lanes = next((n for n in (LANES, LANES // 2, LANES // 4) if _has_forms(xp, x) and length % n == 0), 0)
+    if not lanes or axis != x.ndim - 1 or length < 2 * lanes:
         return x.max(axis, keepdims=True)
-    series = x.reshape(*x.shape[:-1], length // LANES, LANES).max(-2)
+    series = x.reshape(*x.shape[:-1], length // lanes, lanes).max(-2)
     # Without the barrier XLA makes one reduction of the two again.
     return lax.optimization_barrier(series).max(-1, keepdims=True)
 
