@@ -8,13 +8,14 @@ import io
 import pickle
 import threading
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
 
 import flambeau
 from flambeau._core import run
-from flambeau._core.flat import Flat, layout_of
+from flambeau._core.flat import Flat, layout_of, members_calls
 from flambeau._core.trace import engine
 from flambeau._core.value import meta_of
 
@@ -299,3 +300,16 @@ def test_a_part_is_what_lies_in_its_place():
         np.testing.assert_array_equal(
             flat.part(number), np.arange(start, start + np.prod(shape)).reshape(shape)
         )
+
+
+def test_programs_take_parts_whatever_lies_in_the_array():
+    layout = layout_of(tuple([meta_of(shape, flambeau.float32) for shape in [(2, 3), (4,), (1, 1, 2)]]))
+    for first in (0.0, np.nan, np.inf):
+        array = np.arange(12, dtype=np.float32)
+        array[0] = first
+        begin, takes = members_calls(layout, (2, 0))
+        starts = begin.run(jnp, [jnp.asarray(array)], ())
+        assert [int(start) for start in starts] == [10, 0]
+        for number, take, start in zip((2, 0), takes, starts, strict=True):
+            (part,) = take.run(jnp, [jnp.asarray(array), start], ())
+            np.testing.assert_array_equal(part, Flat(array, layout).part(number))

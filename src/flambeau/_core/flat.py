@@ -10,9 +10,12 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from flambeau._core.call import Call
+from flambeau._core.dtype import int32
 from flambeau._core.remembered import Remembered
 from flambeau._core.value import Meta, meta_of
 
@@ -82,7 +85,9 @@ def pack_call(metas: tuple[Meta, ...]) -> PackCall:
     """The elements of several arrays of one dtype, one after another."""
 
     def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
-        return (xp.concatenate([array.reshape(-1) for array in arrays]),)
+        flat = xp.concatenate([array.reshape(-1) for array in arrays])
+        # Fused into each of its users it would be compiled as often, and not run sooner.
+        return (flat if xp is np else jax.lax.optimization_barrier(flat),)
 
     flat = layout_of(metas).meta
     call: PackCall = _remembered(
@@ -122,6 +127,38 @@ def member_call(flat: Meta, start: int, meta: Meta) -> Call:
         lambda: Call("member", run, (flat,), (meta,), flat.device, dual=True, cost=meta.numel),
     )
     return call
+
+
+def members_calls(layout: Layout, parts: tuple[int, ...]) -> tuple[Call, list[Call]]:
+    """How a program takes several parts of a flat array: a call that gives where each begins, from the array; for each the call
+    that takes it, from the array and its beginning.
+
+    XLA compiles equal kernels once, and slices differ if their beginnings are written into them: 100 took 2.2 s of CPU. So
+    these are read from memory, which takes 0.2 s: the results of a condition that always holds, though XLA cannot know it.
+    """
+
+    def begin(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
+        starts = [layout.starts[part] for part in parts]
+        branches = [lambda: [jnp.int32(start) for start in starts], lambda: [jnp.int32(0)] * len(starts)]
+        return tuple(jax.lax.cond(arrays[0][0] * 0 != 1, *branches))
+
+    def take(meta: Meta) -> Call:
+        def run(xp: Any, arrays: Any, numbers: Any) -> tuple[Any, ...]:
+            flat, start = arrays
+            found = jax.lax.dynamic_slice(flat, (start,), (meta.numel,), allow_negative_indices=False)
+            return (found.reshape(meta.shape),)
+
+        return _remembered(  # type: ignore[no-any-return]
+            ("take", (layout.meta, meta)),
+            lambda: Call("take", run, (layout.meta, place), (meta,), place.device, cost=meta.numel),
+        )
+
+    place = meta_of((), int32, layout.meta.device)
+    first: Call = _remembered(
+        ("begin", layout.metas, parts, layout.starts),
+        lambda: Call("begin", begin, (layout.meta,), (place,) * len(parts), place.device, cost=len(parts)),
+    )
+    return first, [take(layout.metas[part]) for part in parts]
 
 
 def joined(parts: Mapping[int, Any], layout: Layout) -> np.ndarray[Any, Any]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from flambeau._core import recompiling, store, xla
 from flambeau._core.block import Block, BlockStep, run_steps
 from flambeau._core.call import Call, number_specs
-from flambeau._core.flat import member_call
+from flambeau._core.flat import members_calls
 from flambeau._core.light import Light, is_light
 from flambeau._core.statistics import statistics
 from flambeau._core.step import Step, useful
@@ -234,14 +234,22 @@ class Plan:
 def _with_members(form: Form, steps: Sequence[Step], metas: dict[int, Meta]) -> list[Step]:
     """The steps of one piece, after those that take the values which it reads out of flat arrays."""
     used: dict[int, int] = {}
-    first: list[Step] = []
-    free = max(metas) + 1
+    inside: dict[int, list[int]] = {}  # by the flat array's slot
     for slot in dict.fromkeys(slot for step in steps for slot in step.inputs if slot in form.members):
-        leaf, layout, part = form.members[slot]
-        call = member_call(layout.meta, layout.starts[part], layout.metas[part])
-        used[slot] = made = free + len(first)
-        metas[made] = layout.metas[part]
-        first.append(Step((made,), call, (leaf,), steps[0].floats, steps[0].ints))
+        inside.setdefault(form.members[slot][0], []).append(slot)
+    free = itertools.count(max(metas) + 1)
+    first: list[Step] = []
+    for flat, slots in inside.items():
+        layout = form.members[slots[0]][1]
+        begin, takes = members_calls(layout, tuple([form.members[slot][2] for slot in slots]))
+        starts = tuple(itertools.islice(free, len(slots)))
+        calls: list[tuple[Call, tuple[int, ...], tuple[int, ...]]] = [(begin, starts, (flat,))]
+        for take, slot, start in zip(takes, slots, starts, strict=True):
+            used[slot] = next(free)
+            calls.append((take, (used[slot],), (flat, start)))
+        for call, outputs, inputs in calls:
+            metas.update(zip(outputs, call.results, strict=True))
+            first.append(Step(outputs, call, inputs, steps[0].floats, steps[0].ints))
     return first + [
         replace(step, inputs=tuple([used.get(slot, slot) for slot in step.inputs])) for step in steps
     ]
