@@ -462,6 +462,14 @@ class Program:
     )  # of a graph that the call freed: ends that each replay has to look up; None: it is alive
     calls: int = 0
     versions: dict[Any, tuple[int, int]] = field(default_factory=dict)  # of held storages, before the call
+    _inputs: list[tuple[Any, Place]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Many are the values of storages that are known; they are read without a detour.
+        self._inputs = [
+            (place.held.held if place.kind == "storage" and place.held.kind == "held" else None, place)
+            for place in self.sources
+        ]
 
     # -- whether it still holds ------------------------------------------------------------------
 
@@ -538,7 +546,12 @@ class Program:
             trace.cut("a new step begins after backward")
         if drawn is None:
             drawn = [trace.draw(draw, meta) for draw, meta in self.draws]
-        inputs = [self._source(place, tensors, drawn) for place in self.sources]
+        inputs = [
+            (held.value if held.direct else held.read())
+            if held is not None
+            else self._source(place, tensors, drawn)
+            for held, place in self._inputs
+        ]
         found = record(self.structure.block, inputs, self._numbers()) if self.structure.block.steps else []
         values = self._values(inputs, found)
         for number, check, line in self.checks:
@@ -611,14 +624,21 @@ class Program:
         written = [self._storage(each.storage, tensors, ()) for each in self.written]
         held: dict[int, tuple[int, int]] = {}
         for storage, each in zip(written, self.written, strict=True):
-            held[id(storage)] = storage.version, storage.hidden
-            storage.write(values[each.value])
+            if self.freed is None:
+                held[id(storage)] = storage.version, storage.hidden
+            if storage.direct:
+                storage.value = values[each.value]
+                storage.epoch += 1
+            else:
+                storage.write(values[each.value])
             storage.version += each.versions
-            storage.hidden += each.hidden
+            if each.hidden:
+                storage.hidden += each.hidden
         storages = []
         for number, version in description.storages:
             storage = Storage(values[number])
-            storage.version = version
+            if version:
+                storage.version = version
             storages.append(storage)
         made = [self._made_tensor(tensor, tensors, storages) for tensor in description.tensors]
         nodes: Any = []
