@@ -61,7 +61,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     ndim = check_tensor(input, "transpose").ndim
     a = canonical_dim(dim0 if type(dim0) is int else integer(dim0, "transpose", "dim0", 1), ndim)
     b = canonical_dim(dim1 if type(dim1) is int else integer(dim1, "transpose", "dim1", 2), ndim)
-    return views.transpose_view(input, a, b)
+    return views.transpose_view.function(input, a, b)
 
 
 @function("swapaxes", "Tensor.swapaxes")
@@ -82,7 +82,7 @@ def t(input: Tensor) -> Tensor:
     ndim = check_tensor(input, "t").ndim
     if ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
-    return views.t_view(input, 0, max(ndim - 1, 0))
+    return views.t_view.function(input, 0, max(ndim - 1, 0))
 
 
 @function("permute")
@@ -99,7 +99,7 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     found = tuple([canonical_dim(dim, ndim) for dim in order])
     if len(set(found)) != len(found):
         raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return views.permute_view(input, found)
+    return views.permute_view.function(input, found)
 
 
 function("Tensor.permute")(spread(permute, "dims"))
@@ -141,7 +141,7 @@ def _reversed(self: Tensor) -> Tensor:
             "throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
             "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
         )
-    return views.permute_view(self, tuple(range(self.ndim))[::-1])
+    return views.permute_view.function(self, tuple(range(self.ndim))[::-1])
 
 
 def _matrix_transposed(input: Tensor, name: str) -> Tensor:
@@ -204,10 +204,12 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
         if len(set(dims)) != len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{which}` ({list(given)})")
     if not ndim:
-        return views.permute_view(input, ())
+        return views.permute_view.function(input, ())
     rest = iter([dim for dim in range(ndim) if dim not in froms])
     place = dict(zip(tos, froms, strict=True))
-    return views.permute_view(input, tuple([place[i] if i in place else next(rest) for i in range(ndim)]))
+    return views.permute_view.function(
+        input, tuple([place[i] if i in place else next(rest) for i in range(ndim)])
+    )
 
 
 # -- other shapes ----------------------------------------------------------------------------------
@@ -257,7 +259,7 @@ def _as_size(input: Tensor, size: Shape) -> Tensor:
             "it into the usual order first, and so does x.reshape(...) where it has to."
         )
         raise error
-    return views.view_as_size(input, size)
+    return views.view_as_size.function(input, size)
 
 
 @function("Tensor.view")
@@ -341,7 +343,7 @@ def _(xp: Any, g: Array, input_meta: Meta) -> Array:
 def _reshape(input: Tensor, size: Shape) -> Tensor:
     if input._stride is not None and stride_rules.of_reshape(input._meta.shape, input._stride, size) is None:
         return reshaped_copy(input, size)
-    return views.view_as_size(input, size)
+    return views.view_as_size.function(input, size)
 
 
 @function("reshape")
@@ -456,7 +458,7 @@ def ravel(input: Tensor) -> Tensor:
     check_tensor(input, "ravel")
     if input._stride is not None:
         input = input.contiguous()  # type: ignore[attr-defined]
-    return views.view_as_size(input, (input._meta.numel,))
+    return views.view_as_size.function(input, (input._meta.numel,))
 
 
 @function("squeeze", "Tensor.squeeze")
@@ -476,7 +478,9 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A view with a new dimension of size 1 at `dim`."""
     where = dim if type(dim) is int else integer(dim, "unsqueeze", "dim", 1)
-    return views.unsqueeze_view(input, (canonical_dim(where, check_tensor(input, "unsqueeze").ndim + 1),))
+    return views.unsqueeze_view.function(
+        input, (canonical_dim(where, check_tensor(input, "unsqueeze").ndim + 1),)
+    )
 
 
 def expanded_size(input: Tensor, size: Shape) -> Shape:
@@ -518,7 +522,7 @@ def expand(self: Tensor, *size: Any, implicit: bool = False, **named: Any) -> Te
     """A view that repeats dimensions of size 1, and new ones in front; -1 keeps a size."""
     if not size and "size" in named:
         size = (named.pop("size"),)
-    return views.expand_view(self, expanded_size(self, sizes_of(size, "expand")))
+    return views.expand_view.function(self, expanded_size(self, sizes_of(size, "expand")))
 
 
 @function("Tensor.expand_as")

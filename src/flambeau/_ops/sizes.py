@@ -35,6 +35,9 @@ def integer(value: Any, name: str, argument: str, position: int) -> int:
     )
 
 
+_INT = frozenset({int})
+
+
 def sizes_of(args: Sequence[Any], name: str, argument: str = "size", position: int = 1) -> tuple[int, ...]:
     """The ints in `args`, which are spread out or one sequence.
 
@@ -44,7 +47,7 @@ def sizes_of(args: Sequence[Any], name: str, argument: str = "size", position: i
         args = args[0]
     elif not args:
         raise TypeError(f'{name}() missing 1 required positional arguments: "{argument}"')
-    if all(type(value) is int for value in args):
+    if set(map(type, args)) <= _INT:
         return tuple(args)
     for number, value in enumerate(args):
         if is_integer(value):
