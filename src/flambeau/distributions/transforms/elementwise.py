@@ -244,9 +244,6 @@ def _equal(one: Tensor | float, other: Tensor | float) -> bool:
     return bool((one == other).all())  # type: ignore[union-attr]
 
 
-# -- of vectors and matrices -----------------------------------------------------------------------
-
-
 class CumulativeDistributionTransform(Transform):
     """The cumulative distribution function: samples of `distribution` become uniform.
 

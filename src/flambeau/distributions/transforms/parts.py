@@ -139,6 +139,3 @@ class StackTransform(Transform):
     @constraints.dependent_property
     def codomain(self) -> Constraint:
         return constraints.stack([t.codomain for t in self.transforms], self.dim)
-
-
-# -- of single numbers -----------------------------------------------------------------------------

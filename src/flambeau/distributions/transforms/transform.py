@@ -188,9 +188,6 @@ class _InverseTransform(Transform):
         return self._inv.forward_shape(shape)
 
 
-# -- made of others --------------------------------------------------------------------------------
-
-
 class OfItsClass(Transform):
     """A transform without settings: equal to every other of its class."""
 

@@ -208,6 +208,3 @@ class PositiveDefiniteTransform(OfItsClass):
 
     def _inverse(self, y: Tensor) -> Tensor:
         return LowerCholeskyTransform().inv(cholesky(y))
-
-
-# -- by a distribution -----------------------------------------------------------------------------
