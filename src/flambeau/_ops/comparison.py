@@ -275,3 +275,10 @@ def equal(input: Tensor, other: Tensor) -> bool:
     if input._meta.device is META:
         raise NotImplementedError("equal: tensors on the meta device have no values to compare")
     return bool(apply(eq, (input, other))._host_array().all())
+
+
+@function("_assert")
+def _assert(condition: Any, message: str) -> None:
+    """Raises AssertionError unless the condition holds; graphs have it as a node."""
+    if not condition:
+        raise AssertionError(message)
