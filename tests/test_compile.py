@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import copy
 import gc
 import pickle
@@ -183,6 +184,88 @@ def test_gradients_flow_to_arguments_and_twice():
         (k,) = flambeau.autograd.grad(e.sum(), y)
         np.testing.assert_allclose(g.detach().numpy(), e.detach().numpy(), rtol=1e-5)
         np.testing.assert_allclose(h.numpy(), k.numpy(), rtol=1e-4)
+
+
+class Cube(flambeau.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, factor):
+        square = x * x
+        ctx.factor, ctx.kept = factor, (square, "square")
+        ctx.save_for_backward(x)
+        return x * square * factor
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * 3 * ctx.kept[0] * (x / x) * ctx.factor, None
+
+
+class Exp(flambeau.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        result = x.exp()
+        ctx.save_for_backward(result)
+        return result
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0]
+
+
+def test_custom_functions_and_hooks_in_a_graph_that_is_returned(captures):
+    seen = collections.deque()
+
+    def f(x, w):
+        h = Cube.apply(x * w, 2.0)
+        h.register_hook(lambda g: g * 2)
+        h.grad_fn.register_hook(lambda inputs, outputs: seen.append(len(inputs)))
+        return Exp.apply(h * 0.01).sum() + w
+
+    found = []
+    for call in (f, flambeau.compile(f)):
+        for number in range(5):
+            x, w = (flambeau.full((3,), n + number / 4, requires_grad=True) for n in (1.0, 0.5))
+            gradients = flambeau.autograd.grad(call(x, w).sum(), (x, w), create_graph=True)
+            (second,) = flambeau.autograd.grad(gradients[0].sum(), x)
+            found.append([each.detach().numpy() for each in (*gradients, second)])
+    np.testing.assert_allclose(found[5:], found[:5], rtol=1e-5)
+    assert len(seen) == 20  # both derivatives of each
+    assert len(captures) == 3
+
+
+def test_what_a_custom_function_saved_is_guarded():
+    @flambeau.compile
+    def f(x):
+        y = x * 1
+        return Exp.apply(y), Cube.apply(y, 1.0), y
+
+    for number in range(5):
+        x = flambeau.ones(2, requires_grad=True)
+        one, two, y = f(x)
+        if number % 2:
+            with flambeau.no_grad():
+                y.mul_(2)
+            one.sum().backward()
+            with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+                two.sum().backward()
+        else:
+            two.sum().backward()
+            assert x.grad.tolist() == [3, 3]
+
+
+def test_backward_hooks_of_modules_work_inside_alone():
+    found = []
+    for compiled in (False, True):
+        flambeau.manual_seed(0)
+        model, seen = nn.Sequential(nn.Linear(3, 3), nn.Tanh()), collections.deque()
+        model[0].register_full_backward_hook(lambda module, before, after: seen.append(after[0].sum()))  # noqa: B023
+        call = flambeau.compile(model) if compiled else model
+        x = flambeau.ones(2, 3, requires_grad=True)
+        call(x).sum().backward()
+        found.append(seen[0].item())
+    assert found[0] == found[1]
+    with pytest.raises(RuntimeError, match="goes through BackwardHookFunctionBackward"):
+        call(x)
 
 
 # -- memory ----------------------------------------------------------------------------------------

@@ -15,12 +15,13 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Module
 from typing import Any
 
 from flambeau._core.assigned import MISSING, SCALARS, Assigned, Variable, same, state_of
+from flambeau._core.autograd import Node
 from flambeau._core.pytree import children_of
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 
 _CONTAINERS = (list, dict, tuple, set, frozenset)
-_OPAQUE = (*SCALARS, type, ModuleType, BuiltinFunctionType, CodeType, Tensor)
+_OPAQUE = (*SCALARS, type, ModuleType, BuiltinFunctionType, CodeType, Tensor, Node)
 # Packages whose functions keep no settings of the user's.
 _FOREIGN = sys.stdlib_module_names - {"__main__"} | {"jax", "jaxlib", "numpy", "ml_dtypes", "opt_einsum"}
 # Containers with more items than this are data, not settings.

@@ -8,6 +8,7 @@ rest; so a replayed call is lazy, joins the segment around it and is run, cut an
 
 from __future__ import annotations
 
+import copy
 import functools
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from flambeau._core import made_nodes
 from flambeau._core.assigned import Assigned, put_state, state_of
 from flambeau._core.autograd import AccumulateGrad, Node, OpNode, accumulator
 from flambeau._core.capture import Check, Recording, Structure, structure_of
@@ -254,7 +256,9 @@ class _Description:
         self._number: dict[int, int] = {}
         self.storages: list[tuple[int, int]] = []  # made anew: number of the value, version
         self.tensors: list[_MadeTensor] = []
-        self.nodes: list[_MadeNode] = []
+        self.nodes: list[Any] = []
+        # Hooks that the call put on its own nodes: of the node, before it, on its outputs.
+        self.hooks: list[tuple[int, Any, Any, Any]] = []
         self._places: dict[int, Place] = {}
         self._kept: list[Any] = []  # what `_places` names by id lives
         self.states = {id(tensor): (tensor, state) for tensor, state in capture.guards.states.values()}
@@ -382,7 +386,9 @@ class _Description:
     def _place_node(self, node: Node) -> None:
         if isinstance(node, AccumulateGrad):
             place = Place("accumulate", held=self._leaf(node.variable))
-        elif not isinstance(node, OpNode) or node.packed or node.hooks or node.prehooks or node.tensor_hooks:
+        elif not (made_nodes.is_plain(node) if not isinstance(node, OpNode) else not node.packed) or any(
+            reference() is not None for reference in (node.retained or {}).values()
+        ):
             raise RuntimeError(
                 f"The graph of a result goes through {node.name()}, which has Python code of its own: call backward "
                 "inside of the compiled function, or leave this part uncompiled."
@@ -392,15 +398,25 @@ class _Description:
                 f"The graph of a result goes on into one that was made before the call ({node.name()}): give the compiled "
                 "function the tensors in question as arguments."
             )
+        elif not isinstance(node, OpNode):
+            # First what it kept, which may have a graph of its own.
+            function = made_nodes.describe(node, self._edge, self)
+            place = Place("made", len(self.nodes))
+            self.nodes.append(function)
         else:
             place = Place("made", len(self.nodes))
-            edges = [None if edge is None else (self._places[id(edge[0])], edge[1]) for edge in node.edges]
+            edges = [self._edge(edge) for edge in node.edges]
             saved = None if node.saved is None else [self.value(value) for value in node.saved]
             guards = []
             for storage, version, output, hidden, views in node.guards:
                 guards.append((self.storage(storage), version, hidden, output, views))
             self.nodes.append(_MadeNode(type(node), node.kind, edges, saved, node.numbers, guards))
         self._keep(node, place)
+        if node.hooks or node.prehooks or node.tensor_hooks:
+            self.hooks.append((place.at, node.hooks, node.prehooks, node.tensor_hooks))
+
+    def _edge(self, edge: Any) -> tuple[Place, int] | None:
+        return None if edge is None else (self.node(edge[0]), edge[1])
 
     def _leaf(self, variable: Tensor) -> Place:
         """The place of a tensor whose gradient is accumulated: one from outside is that very tensor at each replay."""
@@ -645,8 +661,12 @@ class Program:
         if self.freed is not None:
             nodes = _FreedGraph(description.nodes, self._captured(tensors, made))
         else:
-            for node in description.nodes:
-                nodes.append(self._made_node(node, tensors, values, storages, made, nodes, held))
+            for how_made in description.nodes:
+                nodes.append(self._made_node(how_made, tensors, values, storages, made, nodes, held))
+        for number, after, first, outputs in description.hooks:
+            node = nodes[number]
+            node.hooks, node.prehooks = copy.copy(after), copy.copy(first)
+            node.tensor_hooks = {index: copy.copy(hooks) for index, hooks in (outputs or {}).items()} or None
         changes = [self._found(each, tensors, storages, made, nodes) for each in self.changed]
         for tensor, how in zip(made, description.tensors, strict=True):
             if how.node is not None:
@@ -723,9 +743,14 @@ class Program:
         return accumulator(self._tensor(place.held, tensors, made))
 
     def _made_node(
-        self, made: _MadeNode, tensors: Sequence[Tensor], values: Sequence[Value], storages: Sequence[Storage],
+        self, made: Any, tensors: Sequence[Tensor], values: Sequence[Value], storages: Sequence[Storage],
         new: Sequence[Tensor], nodes: Sequence[Node], held: dict[int, tuple[int, int]],
     ) -> Node:  # fmt: skip
+        if isinstance(made, made_nodes.MadeFunction):
+            return made_nodes.make(  # type: ignore[no-any-return]
+                made, lambda edge: self._edge(edge, tensors, new, nodes), lambda place: self._tensor(place, tensors, new),
+                lambda place, version: self._guarded(place, version, 0, tensors, storages, held)[:2], values,
+            )  # fmt: skip
         node: Any = _new(made.kind)
         node.kind, node.sequence = made.call, next_sequence()
         node.edges = tuple([
@@ -736,16 +761,24 @@ class Program:
         node.saved = None if made.saved is None else [values[number] for number in made.saved]
         guards = []
         for place, version, hidden, output, views in made.guards:
-            storage = self._storage(place, tensors, storages)
-            if place.kind != "made":
-                # How many writes the call had made by then, on top of those before it.
-                before = held.get(id(storage), (storage.version, storage.hidden))
-                captured = self.versions.get(_place_key(place), (version, hidden))
-                version, hidden = before[0] + version - captured[0], before[1] + hidden - captured[1]
+            storage, version, hidden = self._guarded(place, version, hidden, tensors, storages, held)
             guards.append((storage, version, output, hidden, views))
         if guards:
             node.guards = guards
         return node  # type: ignore[no-any-return]
+
+    def _guarded(
+        self, place: Place, version: int, hidden: int, tensors: Sequence[Tensor], storages: Sequence[Storage],
+        held: dict[int, tuple[int, int]],
+    ) -> tuple[Storage, int, int]:  # fmt: skip
+        """A storage, and its version and hidden writes when the call had come as far as when these were noted."""
+        storage = self._storage(place, tensors, storages)
+        if place.kind != "made":
+            # How many writes the call had made by then, on top of those before it.
+            before = held.get(id(storage), (storage.version, storage.hidden))
+            captured = self.versions.get(_place_key(place), (version, hidden))
+            version, hidden = before[0] + version - captured[0], before[1] + hidden - captured[1]
+        return storage, version, hidden
 
     def _edge(
         self,
@@ -843,9 +876,9 @@ def capture_call(
     return program, [value for _, value in capture.draws]
 
 
-def _ends_to_capture(nodes: Sequence[_MadeNode]) -> list[Place] | None:
+def _ends_to_capture(nodes: Sequence[Any]) -> list[Place] | None:
     """The ends of a freed graph that are another node or tensor at each replay; None for one that is alive."""
-    if any(node.saved or node.guards for node in nodes):
+    if any(isinstance(node, made_nodes.MadeFunction) or node.saved or node.guards for node in nodes):
         return None
     ends = {id(edge[0]): edge[0] for node in nodes for edge in node.edges if edge is not None}
     return [
@@ -903,7 +936,7 @@ def _describe(capture: Capture, tensors: Sequence[Tensor], leaves: list[Any], sp
             if tensor._views and id(tensor._storage) in shared
         ],
         floats=len(capture.floats), renewals=capture.renewals, guards=capture.guards, arms=capture.armed,
-        freed=_ends_to_capture(description.nodes), versions=versions,
+        freed=None if description.hooks else _ends_to_capture(description.nodes), versions=versions,
     )  # fmt: skip
     # Names by id were for describing; what was made while recording is let go.
     description.values, description.capture = [], None  # type: ignore[assignment]
