@@ -69,7 +69,7 @@ def test_tiny_calls_and_views_are_not_compiled(tensors):
 
     def run():
         for _ in range(5):
-            (x + y).tolist()
+            (((x + y) * 0.5 + y) * 0.5 + y).tolist()
             large.t()[7].view(10, 30).tolist()
 
     assert tiers_of(run) == {0: 10}
@@ -81,7 +81,10 @@ def test_many_tiny_calls_are_compiled(tensors):
 
     def run():
         for _ in range(4):
-            (((x + y) * 0.5 + y) * 0.5 + y).tolist()
+            z = x
+            for _ in range(plan.SMALL_SEGMENT):
+                z = z * 0.5 + y
+            z.tolist()
             finish_compiles()
 
     found = tiers_of(run)

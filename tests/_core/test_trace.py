@@ -14,6 +14,7 @@ import pytest
 
 import flambeau
 from flambeau._core import flush, recompiling, run, xla
+from flambeau._core import plan as plans
 from flambeau._core.call import Call
 from flambeau._core.modes import modes
 from flambeau._core.plan import Plan
@@ -417,7 +418,8 @@ def test_a_module_that_raises_without_grad_leaves_no_trace_of_it():
 # -- warnings --------------------------------------------------------------------------------------
 
 
-def test_a_place_that_keeps_recompiling_is_told_of_once(capfd):
+def test_a_place_that_keeps_recompiling_is_told_of_once(capfd, monkeypatch):
+    monkeypatch.setattr(plans, "SMALL_SEGMENT", 0)
     recompiling.reset()
     for n in range(1, 3 * recompiling.RECOMPILE_LIMIT):
         x = flambeau.ones(7, n)
@@ -501,6 +503,7 @@ def test_a_slower_program_goes_back_to_its_calls(monkeypatch):
         return real(self)
 
     monkeypatch.setattr(Programs, "results", slow)
+    monkeypatch.setattr(plans, "SMALL_SEGMENT", 0)
     x = flambeau.ones(13, 17)
     expected = float((x * 2).exp().softmax(1).cumsum(1).sum())
     finish_compiles()

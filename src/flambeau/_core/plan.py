@@ -35,7 +35,7 @@ PROGRAM_LIMIT = 300
 LONGEST_PERIOD = 60
 # A segment of no more than this many light calls is not compiled, unless its runs take longer than a program's call, and
 # all together as long as a compile.
-SMALL_SEGMENT = 3
+SMALL_SEGMENT = 10
 SLOW_SECONDS = 60e-6
 REPAID_SECONDS = 0.05
 
