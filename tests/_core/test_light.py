@@ -11,7 +11,9 @@ import pytest
 import flambeau
 from flambeau._core import flush, light, plan
 from flambeau._core.call import Call
+from flambeau._core.flat import Flat, layout_of
 from flambeau._core.trace import engine, local, record
+from flambeau._core.value import Value
 
 
 def tiers_of(run):
@@ -101,6 +103,15 @@ def test_a_view_of_a_large_tensor_is_no_copy():
     large.add_(1)
     assert array.max() == 1
     assert flat.tolist() == [2.0] * large.numel()
+
+
+def test_takes_parts_of_flat_arrays(tensors):
+    x, y = tensors
+    layout = layout_of((x._meta, y._meta))
+    flat = Flat(np.concatenate([x.numpy().ravel(), y.numpy()]), layout)
+    expected = (x + y).tolist()
+    one, two = (Value(meta, (flat, number)) for number, meta in enumerate(layout.metas))
+    assert (flambeau.Tensor._of(one) + flambeau.Tensor._of(two)).tolist() == expected
 
 
 def test_numpy_does_not_warn_and_keeps_the_users_setting(tensors):

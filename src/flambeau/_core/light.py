@@ -45,7 +45,9 @@ class Light:
         slots: list[Any] = [None] * self._slots
         for leaf in reversed(leaves):
             data = leaf.data
-            slots.append(data if type(data) is np.ndarray else np.asarray(data))
+            if type(data) is not np.ndarray:
+                data = data[0].part(data[1]) if type(data) is tuple else np.asarray(data)
+            slots.append(data)
         if _silent:
             self._run(slots, floats, ints)
         else:
