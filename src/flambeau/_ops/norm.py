@@ -320,18 +320,19 @@ def layer_norm_op(
     xp: Any, input: Array, normalized_shape: Any, weight: Array | None, bias: Array | None, eps: Scalar
 ) -> tuple[Array, Array, Array]:
     """Normalises the trailing dimensions; also their mean and 1 / sqrt(var + eps)."""
-    axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
-    count = math.prod(normalized_shape)
-    mean = total(xp, input, axes, keepdims=True) / max(count, 1)
-    result = input - mean
-    var = total(xp, result * result, axes, keepdims=True, computed=True) / max(count, 1)
-    rstd = 1 / xp.sqrt(var + eps)
+    # In two dimensions, as its gradient.
+    lead, count = input.shape[: input.ndim - len(normalized_shape)], math.prod(normalized_shape)
+    rows = input.reshape(math.prod(lead), count)
+    mean = total(xp, rows, 1, keepdims=True) / max(count, 1)
+    result = rows - mean
+    rstd = 1 / xp.sqrt(total(xp, result * result, 1, keepdims=True, computed=True) / max(count, 1) + eps)
     result *= rstd  # in place in NumPy, where an array made costs as much as the arithmetic
     if weight is not None:
-        result *= weight
+        result *= weight.reshape(-1)
     if bias is not None:
-        result += bias
-    return result, mean, rstd
+        result += bias.reshape(-1)
+    statistics = (*lead, *(1,) * len(normalized_shape))
+    return result.reshape(input.shape), mean.reshape(statistics), rstd.reshape(statistics)
 
 
 @layer_norm_op.gradient("input", "weight", "bias")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -45,22 +46,32 @@ def log_softmax_parts(xp: Any, x: Any, dim: int) -> tuple[Any, Any, Any]:
     return highest, shifted, xp.log(total(xp, xp.exp(shifted), dim, keepdims=True))
 
 
+def _rows(array: Array, dim: int) -> tuple[Array, int]:
+    """The array and the dimension, in two dimensions where it is the last: XLA's loops are shorter then."""
+    dim = dim % array.ndim
+    if dim < 2 or dim < array.ndim - 1:
+        return array, dim
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1]), 1
+
+
 @op(node="SoftmaxBackward0", **_OPTIONS)
 def softmax_(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
     if input.size == 0:
         return input
     if input.ndim == 0:
         return xp.where(xp.isfinite(input), xp.ones((), input.dtype), xp.asarray(float("nan"), input.dtype))
-    dim = dim % input.ndim
-    powers = xp.exp(input - largest(xp, input, dim))
-    return powers / total(xp, powers, dim, keepdims=True)
+    rows, dim = _rows(input, dim)
+    powers = xp.exp(rows - largest(xp, rows, dim))
+    return (powers / total(xp, powers, dim, keepdims=True)).reshape(input.shape)
 
 
 @softmax_.gradient("input")
 def _(xp: Any, g: Array, output: Array, dim: int) -> Array:
     if output.ndim == 0:
         return g * output - g * output
-    return output * (g - total(xp, g * output, dim % g.ndim, keepdims=True, computed=True))
+    (cotangent, at), (rows, _) = _rows(g, dim), _rows(output, dim)
+    found = rows * (cotangent - total(xp, cotangent * rows, at, keepdims=True, computed=True))
+    return found.reshape(g.shape)
 
 
 @op(node="LogSoftmaxBackward0", **_OPTIONS)
@@ -69,13 +80,16 @@ def log_softmax_(xp: Any, input: Array, dim: int, dtype: Any) -> Array:
         return input
     if input.ndim == 0:
         return input - input
-    _, shifted, logarithm = log_softmax_parts(xp, input, dim)
-    return shifted - logarithm
+    _, shifted, logarithm = log_softmax_parts(xp, *_rows(input, dim))
+    return (shifted - logarithm).reshape(input.shape)
 
 
 @log_softmax_.gradient("input")
 def _(xp: Any, g: Array, output: Array, dim: int) -> Array:
-    return g - xp.exp(output) * (g if output.ndim == 0 else total(xp, g, dim % g.ndim, keepdims=True))
+    if output.ndim == 0:
+        return g - xp.exp(output) * g
+    (cotangent, at), (rows, _) = _rows(g, dim), _rows(output, dim)
+    return (cotangent - xp.exp(rows) * total(xp, cotangent, at, keepdims=True)).reshape(g.shape)
 
 
 @function("softmax", "special.softmax", "Tensor.softmax", out=EXACT)
