@@ -344,3 +344,13 @@ def test_softmax_without_a_dimension_warns() -> None:
 def test_a_variance_without_degrees_of_freedom_warns() -> None:
     with pytest.warns(UserWarning, match=r"var\(\): degrees of freedom is <= 0"):
         flambeau.ones(1).var()
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_a_wider_dtype_is_computed_in(name: str, dtype: str) -> None:
+    x = torch.randn(5, 50, dtype=getattr(torch, dtype))
+    expected = getattr(x, name)(1, dtype=torch.float64)
+    own = flambeau.tensor(x.double().tolist(), dtype=getattr(flambeau, dtype))
+    found = getattr(own, name)(1, dtype=flambeau.float64)
+    assert torch.allclose(torch.tensor(found.tolist(), dtype=torch.float64), expected, rtol=1e-12, atol=0)

@@ -538,7 +538,8 @@ class Op:
         count, last = len(inputs), self._positional
         if count > last or source.lists or any(kind == "array" for kind, _ in source.entries[count:]):
             return None
-        if any(cast not in (None, meta.np) for cast, meta in zip(source.casts, inputs, strict=True)):
+        # Not `cast in (None, meta.np)`: to NumPy, None is float64.
+        if any(cast is not None and cast != meta.np for cast, meta in zip(source.casts, inputs, strict=True)):
             return None
         body, dual, rest = self.body, self.dual, source.entries[count:]
         if not source.number_kinds:
