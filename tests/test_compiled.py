@@ -172,7 +172,10 @@ def _environment():
 @pytest.mark.parametrize(
     ("program", "options"),
     [
-        ("ops", ["--max-samples", "1", "--dtypes", "float32", "--family", "nn.functional"]),
+        (
+            "ops",
+            ["--max-samples", "1", "--dtypes", "float32", "--ops", "*conv*", "*norm", "*pool*", "*relu*"],
+        ),
         ("modules", ["--max-samples", "1", "--ops", "*Norm*", "*RNN*", "LSTM*", "Linear", "*Transformer*"]),
         ("optimizers", ["--ops", "SGD", "Adam", "lr_scheduler.OneCycleLR"]),
     ],
