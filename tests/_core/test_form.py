@@ -16,6 +16,7 @@ import torch
 import flambeau
 from flambeau._core import run
 from flambeau._core.flat import Flat, layout_of, members_calls
+from flambeau._core.plan import Plan
 from flambeau._core.trace import engine
 from flambeau._core.value import meta_of
 
@@ -313,3 +314,17 @@ def test_programs_take_parts_whatever_lies_in_the_array():
         for number, take, start in zip((2, 0), takes, starts, strict=True):
             (part,) = take.run(jnp, [jnp.asarray(array), start], ())
             np.testing.assert_array_equal(part, Flat(array, layout).part(number))
+
+
+def test_a_long_chain_of_small_layers_is_one_program(monkeypatch):
+    pieces = []
+    real = Plan.compile
+    monkeypatch.setattr(Plan, "compile", lambda plan, found: pieces.append(len(found)) or real(plan, found))
+    model = flambeau.nn.Sequential(*[flambeau.nn.Linear(2, 2) for _ in range(120)])
+    optimizer = flambeau.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(flambeau.ones(1, 2)).sum().backward()
+        optimizer.step()
+        model[0].bias.sum().item()
+    assert set(pieces) == {1}
