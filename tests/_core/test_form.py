@@ -202,20 +202,14 @@ def replace_data(library, training, step):
 
 DISTURBANCES = [
     write, write_through_data, write_to_a_view, look, look_through_numpy, look_at_gradients, keep_views, keep_old_values,
-    load_from_a_file, evaluate, clip, use_a_copy, replace_data,
+    load_from_a_file, evaluate, clip, use_a_copy, replace_data, load, share_with_numpy, hook, freeze,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "disturb", [*DISTURBANCES, load, share_with_numpy, hook, freeze], ids=lambda f: f.__name__
-)
-def test_whatever_happens_between_steps_training_is_as_in_pytorch(disturb):
-    check(disturb, False)
-
-
+@both
 @pytest.mark.parametrize("disturb", DISTURBANCES, ids=lambda f: f.__name__)
-def test_whatever_happens_between_compiled_steps_training_is_as_in_pytorch(disturb):
-    check(disturb, True)
+def test_whatever_happens_between_steps_training_is_as_in_pytorch(disturb, compiled):
+    check(disturb, compiled)
 
 
 def test_written_parameters_are_joined_again_at_the_next_step():

@@ -341,7 +341,7 @@ def accumulator(leaf: Tensor) -> AccumulateGrad:
     node = leaf._accumulator() if leaf._accumulator is not None else None
     if node is None or node.results[0] is not leaf._meta:
         node = AccumulateGrad(leaf)
-        if leaf._hooks is not None:
+        if leaf._hooks:
             node.tensor_hooks = {0: leaf._hooks}
         leaf._accumulator = weakref.ref(node)
     return node

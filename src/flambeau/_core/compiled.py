@@ -38,6 +38,9 @@ class _Entry:
         self.kept = kept  # what the key names by id lives
         self.programs: list[Program] = []
         self.given_up = False
+        # Whether the function has run as written since it was recorded last. What it makes only once in a new situation,
+        # such as an optimizer's state, is there when it is recorded.
+        self.ran = True
 
 
 class Compiled:
@@ -86,8 +89,12 @@ class Compiled:
             if len(entry.programs) >= self.limit:
                 self._give_up(entry, change)
                 return self.function(*args, **kwargs)
+            if not entry.ran:
+                entry.ran = True
+                return self.function(*args, **kwargs)
             program, drawn = capture_call(self.function, args, kwargs, tensors)
             entry.programs.insert(0, program)
+            entry.ran = False
         program.calls = 1
         return program.run(tensors, drawn)
 

@@ -35,8 +35,9 @@ class Guards:
         self._mappings: dict[int, _Mapping] = {}
         self._sequences: dict[int, _Sequence] = {}
         self._empty: dict[int, tuple[Any, str]] = {}
-        # The tensors found there: with storage, and whether they require grad; and as they were when they were noted.
-        self._tensors: list[tuple[Tensor, Storage, bool]] = []
+        # The tensors found there: with storage, whether they require grad and share memory with NumPy, and hooks; and as
+        # they were when they were noted.
+        self._tensors: list[tuple[Tensor, Storage, bool, bool, tuple[Any, ...]]] = []
         self.states: dict[int, tuple[Tensor, dict[str, Any]]] = {}
         self._free: dict[int, Tensor] = {}  # free variables and globals of the functions that ran
         self._cells: dict[int, tuple[Any, Any, str]] = {}
@@ -213,7 +214,10 @@ class Guards:
     def settle(self) -> None:
         """Keeps what is compared from now on, and nothing of the call."""
         found = {id(tensor): tensor for tensor in self.known_tensors()}
-        self._tensors = [(tensor, tensor._storage, tensor._rg) for tensor in found.values()]
+        self._tensors = [
+            (tensor, tensor._storage, tensor._rg, tensor._storage.host is None, _hooks_of(tensor))
+            for tensor in found.values()
+        ]
         self.states, self._free = {}, {}
         for mapping in self._mappings.values():
             mapping.before = {}
@@ -241,8 +245,12 @@ class Guards:
         for sequence in self._sequences.values():
             if not sequence.holds():
                 return False
-        for tensor, storage, requires_grad in self._tensors:
+        for tensor, storage, requires_grad, alone, hooks in self._tensors:
             if tensor._storage is not storage or tensor._rg is not requires_grad:
+                return False
+            if (storage.host is None) is not alone:
+                return False
+            if (hooks or tensor._hooks or tensor._post_hooks) and _hooks_of(tensor) != hooks:
                 return False
         for cell, held, _ in self._cells.values():
             if cell.cell_contents is not held and not same(cell.cell_contents, held):
@@ -261,14 +269,26 @@ class Guards:
         for noted in every:
             if not noted.holds():
                 yield noted.change()
-        for tensor, storage, requires_grad in self._tensors:
+        for tensor, storage, requires_grad, alone, hooks in self._tensors:
             if tensor._storage is not storage:
                 yield "the memory of a tensor was replaced (`.data = ...`)"
             if tensor._rg is not requires_grad:
                 yield f"requires_grad of a tensor was {requires_grad}"
+            if (storage.host is None) is not alone:
+                yield "a tensor's memory was or is shared with NumPy"
+            if _hooks_of(tensor) != hooks:
+                yield "the hooks of a tensor"
         for cell, held, name in self._cells.values():
             if cell.cell_contents is not held and not same(cell.cell_contents, held):
                 yield f"the variable `{name}`"
+
+
+def _hooks_of(tensor: Tensor) -> tuple[Any, ...]:
+    return (
+        (*(tensor._hooks or {}).values(), None, *(tensor._post_hooks or {}).values())
+        if (tensor._hooks or tensor._post_hooks)
+        else ()
+    )
 
 
 class _Mapping:

@@ -19,8 +19,13 @@ from flambeau._core.remembered import Remembered
 from flambeau._core.rows import Renew, call_for, note_numbers, numbers_among
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
-from flambeau._core.trace import record
+from flambeau._core.trace import local, record
 from flambeau._core.value import Meta, Value
+
+
+def may_begin() -> bool:
+    """Whether packs may be made now: not while a function is recorded, whose every call would make them anew."""
+    return not local.trace.records
 
 
 class Pack:

@@ -527,7 +527,7 @@ class Program:
     def equals(self, other: Program) -> bool:
         """Whether another call did the same."""
         return (
-            self.structure is other.structure
+            self.structure.does_the_same(other.structure)
             and len(self.assigned) == len(other.assigned)
             and all(map(_is_same_source, self.sources, other.sources))
             and self._fixed_numbers() == other._fixed_numbers()

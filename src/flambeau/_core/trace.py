@@ -61,6 +61,8 @@ class Trace:
         "outputs",
     )  # fmt: skip
 
+    records = False  # whether it is a `Recording`
+
     def __init__(self) -> None:
         # What waits for the next value to be read: checks of values that an accelerator computes.
         self.late_checks: list[Callable[[], None]] = []

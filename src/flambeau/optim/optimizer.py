@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from flambeau._core.dtype import float32
 from flambeau._core.handles import RemovableHandle
 from flambeau._core.modes import enable_grad, no_grad
+from flambeau._core.pack import may_begin
 from flambeau._core.rows import Renew, note_options, run_rows
 from flambeau._core.tensor import Tensor
 from flambeau._ops.construct import tensor
@@ -250,6 +251,8 @@ class Optimizer:
         """Steps those parameters that are better updated as one array; gives the others."""
         small = self._small.get(id(group))
         if small is None or not small.fits(rule, params, states):
+            if not may_begin():
+                return params, states
             if small is not None:
                 small.end()
             small = self._small[id(group)] = SmallParameters(rule, params, states)
