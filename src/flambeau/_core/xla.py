@@ -57,7 +57,7 @@ def compile_program(
     with x64():
         options: Any = CPU_OPTIONS if device.type == "cpu" else None
         jitted = jax.jit(function, donate_argnums=donate, out_shardings=placement(device), keep_unused=True)
-        before, _lowering.on_cpu = for_cpu(), device.type == "cpu"
+        before, _lowering.on_cpu = getattr(_lowering, "on_cpu", None), device.type == "cpu"
         try:
             lowered = jitted.lower(*specs)
         finally:
@@ -69,8 +69,12 @@ _lowering = threading.local()
 
 
 def for_cpu() -> bool:
-    """Whether the program that is being traced on this thread is for a CPU: some formulations are fast only there."""
-    return getattr(_lowering, "on_cpu", True)
+    """Whether the program that is being traced on this thread is for a CPU: some formulations are fast only there.
+
+    One that is not for `compile_program`, such as a user's own `jax.jit`, is taken to be for JAX's default device.
+    """
+    found = getattr(_lowering, "on_cpu", None)
+    return jax.default_backend() == "cpu" if found is None else found
 
 
 def call(program: Callable[..., Any], arguments: Sequence[Any]) -> Any:
