@@ -3,7 +3,8 @@
 XLA asks it for each program's results and intermediates anew, and gives them back. Of those that XLA's own threads ask for, glibc
 hands much back to the system each time, since the arena of such a thread cannot hold more than 64 MB; fresh pages for the next
 are cleared at first touch, which takes longer than light operations themselves: a training step of batch norm over 26 MB took
-24 ms, with kept memory 9. The price is that XLA's compiler, which runs on several threads, is up to a tenth slower.
+24 ms, with kept memory 9. The price is paid by XLA's compiler, whose threads then share one arena: compiling alone, without a
+pause, took 20 to 80 % longer, the first 40 steps of training scripts up to 14 %.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """`flambeau.compile`: a function that is recorded at one call and replayed at the next ones.
 
 The first call with arguments of a kind (shapes, dtypes, other values) runs as written: optimizers and lazy modules begin
-their state there. The second is recorded and becomes a `Program`. Calls 2, 4, 8, ... of a program are recorded again and
+their state there. The second is recorded and becomes a `Program`. Where something else has changed, and no program fits, one
+more call runs as written before the next is recorded. Calls 2, 4, 8, ... of a program are recorded again and
 compared, so that a function whose work depends on something unseen is found out.
 """
 

@@ -284,11 +284,9 @@ class Guards:
 
 
 def _hooks_of(tensor: Tensor) -> tuple[Any, ...]:
-    return (
-        (*(tensor._hooks or {}).values(), None, *(tensor._post_hooks or {}).values())
-        if (tensor._hooks or tensor._post_hooks)
-        else ()
-    )
+    """The hooks on a tensor's gradient and those after it is accumulated; empty, as nearly always, if there are none."""
+    hooks, post_hooks = tensor._hooks or {}, tensor._post_hooks or {}
+    return (*hooks.values(), None, *post_hooks.values()) if hooks or post_hooks else ()
 
 
 class _Mapping:
