@@ -224,9 +224,7 @@ def _asked() -> str:
     frame: Any = sys._getframe(1)
     name = ""
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        if (
-            frame.f_globals["__name__"] == f"{__package__}.program"
-        ):  # the function itself is one of flambeau's
+        if frame.f_globals["__name__"] == f"{__package__}.capture_call":  # the function is one of flambeau's
             break
         if "<locals>" not in frame.f_code.co_qualname:  # no wrapper
             name = frame.f_code.co_name

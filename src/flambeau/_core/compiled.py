@@ -18,9 +18,11 @@ import numpy as np
 from flambeau._core import dtype as dtypes
 from flambeau._core.assigned import SCALARS
 from flambeau._core.capture import Recording
+from flambeau._core.capture_call import capture_call
 from flambeau._core.declare import typed
+from flambeau._core.describe import WHERE
 from flambeau._core.modes import modes
-from flambeau._core.program import WHERE, Program, capture_call, kinds_of
+from flambeau._core.program import Program, kinds_of
 from flambeau._core.pytree import TreeSpec, tree_flatten
 from flambeau._core.remembered import Remembered
 from flambeau._core.tensor import Tensor

@@ -1,159 +1,219 @@
-"""`backward` through a plain graph: the whole walk as one recorded block.
+"""Python's side of a replay: writes, gradients, new tensors and the graph behind them, as the recorded call left them.
 
-A graph is plain when all that it needs is in its calls: no hooks, nothing to differentiate again. Then the walk follows from
-its shape alone, so it is worked out once for each shape; afterwards only the saved values are gathered. `walk.py` walks all
-other graphs node by node.
+The calls on values are recorded before, as one block (`program.py`); here each object of Python's that the function would have
+made or changed is made or changed.
 """
 
 from __future__ import annotations
 
+import copy
+import functools
+import weakref
 from collections.abc import Sequence
-from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flambeau._core.autograd import AccumulateGrad, Node, OpNode, add_call
-from flambeau._core.block import Block, BlockBuilder
-from flambeau._core.remembered import Remembered
+from flambeau._core import made_nodes
+from flambeau._core.autograd import Node, accumulator
+from flambeau._core.node_kind import next_sequence, next_sequences
+from flambeau._core.places import Changed, Finder, MadeNode, MadeTensor, Place
+from flambeau._core.pytree import tree_unflatten
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
-from flambeau._core.trace import local, record
-from flambeau._core.value import Meta, Value
+from flambeau._core.value import Value
 
-_blocks: Remembered[tuple[Block, tuple[int, ...]]] = Remembered(500)
+if TYPE_CHECKING:
+    from flambeau._core.program import Program
+
+_new = object.__new__
 
 
-def run_plain(start: tuple[Node, int, Value], keep_graph: bool) -> bool:
-    """Accumulates gradients into the leaves, from an output of a node and its cotangent; False if the graph is not plain."""
-    root, index, cotangent = start
-    found = _collect(root)
-    if found is None:
-        return False
-    nodes, leaves = found
-    values = [cotangent]
-    for node in nodes:
-        saved = node.saved
-        if saved is None:
-            return False
-        if saved:
-            for storage, version, _, hidden, _ in node.guards:
-                if storage.version != version or storage.hidden != hidden:
-                    return False
-            values += saved
-    signature = _signature(nodes, leaves, index)
-    if not Storage.direct:
-        for leaf in leaves:
-            local.trace.note_gradient(leaf.variable)
-    for leaf in leaves:
-        grad = leaf.variable._grad
-        if grad is not None:
-            if grad._meta is not leaf.variable._meta or grad._rg:
-                return False
-            values.append(grad._read())
-    block, reached = _blocks.find(
-        signature, lambda: _build(nodes, leaves, index, [value.meta for value in values])
-    )
-    numbers: list[Any] = []
-    for node in nodes:
-        if node.numbers:
-            numbers += node.numbers
-    gradients = record(block, values, numbers) if reached else []
-    for number, gradient in zip(reached, gradients, strict=True):
-        variable = leaves[number].variable
-        if variable._grad is None:
-            variable._grad = Tensor._of(gradient)
+class Replay(Finder):
+    """One replay of a program.
+
+    Args:
+        tensors: the arguments, what stands in the assigned places, and their bases.
+        values: what was computed, by number.
+    """
+
+    def __init__(self, program: Program, tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
+        super().__init__(tensors, program.gradients)
+        self._program, self._values = program, values
+        self._storages: list[Storage] = []
+        self._made: list[Tensor] = []
+        self._nodes: Any = []
+        # Versions and hidden writes before the call, where a graph that stays alive asks for them.
+        self._before: dict[int, tuple[int, int]] = {}
+
+    def run(self) -> Any:
+        """Does everything; gives what the function returns."""
+        program = self._program
+        self._write()
+        for number, version in program.storages:
+            storage = Storage(self._values[number])
+            if version:
+                storage.version = version
+            self._storages.append(storage)
+        self._made = [self._make(tensor) for tensor in program.tensors]
+        self._make_nodes()
+        self._link_tensors()
+        for number, place in program.new_gradients:
+            variable = self.tensor(program.gradients[number][0])
+            variable._grad = None if place is None else self.tensor(place)
+        for assigned, places in program.assigned:
+            assigned.put([self.tensor(place) for place in places])
+        return tree_unflatten(
+            [self.tensor(leaf) if type(leaf) is Place else leaf for leaf in program.results], program.spec
+        )
+
+    # -- places ------------------------------------------------------------------------------------
+
+    def tensor(self, place: Place) -> Any:
+        return self._made[place.at] if place.kind == "made" else super().tensor(place)
+
+    def storage(self, place: Place) -> Storage:
+        return self._storages[place.at] if place.kind == "made" else super().storage(place)
+
+    def node(self, place: Place) -> Node:
+        if place.kind == "made":
+            return self._nodes[place.at]  # type: ignore[no-any-return]
+        if place.kind == "argument":
+            return self.tensors[place.at]._node  # type: ignore[return-value]
+        return accumulator(self.tensor(place.held))
+
+    def _edge(self, edge: tuple[Place, int]) -> tuple[Node, int]:
+        return self.node(edge[0]), edge[1]
+
+    # -- storages and tensors ----------------------------------------------------------------------
+
+    def _write(self) -> None:
+        program, values = self._program, self._values
+        written = [self.storage(each.storage) for each in program.written]
+        for storage, each in zip(written, program.written, strict=True):
+            if program.freed is None:
+                self._before[id(storage)] = storage.version, storage.hidden
+            if storage.direct:
+                storage.value = values[each.value]
+                storage.epoch += 1
+            else:
+                storage.write(values[each.value])
+            storage.version += each.versions
+            if each.hidden:
+                storage.hidden += each.hidden
+
+    def _make(self, made: MadeTensor) -> Tensor:
+        tensor: Any = _new(made.kind)
+        tensor.__dict__.update(made.state)
+        tensor._storage = self.storage(made.storage)
+        return tensor  # type: ignore[no-any-return]
+
+    def _link_tensors(self) -> None:
+        """Gives tensors their history and their bases."""
+        program = self._program
+        changes = [self._found(each) for each in program.changed]
+        made = list(zip(self._made, program.tensors, strict=True))
+        for tensor, how in made:
+            if how.node is not None:
+                tensor._node = self.node(how.node)
+        for change, tensor, storage, history in changes:
+            tensor.__dict__.update(change.becomes.state)
+            tensor._storage, tensor._node = storage, history
+            tensor._value, tensor._seen = None, -1
+            tensor._rebased += change.rebased
+        for tensor, how in [*made, *[(tensor, change.becomes) for change, tensor, _, _ in changes]]:
+            if how.base is not None:
+                base = tensor._base = self.tensor(how.base)
+                tensor._rebased_seen = base._rebased - how.since[0]
+                tensor._made_at = tensor._storage.version - how.since[1]
+
+    def _found(self, changed: Changed) -> tuple[Changed, Tensor, Storage, Node | None]:
+        """A tensor that changes, with its storage and node from then on: found before any of them changes."""
+        how = changed.becomes
+        history = None if how.node is None else self.node(how.node)
+        return changed, self.tensor(changed.tensor), self.storage(how.storage), history
+
+    # -- the graph ---------------------------------------------------------------------------------
+
+    def _make_nodes(self) -> None:
+        program = self._program
+        if program.freed is not None:
+            self._nodes = _FreedGraph(program.nodes, self._captured(program.freed))
         else:
-            variable._grad._write(gradient)
-    if not keep_graph:
-        for node in nodes:
-            node.release()
-    return True
+            for made in program.nodes:
+                self._nodes.append(self._make_node(made))
+        for number, after, first, outputs in program.hooks:
+            node = self._nodes[number]
+            node.hooks, node.prehooks = copy.copy(after), copy.copy(first)
+            node.tensor_hooks = {index: copy.copy(hooks) for index, hooks in (outputs or {}).items()} or None
+
+    def _captured(self, ends: Sequence[Place]) -> dict[int, Any]:
+        """What the edges of a freed graph lead to in this replay, by the places' ids."""
+        return {
+            id(place): self.tensors[place.at]._node if place.kind == "argument" else self.tensor(place.held)
+            for place in ends
+        }
+
+    def _make_node(self, made: Any) -> Node:
+        if isinstance(made, made_nodes.MadeFunction):
+            return made_nodes.make(  # type: ignore[no-any-return]
+                made, self._edge, self.tensor, lambda place, version: self._guarded(place, version, 0)[:2], self._values
+            )  # fmt: skip
+        node: Any = _new(made.kind)
+        node.kind, node.sequence = made.call, next_sequence()
+        node.edges = tuple([None if edge is None else self._edge(edge) for edge in made.edges])
+        if made.numbers:
+            node.numbers = made.numbers
+        node.saved = None if made.saved is None else [self._values[number] for number in made.saved]
+        guards = []
+        for place, version, hidden, output, views in made.guards:
+            storage, version, hidden = self._guarded(place, version, hidden)
+            guards.append((storage, version, output, hidden, views))
+        if guards:
+            node.guards = guards
+        return node  # type: ignore[no-any-return]
+
+    def _guarded(self, place: Place, version: int, hidden: int) -> tuple[Storage, int, int]:
+        """A storage, and its version and hidden writes when the call had come as far as when these were noted."""
+        storage = self.storage(place)
+        if place.kind != "made":
+            # How many writes the call had made by then, on top of those before it.
+            before = self._before.get(id(storage), (storage.version, storage.hidden))
+            captured = self._program.versions.get(place.key, (version, hidden))
+            version, hidden = before[0] + version - captured[0], before[1] + hidden - captured[1]
+        return storage, version, hidden
 
 
-def _collect(root: Node) -> tuple[list[OpNode], list[AccumulateGrad]] | None:
-    """The nodes that the walk visits, in its order, and the leaves that it reaches; None if something is not plain."""
-    nodes: list[OpNode] = []
-    leaves: list[AccumulateGrad] = []
-    seen, stack = {root}, [root]
-    while stack:
-        node: Any = stack.pop()
-        if node.hooks or node.prehooks or node.tensor_hooks or node.retained:
-            return None
-        if node.kind is not None:
-            if node.packed:
-                return None
-            nodes.append(node)
-            for edge in node.edges:
-                if edge is not None and edge[0] not in seen:
-                    seen.add(edge[0])
-                    stack.append(edge[0])
-        elif type(node) is AccumulateGrad and not node.variable._post_hooks:
-            leaves.append(node)
-        else:
-            return None
-    if not nodes:
-        return None
-    # Every edge leads to an older node, so from the newest to the oldest each comes after all that lead to it.
-    nodes.sort(key=_sequence_of, reverse=True)
-    return nodes, leaves
+class _FreedGraph:
+    """A graph whose saved values were freed within the call that made it: each node is made when somebody asks for it.
 
+    Args:
+        nodes: how to make them.
+        captured: what edges lead to that is not told by the edge's place alone, by the place's id.
+    """
 
-_sequence_of = attrgetter("sequence")
+    def __init__(self, nodes: Sequence[MadeNode], captured: dict[int, Any]) -> None:
+        self._nodes, self._captured = nodes, captured
+        self._sequences = next_sequences(len(nodes))
+        self._found: weakref.WeakValueDictionary[int, Node] = weakref.WeakValueDictionary()
 
+    def __getitem__(self, number: int) -> Node:
+        found = self._found.get(number)
+        if found is None:
+            made = self._nodes[number]
+            node: Any = _new(made.kind)
+            node.kind, node.sequence, node.saved = made.call, self._sequences[number], made.saved
+            if made.numbers:
+                node.numbers = made.numbers
+            node.find_edges = functools.partial(self._edges, made)
+            found = self._found.setdefault(number, node)
+        return found
 
-def _signature(nodes: Sequence[OpNode], leaves: Sequence[AccumulateGrad], index: int) -> tuple[Any, ...]:
-    """The graph's shape: what each node is, where its edges lead, and which leaves have a grad to add to."""
-    place: dict[Node, int] = dict(zip(nodes, range(len(nodes)), strict=True))
-    place.update(zip(leaves, range(-1, -1 - len(leaves), -1), strict=True))
-    signature: list[Any] = [index]
-    for node in nodes:
-        signature.append(node.kind)
-        for edge in node.edges:
-            if edge is not None:
-                signature.append(place[edge[0]])
-                signature.append(edge[1])
-    signature += [leaf.variable._grad is None for leaf in leaves]
-    return tuple(signature)
+    def _edges(self, made: MadeNode) -> tuple[Any, ...]:
+        return tuple([None if edge is None else (self._end(edge[0]), edge[1]) for edge in made.edges])
 
-
-def _build(
-    nodes: Sequence[OpNode], leaves: Sequence[AccumulateGrad], index: int, metas: Sequence[Meta]
-) -> tuple[Block, tuple[int, ...]]:
-    """The walk's calls on the slots of (cotangent, saved values, old grads), and which leaves its results are for."""
-    builder = BlockBuilder()
-    for meta in metas:
-        builder.input(meta)
-    buffers: dict[Node, list[int | None]] = {node: [None] * len(node.results) for node in (*nodes, *leaves)}
-    buffers[nodes[0]][index] = 0
-    free = 1  # the first input not yet used
-    for node in nodes:
-        saved = range(free, free + len(node.saved or ()))
-        free = saved.stop
-        numbers_at = builder.add_numbers(node.call.numbers)
-        given = [slot for slot in buffers[node] if slot is not None]
-        if not given or True not in node.kind.needs:
-            continue
-        call = node.kind.backward(tuple([slot is not None for slot in buffers[node]]))
-        gradients = iter(builder.call(call, [*given, *saved], numbers_at))
-        for edge, wanted in zip(node.edges, node.kind.needs, strict=True):
-            if edge is not None and wanted:
-                _accumulate(builder, buffers[edge[0]], edge[1], next(gradients))
-    outputs, reached = [], []
-    for number, leaf in enumerate(leaves):
-        (slot,) = buffers[leaf]
-        if leaf.variable._grad is not None:
-            if slot is not None:
-                slot = _sum(builder, free, slot)
-            free += 1
-        if slot is not None:
-            outputs.append(slot)
-            reached.append(number)
-    return Block("backward", builder, outputs, metas[0].device), tuple(reached)
-
-
-def _accumulate(builder: BlockBuilder, buffer: list[int | None], index: int, slot: int) -> None:
-    before = buffer[index]
-    buffer[index] = slot if before is None else _sum(builder, before, slot)
-
-
-def _sum(builder: BlockBuilder, a: int, b: int) -> int:
-    return builder.call(add_call(builder.metas[a]), (a, b), (0, 0))[0]
+    def _end(self, place: Place) -> Node:
+        if place.kind == "made":
+            return self[place.at]
+        captured = self._captured.get(id(place))
+        if place.kind == "accumulate":
+            return accumulator(place.held.held if captured is None else captured)
+        return captured  # type: ignore[return-value]

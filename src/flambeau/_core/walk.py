@@ -25,7 +25,7 @@ from flambeau._core.autograd import (
     zeros_value,
 )
 from flambeau._core.modes import modes
-from flambeau._core.replay import run_plain
+from flambeau._core.plain_walk import run_plain
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import describe_line, local
 
