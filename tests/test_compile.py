@@ -557,6 +557,15 @@ def test_a_value_that_was_still_to_be_computed_is_looked_at():
         assert f(x).flatten().tolist() == [1, 2, 3] * (number % 2)
 
 
+def test_what_waits_beside_a_value_that_is_looked_at_is_not_looked_at():
+    weight = flambeau.ones(200, 200)
+    f = flambeau.compile(lambda x, index: x * len(index.nonzero()))
+    for _ in range(4):
+        other, index = weight @ weight, flambeau.tensor([0, 1, 1]) * 1  # run together, and by XLA
+        assert f(flambeau.ones(1), index).item() == 2
+        assert other[0, 0].item() == 200
+
+
 # -- what is noticed -------------------------------------------------------------------------------
 
 

@@ -142,7 +142,7 @@ class _Run:
             self._work = Programs(plan, arrays, dead, taken.floats, taken.ints)
         else:
             on_cpu = plan.device.type == "cpu"
-            arrays = [leaf.array() for leaf in leaves]
+            arrays = [leaf.known() for leaf in leaves]
             use_numpy = on_cpu and (engine.tier is None or engine.tier == 0)
             self._work = Calls(plan, arrays, dead, taken.floats, taken.ints, use_numpy, pool("now"))
 

@@ -44,7 +44,7 @@ class _Group:
             flat: Flat = found[0][0]
             if flat.layout is self.layout and found == tuple(zip(itertools.repeat(flat), self.parts)):
                 return flat
-        arrays = {part: leaves[leaf].array() for leaf, part in zip(self.leaves, self.parts, strict=True)}
+        arrays = {part: leaves[leaf].known() for leaf, part in zip(self.leaves, self.parts, strict=True)}
         flat = Flat(xla.to_device(joined(arrays, self.layout), self.layout.meta.device), self.layout)
         for leaf, part in zip(self.leaves, self.parts, strict=True):
             if leaf not in dead:
@@ -143,7 +143,7 @@ class Form:
         others = 0
         for leaf, item in enumerate(arrays):
             if type(item) is tuple and leaf not in self._in_groups:
-                arrays[leaf] = leaves[leaf].array()
+                arrays[leaf] = leaves[leaf].known()
                 others += 1
         if others >= FEWEST:
             self.misfits += 1

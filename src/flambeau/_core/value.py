@@ -118,15 +118,25 @@ class Value:
             self.trace.fill(self)
         if Value.watch is not None:
             Value.watch.looked_at(self)
+        return self.known()
+
+    def known(self) -> Any:
+        """The array of a value that is concrete. A program that takes it does not look: no recording hears of it."""
         if self.data is None:
-            if self.failure is not None:
-                raise RuntimeError(
-                    f"This tensor has no value: computing it failed ({type(self.failure).__name__}: {self.failure})."
-                ) from self.failure
-            raise RuntimeError(
+            raise self.missing()
+        return self.data if type(self.data) is not tuple else self.data[0].part(self.data[1])
+
+    def missing(self) -> RuntimeError:
+        """The error for a value that will never be there."""
+        if self.failure is None:
+            return RuntimeError(
                 "Tensor on device meta has no data: move it with `to_empty` or give it values first."
             )
-        return self.data if type(self.data) is not tuple else self.data[0].part(self.data[1])
+        error = RuntimeError(
+            f"This tensor has no value: computing it failed ({type(self.failure).__name__}: {self.failure})."
+        )
+        error.__cause__ = self.failure
+        return error
 
     def fail(self, error: BaseException) -> None:
         """Says why this pending value will never be there."""
