@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 keep_freed_memory()
 
-# XLA's CPU compiler hands convolutions to YNNPACK, whose weight gradient is four times slower than XLA's own kernel.
-CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"}
+# XLA's CPU compiler hands convolutions to YNNPACK, whose weight gradient is four times slower than XLA's own kernel. Of products
+# it shall have each alone: with what goes in fused to it (`LIBRARY_FUSION_TYPE_DOT`), a second operand that is expanded is read
+# beyond its end, and the results are garbage (jaxlib 0.10.2).
+CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 
 
 def x64() -> Any:
