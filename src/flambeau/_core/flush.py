@@ -15,6 +15,7 @@ from sys import getrefcount
 import numpy as np
 
 from flambeau._core import xla
+from flambeau._core.allocator import kept
 from flambeau._core.form import MISFITS, Form
 from flambeau._core.light import Light
 from flambeau._core.plan import Piece, Plan
@@ -160,7 +161,10 @@ class _Run:
             xla.wait_for(results)
             plan.trial.note(self.tier == 2, time.perf_counter() - started)
             statistics.went_back += plan.trial.went_back
-        statistics.flushed(self.reason, self.count, self.tier, time.perf_counter() - started, plan, user_line)
+        now = time.perf_counter()
+        statistics.flushed(self.reason, self.count, self.tier, now - started, plan, user_line)
+        if now >= kept.next_look:
+            kept.look(now)
         if self._form is not None:
             self._form.fill(self.outputs, results)
         else:
