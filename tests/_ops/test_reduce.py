@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 from expressions import assert_agrees, table
@@ -354,3 +355,18 @@ def test_a_wider_dtype_is_computed_in(name: str, dtype: str) -> None:
     own = flambeau.tensor(x.double().tolist(), dtype=getattr(flambeau, dtype))
     found = getattr(own, name)(1, dtype=flambeau.float64)
     assert torch.allclose(torch.tensor(found.tolist(), dtype=torch.float64), expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.complex64])
+def test_gradients_of_logcumsumexp_where_terms_cancel(kind: type) -> None:
+    rng = np.random.default_rng(0)
+    x, g = rng.uniform(-9, 9, (25, 5, 5)), rng.standard_normal((25, 5, 5))
+    if kind is np.complex64:
+        x, g = x + 1j * rng.uniform(-9, 9, x.shape), g + 1j * rng.standard_normal(g.shape)
+    x, g = x.astype(kind), g.astype(kind)
+    found = []
+    for library in (torch, flambeau):
+        leaf = library.tensor(x, requires_grad=True)
+        library.logcumsumexp(leaf, 2).backward(library.tensor(g))
+        found.append(leaf.grad.resolve_conj().numpy())
+    np.testing.assert_allclose(found[1], found[0], rtol=3e-5)

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from flambeau._core import dtype as dtypes
+from flambeau._core import xla
 from flambeau._core.declare import KEEP, LEADING, RAW, Array, Out, canonical_dim, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.return_types import named_result
@@ -114,15 +115,22 @@ def _complex_log_running_sum(xp: Any, x: Any, dim: int) -> Any:
     return xp.moveaxis(found, 0, dim)
 
 
+# As PyTorch does on a CPU: where positive and negative gradients cancel, what is in between shows.
+_WIDE = {np.dtype(np.float32): np.dtype(np.float64), np.dtype(np.complex64): np.dtype(np.complex128)}
+
+
 def _log_running_sum(xp: Any, x: Any, dim: int) -> Any:
     if x.ndim == 0 or x.size == 0:
         return x
     dim = dim % x.ndim
-    if x.dtype.kind == "c":
-        return _complex_log_running_sum(xp, x, dim)
-    if xp is np:
-        return np.logaddexp.accumulate(x, axis=dim)
-    return jax.lax.cumlogsumexp(x, axis=dim)
+    wide = x.astype(_WIDE.get(x.dtype, x.dtype)) if xp is np or xla.for_cpu() else x
+    if wide.dtype.kind == "c":
+        found = _complex_log_running_sum(xp, wide, dim)
+    elif xp is np:
+        found = np.logaddexp.accumulate(wide, axis=dim)
+    else:
+        found = jax.lax.cumlogsumexp(wide, axis=dim)
+    return found.astype(x.dtype)
 
 
 @op(
@@ -146,7 +154,8 @@ def _(xp: Any, g: Array, input: Array, output: Array, dim: int) -> Array:
     if g.ndim == 0 or g.size == 0:
         return g
     if g.dtype.kind == "c":
-        return reverse_cumsum(xp, g * xp.conj(xp.exp(-output)), dim) * xp.conj(xp.exp(input))
+        part = _log_running_sum(xp, xp.flip(xp.log(g) - xp.conj(output), dim), dim)
+        return xp.exp(xp.flip(part, dim) + xp.conj(input))
     total = xp.zeros((), g.dtype)
     for sign in (1, -1):
         size = xp.where(sign * g > 0, sign * g, xp.zeros((), g.dtype))
