@@ -1070,6 +1070,8 @@ def scatter_reduce(input: _Tensor, dim: _int, index: _Tensor, src: _Tensor, redu
     """`input` with the elements of `src` reduced into the positions that `index` names along `dim`."""
 def searchsorted(sorted_sequence: _Tensor, input: Any, *, out_int32: _bool = False, right: _bool = False, side: str | None = None, sorter: _Tensor | None = None, out: Any = None) -> _Tensor:
     """Where to insert `input` into a sorted sequence so that it stays in order."""
+def segment_reduce(data: _Tensor, reduce: str, *, lengths: _Tensor | None = None, indices: _Tensor | None = None, offsets: _Tensor | None = None, axis: _int = 0, unsafe: _bool = False, initial: _float | None = None) -> _Tensor:
+    """Reduces each of the stretches that a dimension is cut into."""
 def select(input: _Tensor, dim: _int, index: _int) -> _Tensor:
     """A view of one entry of a dimension, which disappears."""
 def select_copy(input: _Tensor, dim: _int, index: _int, *, out: Any = None) -> Any:

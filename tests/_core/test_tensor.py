@@ -276,3 +276,13 @@ def test_default_dtype_reaches_operations_used_before(torch, log):
             log(x.sqrt(), x * 0.5, x / 3, x.float().mean())
         finally:
             torch.set_default_dtype(torch.float32)
+
+
+@compared
+def test_no_tensor_has_a_name(torch, log):
+    x = torch.ones(2)
+    log(x.name)
+    try:
+        x.name = "weight"
+    except AttributeError:
+        log("is not to be set")

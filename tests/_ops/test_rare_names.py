@@ -145,3 +145,11 @@ def test_classes_say_that_they_are_the_librarys():
     assert flambeau.torch is sys.modules["flambeau"]
     assert flambeau.GradScaler is flambeau.amp.GradScaler
     assert issubclass(flambeau.OutOfMemoryError, RuntimeError)
+
+
+@compared
+def test_a_number_or_a_pair(torch, log):
+    for arg in (3, (1, 2), [1, 2, 3], ()):
+        log.result(
+            lambda arg=arg: torch.nn.functional.assert_int_or_pair(arg, "stride", "{} is no number or pair")
+        )

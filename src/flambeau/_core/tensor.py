@@ -388,6 +388,10 @@ class Tensor(TensorMethods):
         return self._node
 
     @property
+    def name(self) -> None:
+        """None: PyTorch keeps the attribute, and no tensor has a name."""
+
+    @property
     def output_nr(self) -> int:
         return self._index
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from flambeau._core.declare import Array
@@ -117,6 +118,19 @@ def _image(xp: Any, x: Array, sizes: Any, kernel: Any, dilation: Any, padding: A
     places = enumerate(_places(kernel, stride, dilation, blocks))
     parts = ((where, patches[..., i, :, :]) for i, where in places)
     return _put_back(xp, (*x.shape[:-2], channels, *sizes), parts, padding, ends, x.dtype)
+
+
+@function("nn.functional.assert_int_or_pair")
+def assert_int_or_pair(arg: int | Sequence[int], arg_name: str, message: str) -> None:
+    """Nothing for a number or two of them; `message` may have a place for the name of the argument.
+
+    Raises: AssertionError for anything else.
+
+    >>> import flambeau
+    >>> flambeau.nn.functional.assert_int_or_pair((1, 2), "stride", "{} must be an int or a pair")
+    """
+    if not isinstance(arg, int) and len(arg) != 2:
+        raise AssertionError(message.format(arg_name))
 
 
 @op(shape=_unfold_shape, node="Im2ColBackward")

@@ -50,6 +50,8 @@ def affine_grid(theta: _Tensor, size: Any, align_corners: _bool | None = None) -
     """Grids for `grid_sample` that turn, scale and shift images."""
 def alpha_dropout(input: _Tensor, p: _float = 0.5, training: _bool = False, inplace: _bool = False) -> _Tensor:
     """Dropout for networks of SELUs: what is left out becomes their negative limit; mean and variance stay."""
+def assert_int_or_pair(arg: _int | Sequence[_int], arg_name: str, message: str) -> None:
+    """Nothing for a number or two of them; `message` may have a place for the name of the argument."""
 def avg_pool1d(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, *, out: Any = None) -> _Tensor:
     """The mean over windows of one dimension."""
 def avg_pool2d(input: _Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, divisor_override: _int | None = None, *, out: Any = None) -> _Tensor:
