@@ -16,8 +16,11 @@ import flambeau
 from flambeau._core import flush, recompiling, run, xla
 from flambeau._core import plan as plans
 from flambeau._core.call import Call
+from flambeau._core.declare import Op
+from flambeau._core.light import Light
 from flambeau._core.modes import modes
 from flambeau._core.plan import Plan
+from flambeau._core.remembered import Remembered
 from flambeau._core.run import Calls, Programs
 from flambeau._core.statistics import statistics
 from flambeau._core.trace import engine, local, record
@@ -294,6 +297,41 @@ def test_four_threads_train_their_own_models():
         thread.join(120)
     for got, wanted in zip(results, expected, strict=True):
         assert np.allclose(got, wanted, rtol=1e-5)
+
+
+def test_threads_that_work_a_call_out_side_by_side_record_the_same(monkeypatch):
+    both, build = threading.Barrier(2, timeout=60), Op.build
+
+    def slowly(self, *args):
+        call = build(self, *args)
+        both.wait()
+        return call
+
+    monkeypatch.setattr(Op, "build", slowly)
+    x, recorded = flambeau.ones(3, 7, 29), []
+
+    def work():
+        y = x * 2
+        recorded.append(local.trace.nodes[-1])
+        return y
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert recorded[0] is recorded[1]
+
+
+def test_of_what_is_worked_out_twice_the_first_is_kept():
+    remembered = Remembered(3)
+
+    def slowly():
+        assert remembered.find("key", lambda: "first") == "first"
+        return "second"
+
+    assert remembered.find("key", slowly) == "first"
+    assert remembered.find("key", slowly) == "first"
 
 
 # -- errors ----------------------------------------------------------------------------------------

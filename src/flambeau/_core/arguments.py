@@ -137,7 +137,8 @@ def _build(
     if all(value.meta.device is values[0].meta.device for value in values):
         if len(op.calls) > CALL_LIMIT:
             op.calls.clear()
-        op.calls[tuple(key)] = call
+        # The first, where threads build it side by side: what was recorded with it is found again.
+        call = op.calls.setdefault(tuple(key), call)
     return call
 
 

@@ -37,7 +37,7 @@ def batched(call: Call, pattern: tuple[bool, ...], size: int, summed: tuple[int,
     key = ("batched", pattern, size, summed)
     found = call.values.get(key)
     if found is None:
-        found = call.values[key] = _build(call, pattern, size, summed)
+        found = call.values.setdefault(key, _build(call, pattern, size, summed))
     return found
 
 
@@ -168,7 +168,7 @@ def batch_block(block: Block, pattern: tuple[bool, ...], size: int) -> BatchedBl
     key = ("batched", pattern, size)
     found = block.values.get(key)
     if found is None:
-        found = block.values[key] = _batch_block(block, pattern, size)
+        found = block.values.setdefault(key, _batch_block(block, pattern, size))
     return found
 
 

@@ -373,7 +373,7 @@ class Op:
         key = (meta, *[a if kind is None else kind for a, kind in zip(arguments, kinds, strict=True)])
         found = self.calls.get(key)
         if found is None:
-            found = self.calls[key] = self.build((None, *arguments), (meta, *kinds))
+            found = self.calls.setdefault(key, self.build((None, *arguments), (meta, *kinds)))
         return found
 
     def gradient(

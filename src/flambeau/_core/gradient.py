@@ -78,7 +78,7 @@ def saving(call: Call, needs: tuple[bool, ...]) -> Saving:
     if found is None:
         own = call.values.get("gradient")
         found = _saving(call, needs) if own is None else own.saving(needs)
-        call.values[("saving", needs)] = found
+        found = call.values.setdefault(("saving", needs), found)
     return found
 
 
@@ -128,7 +128,7 @@ def backward_call(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]
     if found is None:
         own = call.values.get("gradient")
         found = _build(call, needs, present) if own is None else own.backward(needs, present)
-        call.values[key] = found
+        found = call.values.setdefault(key, found)
     return found
 
 

@@ -310,7 +310,7 @@ def _kind_of(call: Call, needs: tuple[bool, ...], node_class: type) -> NodeKind:
     key = ("kind", needs, node_class)
     found = call.values.get(key)
     if found is None:
-        found = call.values[key] = NodeKind(call, needs, node_class)
+        found = call.values.setdefault(key, NodeKind(call, needs, node_class))
     return found
 
 

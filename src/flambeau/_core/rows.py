@@ -127,5 +127,5 @@ def call_for(op: Op, metas: Sequence[Meta | None], arguments: Sequence[Any], kin
             kind if param.role == "operand" else None
             for param, kind in zip(op.params[len(metas) :], kinds, strict=True)
         ]
-        found = op.calls[key] = op.build([*metas, *arguments], [*metas, *roles])
+        found = op.calls.setdefault(key, op.build([*metas, *arguments], [*metas, *roles]))
     return found

@@ -163,8 +163,7 @@ def node_kind(call: Call, needs: tuple[bool, ...]) -> Any:
     """The kind of the call's nodes when these inputs want gradients; False where there is nothing to differentiate."""
     tracked = True in needs and (call.op is None or call.op.differentiable)
     tracked = tracked and any(m.tracked for m in call.results)
-    found = call.node_kinds[needs] = tracked and NodeKind(call, needs, node_class(call))
-    return found
+    return call.node_kinds.setdefault(needs, tracked and NodeKind(call, needs, node_class(call)))
 
 
 def _put_on_tape(
@@ -206,7 +205,7 @@ def node_class(call: Call) -> Any:
             name = "".join(part[:1].upper() + part[1:] for part in parts) + "Backward0"
         elif name.endswith("Backward"):
             name += "0"
-        found = call.values["node"] = named_node_class(name)
+        found = call.values.setdefault("node", named_node_class(name))
     return found
 
 
@@ -214,5 +213,5 @@ def named_node_class(name: str) -> type[OpNode]:
     """The one class of nodes of that name."""
     found = _node_classes.get(name)
     if found is None:
-        found = _node_classes[name] = type(name, (OpNode,), {})
+        found = _node_classes.setdefault(name, type(name, (OpNode,), {}))
     return found

@@ -822,7 +822,7 @@ def scatter_call(call: Call) -> Call:
             return op.scatter_rule(xp, g, zero, *arguments), call.run(xp, [g], numbers)[0]
 
         base, view = call.inputs[0], call.results[0]
-        found = call.values["scatter"] = Call(
+        found = Call(
             f"{call.name}.scatter",
             run,
             (base, view),
@@ -835,6 +835,8 @@ def scatter_call(call: Call) -> Call:
         found.values["of"] = call
         parent = call.stable_name()
         found.stable = None if parent is None else repr(("scatter", parent))
+        # When it is complete; where several threads make it, the first.
+        found = call.values.setdefault("scatter", found)
     return found
 
 

@@ -50,7 +50,7 @@ def stride_of_view(call: Call, stride: tuple[int, ...] | None) -> tuple[int, ...
     """Strides of a view of a tensor with these strides; None where the result is contiguous."""
     known = call.values.get("strides")
     if known is None:
-        known = call.values["strides"] = {}
+        known = call.values.setdefault("strides", {})
     if stride not in known:
         shape = call.inputs[0].shape
         actual = stride if stride is not None else stride_rules.contiguous_strides(shape)
