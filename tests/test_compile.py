@@ -557,6 +557,38 @@ def test_a_value_that_was_still_to_be_computed_is_looked_at():
         assert f(x).flatten().tolist() == [1, 2, 3] * (number % 2)
 
 
+@pytest.mark.parametrize("where", ["argument", "waiting argument", "result"])
+def test_an_index_out_of_range_leaves_parameters_and_state_as_they_were(where):
+    table = nn.Embedding(4, 2)
+    linear = nn.Linear(2, 2)
+    optimizer = flambeau.optim.Adam([*table.parameters(), *linear.parameters()], lr=0.1)
+
+    @flambeau.compile
+    def step(index):
+        optimizer.zero_grad()
+        loss = linear(table(index * 2 if where == "result" else index)).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    def index(number):
+        made = flambeau.tensor([number])
+        return made * 1 if where == "waiting argument" else made
+
+    for _ in range(4):
+        step(index(1)).item()
+    tensors = [table.weight, linear.weight, *optimizer.state[linear.bias].values()]
+    before = [tensor.tolist() for tensor in tensors]
+    with pytest.raises(IndexError, match="out of range"):
+        step(index(5))
+    assert [tensor.tolist() for tensor in tensors] == before
+    step(index(1))  # waits when the next one fails
+    with pytest.raises(IndexError, match="out of range"):
+        step(index(-1))
+    assert optimizer.state[linear.bias]["step"].item() == 5
+    assert [tensor.tolist() for tensor in tensors] != before
+
+
 def test_what_waits_beside_a_value_that_is_looked_at_is_not_looked_at():
     weight = flambeau.ones(200, 200)
     f = flambeau.compile(lambda x, index: x * len(index.nonzero()))

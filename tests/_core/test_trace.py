@@ -578,6 +578,125 @@ def test_an_error_while_running_is_told_again_when_the_value_is_asked_for():
     assert float(flambeau.ones(3).sum()) == 3
 
 
+def test_what_failed_is_refused_where_it_is_used_next():
+    (value,) = record(broken(ZeroDivisionError("no")), ())
+    lost = flambeau.Tensor._of(value)
+    with pytest.raises(ZeroDivisionError):
+        lost.tolist()
+    other = flambeau.ones(2) * 3
+    for use in (lambda: lost + 1, lambda: flambeau.cat([other, lost]), lambda: lost.reshape(2, 1)):
+        with pytest.raises(
+            RuntimeError, match=r"has no value: computing it failed \(ZeroDivisionError: no\)"
+        ):
+            use()
+    assert other.tolist() == [3, 3]
+
+
+def failing(monkeypatch):
+    """Has each run fail, until the test ends or undoes it."""
+
+    def fail(*args):
+        raise ZeroDivisionError("no")
+
+    for runner, method in ((Programs, "results"), (Calls, "results"), (Light, "run")):
+        monkeypatch.setattr(runner, method, fail)
+
+
+@pytest.mark.parametrize("tier", [None, 0, 1, 2])
+@pytest.mark.parametrize("compiled", [False, True], ids=["undecorated", "compiled"])
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "NAdam"])
+def test_a_step_that_fails_leaves_parameters_and_state_as_they_were(monkeypatch, kind, compiled, tier):
+    monkeypatch.setattr(engine, "tier", tier)
+    model = flambeau.nn.Sequential(*[flambeau.nn.Linear(3, 3) for _ in range(4)], flambeau.nn.BatchNorm1d(3))
+    weight = model[0].weight.detach()  # another view of the same memory
+    options = {"momentum": 0.9} if kind == "SGD" else {}
+    optimizer = getattr(flambeau.optim, kind)(model.parameters(), lr=0.1, **options)
+    x = flambeau.ones(2, 3)
+
+    def step():
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    if compiled:
+        step = flambeau.compile(step)
+
+    def everything():
+        state = optimizer.state_dict()["state"]
+        kept = {(i, name): each for i in state for name, each in state[i].items()}
+        tensors = kept | model.state_dict() | {"view": weight}
+        return {
+            key: value.tolist() if isinstance(value, flambeau.Tensor) else value
+            for key, value in tensors.items()
+        }
+
+    for _ in range(4):
+        step().item()
+    before = everything()
+    with monkeypatch.context() as broken_engine:
+        failing(broken_engine)
+        loss = step()
+        with pytest.raises(ZeroDivisionError):
+            loss.item()
+    assert everything() == before
+    step().item()
+    assert everything() != before
+    assert flambeau.isfinite(weight).all()
+
+
+def test_the_memory_that_a_program_has_taken_over_is_lost_and_the_error_says_so(monkeypatch):
+    monkeypatch.setattr(engine, "tier", 2)
+    weight = flambeau.ones(40, 50)
+    for _ in range(3):
+        weight.mul_(2).add_(1)
+        weight.sum().item()
+    results = Programs.results
+
+    def run_and_fail(self):
+        results(self)
+        raise ZeroDivisionError("no")
+
+    weight.mul_(2).add_(1)
+    with monkeypatch.context() as broken_engine:
+        broken_engine.setattr(Programs, "results", run_and_fail)
+        with pytest.raises(ZeroDivisionError):
+            weight.sum().item()
+    with pytest.raises(RuntimeError, match="computing it failed"):
+        weight.tolist()
+
+
+def test_what_was_read_in_a_run_that_failed_is_there_afterwards(monkeypatch):
+    weight = flambeau.arange(6.0).reshape(2, 3).clone()
+    weight.sum().item()
+    turned = weight.T
+    model = network()
+    optimizer = flambeau.optim.Adam(model.parameters())
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(flambeau.ones(5, 4)).sum().backward()
+        optimizer.step()
+    state = optimizer.state[model[0].weight]["exp_avg"]
+    model[0].weight.sum().item()
+    with monkeypatch.context() as broken_engine:
+        failing(broken_engine)
+        with pytest.raises(ZeroDivisionError):
+            (turned @ turned.T + state.sum()).tolist()
+    assert turned.tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert flambeau.isfinite(state).all()
+
+
+def test_a_value_that_nobody_read_comes_back_after_a_failure(monkeypatch):
+    x, y = flambeau.ones(2), flambeau.arange(2.0)
+    x.copy_(y * 2)
+    with monkeypatch.context() as broken_engine:
+        failing(broken_engine)
+        with pytest.raises(ZeroDivisionError):
+            x.tolist()
+    assert x.tolist() == [1, 1]
+
+
 def test_an_interrupt_loses_nothing():
     x = flambeau.ones(3)
     y = x + 1

@@ -100,7 +100,7 @@ class Call:
         return numbers
 
     def run_numpy(self, arrays: Sequence[Any], numbers: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
-        arrays = [array if type(array) is np.ndarray else np.asarray(array) for array in arrays]
+        arrays = [array if type(array) is np.ndarray else xla.host(array) for array in arrays]
         results = self.run(np, arrays, numbers)
         return [
             result if type(result) is np.ndarray and result.dtype == meta.np else np.asarray(result, meta.np)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flambeau._core import xla
 from flambeau._core.call import Call
 from flambeau._core.dtype import int32
 from flambeau._core.remembered import Remembered
@@ -50,7 +51,7 @@ class Flat:
         """One value of it, which must not be written to. JAX keeps the memory for as long as somebody holds the part."""
         layout = self.layout
         start, end = layout.starts[number : number + 2]
-        part: np.ndarray[Any, Any] = np.asarray(self.array)[start:end].reshape(layout.metas[number].shape)
+        part: np.ndarray[Any, Any] = xla.host(self.array)[start:end].reshape(layout.metas[number].shape)
         return part
 
 
@@ -165,5 +166,5 @@ def joined(parts: Mapping[int, Any], layout: Layout) -> np.ndarray[Any, Any]:
     """A flat array in the host's memory of these arrays, by number; zeros where there are none."""
     flat = np.zeros(layout.meta.shape, layout.meta.np)
     for number, part in parts.items():
-        flat[layout.starts[number] : layout.starts[number + 1]] = np.asarray(part).reshape(-1)
+        flat[layout.starts[number] : layout.starts[number + 1]] = xla.host(part).reshape(-1)
     return flat

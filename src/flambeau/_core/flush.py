@@ -16,6 +16,7 @@ import numpy as np
 
 from flambeau._core import xla
 from flambeau._core.allocator import kept
+from flambeau._core.errors import memory_error
 from flambeau._core.form import MISFITS, Form
 from flambeau._core.light import Light
 from flambeau._core.plan import Piece, Plan
@@ -67,9 +68,11 @@ def run_trace(trace: Trace, reason: str) -> None:
             interrupt = error
         except BaseException as error:
             trace.late_checks = []
-            for value in taken.outputs:
-                value.fail(error)
-            raise
+            missing = memory_error(error, taken.nodes[0].device.type)
+            taken.fail(missing or error)
+            if missing is None:
+                raise
+            raise missing from error
     if interrupt is not None:
         raise interrupt
 

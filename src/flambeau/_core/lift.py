@@ -200,7 +200,7 @@ class Lifted:
             _attach(tensor, result, lifted)
         for check in recording.checks:
             value, _ = self.found[id(check.value)]
-            local.trace.check(value, check.check, value.trace is not None)
+            local.trace.check(value, check.check, value.trace is not None and value.meta.device.type != "cpu")
         for storage, written in recording.writes.values():
             storage.write(self.found[id(written)][0])
         for item, value in zip(self.changed, self.values[len(results) :], strict=True):

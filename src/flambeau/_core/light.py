@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flambeau._core import xla
 from flambeau._core.call import Call
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Light:
         for leaf in reversed(leaves):
             data = leaf.data
             if type(data) is not np.ndarray:
-                data = data[0].part(data[1]) if type(data) is tuple else np.asarray(data)
+                data = data[0].part(data[1]) if type(data) is tuple else xla.host(data)
             slots.append(data)
         if _silent:
             self._run(slots, floats, ints)

@@ -62,7 +62,7 @@ class PackedStorage(Storage):
 
     def present(self) -> Value:
         storage = self.pack.storage
-        if self.seen != storage.epoch:
+        if self.seen != storage.epoch or self.value.failure is not None:  # type: ignore[union-attr]
             self.value = self.of(storage.read())
             self.seen = storage.epoch
             self.epoch += 1  # views must look again

@@ -9,21 +9,26 @@ it and is run, cut and donated like anything else. `describe.py` makes programs 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from flambeau._core import xla
 from flambeau._core.assigned import Assigned
+from flambeau._core.block import run_steps
 from flambeau._core.capture import Structure
 from flambeau._core.guards import Guards
 from flambeau._core.modes import modes
 from flambeau._core.places import Changed, Finder, MadeTensor, Place, Renewal, Written
 from flambeau._core.pytree import TreeSpec
 from flambeau._core.replay import Replay
+from flambeau._core.step import Step, useful
+from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
-from flambeau._core.trace import end_program, local, record, run_check
+from flambeau._core.trace import Trace, end_program, local, record, run_check
 from flambeau._core.value import Meta, Value
 
 
@@ -83,6 +88,12 @@ class Program:
     arms: bool
     calls: int = 0
     _inputs: list[tuple[Any, Place]] = field(init=False)
+    # Known storages that are written to, with the inputs that they hold before; and other storages that are.
+    _replaced: list[weakref.ref[Storage]] = field(init=False)
+    _replaced_inputs: list[int] = field(init=False)
+    _others_written: list[Place] = field(init=False)
+    _checks_of_inputs: list[tuple[int, Any, Any]] = field(init=False)
+    _checks_of_results: list[tuple[int, Any, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
         # Many are the values of storages that are known; they are read without a detour.
@@ -90,6 +101,18 @@ class Program:
             (place.held.held if place.kind == "storage" and place.held.kind == "held" else None, place)
             for place in self.sources
         ]
+        places, count = self.structure.places, len(self.sources)
+        self._checks_of_inputs = [each for each in self.checks if places[each[0]] < count]
+        self._checks_of_results = [each for each in self.checks if places[each[0]] >= count]
+        read = {id(storage): number for number, (storage, _) in enumerate(self._inputs) if storage}
+        self._replaced, self._replaced_inputs, self._others_written = [], [], []
+        for place in [each.storage for each in self.written]:
+            number = read.get(id(place.held))
+            if number is None:
+                self._others_written.append(place)
+            else:
+                self._replaced.append(weakref.ref(place.held))
+                self._replaced_inputs.append(number)
 
     # -- whether it still holds ------------------------------------------------------------------
 
@@ -171,20 +194,50 @@ class Program:
             (held.value if held.direct else held.read()) if held is not None else finder.value(place, drawn)
             for held, place in self._inputs
         ]
+        # Before anything else happens, as far as they can be known before.
+        for number, check, line in self._checks_of_inputs:
+            _check(trace, inputs[self.structure.places[number]], check, line)
+        if self._checks_of_results and self.structure.block.device.type == "cpu":
+            trace.flush("an index is checked")  # a call that fails takes no earlier one with it
         found = record(self.structure.block, inputs, self._numbers()) if self.structure.block.steps else []
+        if found and found[0].trace is trace:
+            self._note_replaced(trace, finder)
         values = self._values(inputs, found)
-        for number, check, line in self.checks:
-            value = values[number]
-            if value.trace is None:
-                run_check(value, check, line)
-            else:
-                trace.check_later(functools.partial(run_check, value, check, line))
+        for number, check, line in self._checks_of_results:
+            try:
+                _check(trace, values[number], check, line)
+            except Exception:
+                if values[number].failure is not None:
+                    self._check_apart(inputs)
+                raise
         result = Replay(self, tensors, values).run()
         if self.arms:
             local.trace.armed = True
         elif not modes.grad and not modes.inside:
             end_program("a compiled function returns without grad")
         return result
+
+    def _check_apart(self, inputs: Sequence[Value]) -> None:
+        """Runs the checks after an operation has failed, on values computed for that: what it failed on may be what they find."""
+        steps = [
+            Step(step.outputs, step.call, step.inputs, step.floats, step.ints)
+            for step in self.structure.block.steps
+        ]
+        places = [self.structure.places[number] for number, _, _ in self._checks_of_results]
+        needed: Sequence[Any] = useful(steps, places)
+        numbers, arrays = self._numbers(), [value.known() for value in inputs]
+        with xla.x64():
+            found = run_steps(needed, places, arrays, numbers[: self.floats], numbers[self.floats :])
+        metas = dict(zip(self.structure.block.outputs, self.structure.block.results, strict=True))
+        for array, place, (_, check, line) in zip(found, places, self._checks_of_results, strict=True):
+            run_check(Value(metas[place], array), check, line)
+
+    def _note_replaced(self, trace: Trace, finder: Finder) -> None:
+        """Tells the trace what the storages hold that results of the block, which it has just recorded, are written to."""
+        slots = trace.key[len(trace.key) - len(self.sources) :]
+        trace.replaced.append((self._replaced, [slots[number] for number in self._replaced_inputs]))
+        others = [finder.storage(place) for place in self._others_written]
+        trace.note_replaced([storage for storage in others if type(storage) is Storage])
 
     def _all_tensors(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """The arguments, what stands in the assigned places, and their bases."""
@@ -216,6 +269,14 @@ class Program:
         block = self.structure.block
         by_slot = dict(enumerate(inputs)) | dict(zip(block.outputs, found, strict=True))
         return [by_slot[slot] for slot in self.structure.places]
+
+
+def _check(trace: Trace, value: Value, check: Callable[[Value], None], line: Any) -> None:
+    """Runs a check: now, or with the next value that is read if looking now would stall an accelerator."""
+    if value.trace is None or value.meta.device.type == "cpu":
+        run_check(value, check, line)
+    else:
+        trace.check_later(functools.partial(run_check, value, check, line))
 
 
 def with_bases(tensors: Sequence[Tensor]) -> Sequence[Tensor]:

@@ -65,6 +65,8 @@ class Storage:
             if self.host is not None:
                 np.copyto(self.host, value.numpy())
             else:
+                if value.trace is not None:
+                    value.trace.note_replaced((self,))
                 self.value = value
         self.epoch += 1
 

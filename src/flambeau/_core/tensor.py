@@ -134,13 +134,13 @@ class Tensor(TensorMethods):
         value = storage.read()
         if not Storage.direct:
             return local.trace.read_view(self, value)
-        if self._seen == storage.epoch and self._value is not None:
+        if self._seen == storage.epoch and self._value is not None and self._value.failure is None:
             return self._value
         return self._derived(value)
 
     def _derived(self, base: Value) -> Value:
         """The value of a view of a storage that holds `base`."""
-        if self._seen != self._storage.epoch or self._value is None:
+        if self._seen != self._storage.epoch or self._value is None or self._value.failure is not None:
             value = base
             for call, numbers in self._views:
                 (value,) = record(call, (value,), numbers)
@@ -163,6 +163,9 @@ class Tensor(TensorMethods):
     @staticmethod
     def _write_all(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
         """`_write` for many; written out because an optimizer does this for all that it updates."""
+        if values and values[0].trace is not None:
+            owners = [tensor._storage for tensor in tensors]
+            values[0].trace.note_replaced([storage for storage in owners if type(storage) is Storage])
         for tensor, value in zip(tensors, values, strict=True):
             storage = tensor._storage
             if tensor._views or tensor._untracked or not storage.direct:

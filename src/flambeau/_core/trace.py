@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flambeau._core import xla
+from flambeau._core.errors import takes_memory
 from flambeau._core.value import META, Meta, Value
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Trace:
         "leaves",
         "nodes",
         "outputs",
+        "replaced",
     )  # fmt: skip
 
     records = False  # whether it is a `Recording`
@@ -81,6 +84,8 @@ class Trace:
         self.floats: list[float] = []
         self.ints: list[int] = []
         self.bytes = 0
+        # What storages held that hold results of the trace now: each a slot, or a value that the trace does not take.
+        self.replaced: list[tuple[Sequence[weakref.ref[Storage]], Sequence[int | Value]]] = []
 
     def take(self) -> Trace:
         """What waits, as a trace of its own; this one is empty afterwards."""
@@ -93,9 +98,10 @@ class Trace:
             self.ints,
             self.bytes,
         )
+        taken.replaced = self.replaced
         # Written out, since an interrupt that came within a call of `reset` would lose what was taken.
         self.nodes, self.key, self.outputs, self.leaves = [], [], [], []
-        self.leaf_of, self.floats, self.ints, self.bytes = {}, [], [], 0
+        self.leaf_of, self.floats, self.ints, self.bytes, self.replaced = {}, [], [], 0, []
         return taken
 
     def put_back(self, taken: Trace) -> None:
@@ -103,6 +109,40 @@ class Trace:
         if not self.nodes:
             for name in Trace.__slots__:
                 setattr(self, name, getattr(taken, name))
+
+    def note_replaced(self, storages: Sequence[Storage]) -> None:
+        """Called before storages are written to that are to hold results of this trace."""
+        references, befores, leaf_of = [], [], self.leaf_of
+        for storage in storages:
+            value = storage.value
+            if value is not None and value.trace is None:
+                references.append(weakref.ref(storage))
+                # By slot, because one more reference would keep a program from taking over the memory.
+                befores.append(leaf_of.get(id(value)) or value)
+        if references:
+            self.replaced.append((references, befores))
+
+    def fail(self, error: BaseException) -> None:
+        """Says why the results will never be there, and has the storages that held other values hold them again.
+
+        Those whose memory a program has taken over are lost.
+        """
+        for value in self.outputs:
+            value.fail(error)
+        for references, befores in reversed(self.replaced):
+            for reference, before in zip(references, befores, strict=True):
+                storage = reference()
+                if storage is not None and storage.value is not None and storage.value.failure is not None:
+                    self._put_back_into(storage, before)
+
+    def _put_back_into(self, storage: Storage, before: int | Value) -> None:
+        if isinstance(before, int):
+            if before >= 0:  # a result itself
+                return
+            before = self.leaves[-1 - before]
+        if not xla.is_taken(before.data):
+            storage.value = before
+            storage.epoch += 1  # views look again
 
     def flush(self, reason: str) -> None:
         """Runs everything recorded; afterwards each value that is still alive is concrete."""
@@ -180,6 +220,7 @@ class Trace:
     def note_options(self, options: dict[str, Any]) -> None:
         """Called where options are read that may change, and do not come through `note_numbers`."""
 
+    @takes_memory
     def draw(self, draw: Callable[[tuple[int, ...]], Any], meta: Meta) -> Value:
         """Random numbers: `draw(batch)` makes those for a tensor like `meta` with these dimensions in front."""
         return concrete(draw(()), meta)
@@ -202,6 +243,8 @@ class Trace:
         if number is None:
             if value.trace is not None:
                 self.admit(value)
+            elif value.failure is not None:
+                raise value.missing()
             number = self.leaf_of[id(value)] = -1 - len(self.leaves)
             self.leaves.append(value)
         return number
@@ -228,8 +271,11 @@ def record(call: Call, values: Sequence[Value], numbers: Sequence[float] = ()) -
             trace.admit(value)
     leaf_of, leaf = trace.leaf_of, trace.leaf
     key = trace.key
+    slots = [
+        value.slot if value.trace is trace else leaf_of.get(id(value)) or leaf(value) for value in values
+    ]
     key.append(call.id)
-    key += [value.slot if value.trace is trace else leaf_of.get(id(value)) or leaf(value) for value in values]
+    key += slots
     if numbers:
         call.pack(numbers, trace.floats, trace.ints)
     outputs = trace.outputs

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from flambeau._core import xla
 from flambeau._core.device import device as Device
 from flambeau._core.dtype import dtype as DType
 
@@ -146,4 +147,4 @@ class Value:
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values as a NumPy array that must not be written to."""
         data = self.array()
-        return data if type(data) is np.ndarray else np.asarray(data)
+        return data if type(data) is np.ndarray else xla.host(data)

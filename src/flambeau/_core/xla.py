@@ -17,6 +17,7 @@ import numpy as np
 
 from flambeau._core.allocator import keep_freed_memory
 from flambeau._core.device import to_jax
+from flambeau._core.errors import memory_error
 
 if TYPE_CHECKING:
     from flambeau._core.device import device as Device
@@ -97,6 +98,27 @@ def _nothing(dtype: type[Any], device: Device) -> Any:
     return to_device(np.zeros(0, dtype), device)
 
 
+def host(array: Any) -> np.ndarray[Any, Any]:
+    """An array's values in the host's memory, when they are there; they must not be written to.
+
+    Raises: RuntimeError where computing them failed. NumPy would end the process if it met such an array.
+    """
+    if isinstance(array, jax.Array):
+        try:
+            array.block_until_ready()
+        except RuntimeError as error:
+            missing = memory_error(error, _kind(array))
+            if missing is None:
+                raise
+            raise missing from error
+    return np.asarray(array)
+
+
+def _kind(array: jax.Array) -> str:
+    platform = next(iter(array.devices())).platform
+    return "cuda" if platform == "gpu" else platform
+
+
 def native(program: Callable[..., Any]) -> Callable[..., Any]:
     """The program as a function that runs no Python of its own, where JAX has made one at its first call."""
     return getattr(program, "_call", None) or program
@@ -108,6 +130,12 @@ def copy(array: Any) -> Any:
         return np.array(array) if type(array) is np.ndarray else jnp.array(array, copy=True)
 
 
+def is_taken(data: Any) -> bool:
+    """Whether a program has taken over the memory of what a value holds."""
+    array = data[0].array if type(data) is tuple else data
+    return isinstance(array, jax.Array) and array.is_deleted()
+
+
 def wait_for(arrays: Sequence[Any]) -> None:
     """Returns when all arrays are computed."""
     with x64():
@@ -117,7 +145,7 @@ def wait_for(arrays: Sequence[Any]) -> None:
 def to_device(array: Any, device: Device) -> Any:
     """Copies an array to a JAX device and waits, so that the source may be written to afterwards."""
     with x64():
-        return jax.block_until_ready(jax.device_put(np.asarray(array), placement(device), may_alias=False))
+        return jax.block_until_ready(jax.device_put(host(array), placement(device), may_alias=False))
 
 
 def share(array: Any, device: Device) -> Any:
@@ -129,7 +157,7 @@ def share(array: Any, device: Device) -> Any:
 def transfer(array: Any, device: Device) -> Any:
     """The same values on another device."""
     if device.type == "cpu":
-        return np.asarray(array)
+        return host(array)
     with x64():
         return jax.device_put(array, placement(device))
 

@@ -13,6 +13,7 @@ import numpy as np
 from flambeau._core import dtype as dtypes
 from flambeau._core import strides as stride_rules
 from flambeau._core.dispatch import function, resize, write_out
+from flambeau._core.errors import takes_memory
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import META, Meta, meta_of
 from flambeau._core.warn import warn
@@ -102,6 +103,7 @@ def _constant(
     return result if out is None else write_out(out, result, name)
 
 
+@takes_memory
 def _filled(meta: Meta, value: Any) -> Any:
     if meta.device is META:
         return None

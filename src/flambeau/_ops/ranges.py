@@ -12,6 +12,7 @@ import numpy as np
 
 from flambeau._core import dtype as dtypes
 from flambeau._core.dispatch import function, write_out
+from flambeau._core.errors import takes_memory
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import META, meta_of
 from flambeau._core.warn import warn
@@ -28,6 +29,7 @@ def _in_range_dtype(numbers: tuple[Any, ...], dtype: Any, out: Any, name: str) -
     return dtypes.get_default_dtype() if any(isinstance(n, float) for n in numbers) else dtypes.int64
 
 
+@takes_memory
 def _publish(
     name: str,
     values: Any,

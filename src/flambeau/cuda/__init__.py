@@ -12,6 +12,7 @@ from typing import Any
 
 from flambeau._core import device as _device
 from flambeau._core import xla as _xla
+from flambeau._core.errors import OutOfMemoryError as OutOfMemoryError
 from flambeau._core.random import default_generator as _random
 from flambeau._core.tensor import Tensor as _Tensor
 from flambeau._core.trace import local as _local
