@@ -34,6 +34,11 @@ T.bincount('a')
 T.allclose(x, 3)
 T.add(x, 1, alpha='a')
 T.nn.functional.gelu(x, approximate=3)
+T.nn.functional.pdist('a')
+T.nn.functional.rrelu('a')
+T.nn.functional.triplet_margin_loss(x, x, 'a')
+T.nn.functional.soft_margin_loss(x, 'a')
+T.grid_sampler(T.ones(1, 1, 2, 2), 'a', 0, 0, False)
 """
 # PyTorch lists the overloads instead; the function's name is the one that was called.
 NAMED = """
@@ -49,6 +54,8 @@ T.float_power('a', x)
 T.bucketize(x, 'a')
 x.index_fill(0, T.tensor([0]), 'a')
 x.scatter(0, T.tensor([[0]]), 'a')
+T.masked_fill('a', x > 0, 1)
+T.nn.functional.ctc_loss(T.ones(3, 2, 4), 'a', [1, 1], [1, 1])
 """
 
 

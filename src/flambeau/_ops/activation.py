@@ -717,7 +717,7 @@ def _rrelu(
 _with_slopes = _either(with_slopes, "rrelu_")
 
 
-@function("nn.functional.rrelu")
+@function("nn.functional.rrelu", checked=True)
 def rrelu(
     input: Tensor,
     lower: float = 1.0 / 8,

@@ -155,7 +155,7 @@ def _check_labels(rows: Any, classes: int) -> None:
         )
 
 
-@function("nn.functional.ctc_loss")
+@function("nn.functional.ctc_loss", checked=True)
 def ctc_loss(
     log_probs: Any,
     targets: Tensor,

@@ -419,7 +419,7 @@ def _(xp: Any, g: Array, input: Array, output: Array, p: float) -> Array:
     return xp.sum(table, axis=1) - xp.sum(table, axis=0)
 
 
-@function("nn.functional.pdist", "pdist")
+@function("nn.functional.pdist", "pdist", checked=True)
 def pdist(input: Tensor, p: float = 2) -> Tensor:
     """Distances of order `p` between all pairs of rows, as the upper triangle of `cdist(input, input)`."""
     if input.dim() != 2:

@@ -79,7 +79,7 @@ def _(xp: Any, g: Array, input: Array, target: Array, reduction: str) -> Array:
     return -target * own / (1 + xp.exp(target * input))
 
 
-@function("nn.functional.soft_margin_loss")
+@function("nn.functional.soft_margin_loss", checked=True)
 def soft_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -98,7 +98,7 @@ def soft_margin_loss(
     return apply(soft_margin, (input, target, reduction))
 
 
-@function("nn.functional.multilabel_soft_margin_loss")
+@function("nn.functional.multilabel_soft_margin_loss", checked=True)
 def multilabel_soft_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -173,7 +173,7 @@ def _triplet(
     return reduced_tensor((margin + near - far).clamp_min(0), reduction)
 
 
-@function("nn.functional.triplet_margin_loss")
+@function("nn.functional.triplet_margin_loss", checked=True)
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,

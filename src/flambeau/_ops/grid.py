@@ -262,7 +262,7 @@ def _check_grid(input: Meta, grid: Meta, mode: str) -> None:
         )
 
 
-@function("nn.functional.grid_sample")
+@function("nn.functional.grid_sample", checked=True)
 def grid_sample(
     input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros",
     align_corners: bool | None = None,
@@ -300,7 +300,7 @@ _MODES = ("bilinear", "nearest", "bicubic")
 _PADDINGS = ("zeros", "border", "reflection")
 
 
-@function("grid_sampler", "grid_sampler_2d", "grid_sampler_3d")
+@function("grid_sampler", "grid_sampler_2d", "grid_sampler_3d", checked=True)
 def grid_sampler(
     input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Tensor:

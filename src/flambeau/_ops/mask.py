@@ -59,7 +59,7 @@ def _(xp: Any, g: Array, mask: Array) -> Array:
     return xp.sum(xp.where(mask, g, xp.zeros((), g.dtype)))
 
 
-@function("masked_fill", "Tensor.masked_fill", "Tensor.masked_fill_")
+@function("masked_fill", "Tensor.masked_fill", "Tensor.masked_fill_", checked=True)
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`input` with a number, or a 0-d tensor's value, where the mask holds; mask and input broadcast.
 
