@@ -6,6 +6,7 @@ last call put there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,14 +97,17 @@ class Assigned:
         container: a dict; a list, which is one value as a whole; or a `Variable`.
         key: of a dict, which item.
         words: how messages call the place.
+
+    `given` is the number of the container among those that the call is given, if it is one of them: each call has its own.
     """
 
-    __slots__ = ("after", "before", "container", "key", "stood", "words")
+    __slots__ = ("after", "before", "container", "given", "key", "stood", "words")
 
     def __init__(self, container: Any, key: Any, stood: Any, words: str) -> None:
         self.container, self.key, self.words = container, key, words
         self.stood: Any = stood
-        self.before, self.after = tree_of(stood), tree_of(self.read())
+        self.given: int | None = None
+        self.before, self.after = tree_of(stood), tree_of(_read(container, key))
 
     @property
     def holds_tensors(self) -> bool:
@@ -111,33 +115,37 @@ class Assigned:
         plain = all(isinstance(leaf, (*SCALARS, type(_TENSOR), type(MISSING))) for leaf in self.after.others)
         return plain and bool(self.before.tensors or self.after.tensors)
 
-    def read(self) -> Any:
-        """What stands there now."""
-        if type(self.container) is list:
-            return list(self.container)
-        return self.container.get(self.key, MISSING)
-
-    def now(self) -> list[Tensor] | None:
-        """The tensors that stand there now; None if something else does than before the call."""
-        tree = tree_of(self.read())
+    def now(self, given: Sequence[Any]) -> list[Tensor] | None:
+        """The tensors that stand there now; None if something else does than before the call. `given`: this call's containers."""
+        tree = tree_of(_read(self._container(given), self.key))
         return tree.tensors if self.before.is_alike(tree) else None
 
     def settle(self) -> None:
         """Puts back what stood there, and forgets the tensors of the call."""
-        self._put(self.stood)
+        _put(self.container, self.key, self.stood)
         self.stood = None
+        if self.given is not None:
+            self.container = None
         self.before.tensors, self.after.tensors = [], []
 
-    def put(self, tensors: Any) -> None:
+    def put(self, tensors: Any, given: Sequence[Any]) -> None:
         """Puts there what the call did, with these tensors in the places of its own."""
-        self._put(self.after.with_tensors(tensors))
+        _put(self._container(given), self.key, self.after.with_tensors(tensors))
 
-    def _put(self, value: Any) -> None:
-        if type(self.container) is list:
-            self.container[:] = value
-        elif isinstance(self.container, Variable):
-            self.container.put(value)
-        elif value is MISSING:
-            self.container.pop(self.key, None)
-        else:
-            self.container[self.key] = value
+    def _container(self, given: Sequence[Any]) -> Any:
+        return self.container if self.given is None else given[self.given]
+
+
+def _read(container: Any, key: Any) -> Any:
+    return list(container) if type(container) is list else container.get(key, MISSING)
+
+
+def _put(container: Any, key: Any, value: Any) -> None:
+    if type(container) is list:
+        container[:] = value
+    elif isinstance(container, Variable):
+        container.put(value)
+    elif value is MISSING:
+        container.pop(key, None)
+    else:
+        container[key] = value

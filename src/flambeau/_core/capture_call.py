@@ -17,7 +17,7 @@ from flambeau._core.node_kind import next_sequence
 from flambeau._core.pack import PackedStorage
 from flambeau._core.places import Renewal
 from flambeau._core.program import Program, with_bases
-from flambeau._core.pytree import tree_flatten
+from flambeau._core.pytree import containers_in
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import user_line
@@ -117,15 +117,15 @@ def capture_call(
     """
     capture = Capture(with_bases(tensors))
     capture.guards.note_function(function)
+    given = containers_in(args, kwargs)
     try:
         with capture:
             with capture.guards.watch():
                 result = function(*args, **kwargs)
-            leaves, spec = tree_flatten(result)
-            del result
             capture.guards.forget_temporaries()
-            capture.assigned = capture.guards.take_assigned()
-            program = describe(capture, tensors, leaves, spec)
+            capture.assigned = capture.guards.take_assigned(given)
+            program = describe(capture, tensors, given, result)
+            del result
     finally:
         capture.roll_back()
     changed = capture.guards.change()
@@ -134,5 +134,5 @@ def capture_call(
             f"{changed}: Python code that runs only while a function is compiled must not change what it finds. Keep "
             "counts and states in tensors (buffers), return results, or do this outside of the compiled function."
         )
-    capture.guards.settle()
+    capture.guards.settle(given)
     return program, [value for _, value in capture.draws]

@@ -23,7 +23,7 @@ from flambeau._core.declare import typed
 from flambeau._core.describe import WHERE
 from flambeau._core.modes import modes
 from flambeau._core.program import Program, kinds_of
-from flambeau._core.pytree import TreeSpec, tree_flatten
+from flambeau._core.pytree import TreeSpec, containers_in, tree_flatten
 from flambeau._core.remembered import Remembered
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import local
@@ -82,12 +82,13 @@ class Compiled:
             return self.function(*args, **kwargs)
         change = ""
         for program in entry.programs:
-            change = program.change(tensors)
+            given = containers_in(args, kwargs) if program.takes_containers else ()
+            change = program.change(tensors, given)
             if not change:
                 program.calls += 1
                 if program.calls & (program.calls - 1) == 0 and program.calls > 1:
                     return self._run_again(program, args, kwargs, tensors)
-                return program.run(tensors)
+                return program.run(tensors, given=given)
         with self._lock:
             if len(entry.programs) >= self.limit:
                 self._give_up(entry, change)
@@ -99,7 +100,7 @@ class Compiled:
             entry.programs.insert(0, program)
             entry.ran = False
         program.calls = 1
-        return program.run(tensors, drawn)
+        return program.run(tensors, drawn, containers_in(args, kwargs))
 
     def _run_again(
         self, program: Program, args: Sequence[Any], kwargs: dict[str, Any], tensors: Sequence[Tensor]
@@ -112,7 +113,7 @@ class Compiled:
                 f"nothing that was seen has changed: {program.difference(again)}. Python's random numbers, the time, or a "
                 "count kept elsewhere may decide; make it an argument, or draw with torch.rand."
             )
-        return program.run(tensors, drawn)
+        return program.run(tensors, drawn, containers_in(args, kwargs))
 
     def _give_up(self, entry: _Entry, change: str) -> None:
         entry.given_up = True

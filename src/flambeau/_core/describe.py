@@ -11,9 +11,9 @@ from flambeau._core import made_nodes
 from flambeau._core.assigned import put_state, state_of
 from flambeau._core.autograd import AccumulateGrad, Node, OpNode
 from flambeau._core.capture import structure_of
+from flambeau._core.made_objects import MadeObjects
 from flambeau._core.places import Changed, MadeNode, MadeTensor, Place, Written
 from flambeau._core.program import Program, kinds_of, where, with_bases
-from flambeau._core.pytree import TreeSpec
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, Value
@@ -48,6 +48,7 @@ class _Description:
 
     def __init__(self, capture: Capture, tensors: Sequence[Tensor]) -> None:
         self.capture = capture
+        self.objects: MadeObjects
         self.values: list[Value] = []
         self._number: dict[int, int] = {}
         self.storages: list[tuple[int, int]] = []  # made anew: number of the value, version
@@ -243,8 +244,11 @@ class _Description:
         )
 
 
-def describe(capture: Capture, tensors: Sequence[Tensor], leaves: list[Any], spec: TreeSpec) -> Program:
-    """The program that does what was captured and returns these leaves; `tensors` are the arguments. The capture still goes on."""
+def describe(capture: Capture, tensors: Sequence[Tensor], given: Sequence[Any], result: Any) -> Program:
+    """The program that does what was captured and returns this result. The capture still goes on.
+
+    `tensors` are the arguments, `given` the containers among them.
+    """
     stood = [tensor for assigned in capture.assigned for tensor in assigned.before.tensors]
     everything = with_bases([*tensors, *stood])
     description = _Description(capture, everything)
@@ -261,11 +265,14 @@ def describe(capture: Capture, tensors: Sequence[Tensor], leaves: list[Any], spe
         if variable._grad is not gradient:
             now = variable._grad
             gradients.append((number, None if now is None else description.tensor(now)))
-    results = [description.tensor(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+    objects = description.objects = MadeObjects(capture.guards.is_made, given)
+    result = objects.add(result, "its result")
+    objects.find_places(description.tensor)
     assigned = [
         (each, [description.tensor(tensor) for tensor in each.after.tensors]) for each in capture.assigned
     ]
     changed = description.changes()
+    objects.settle(description.tensor)
     checks = [(description.value(check.value), check.check, check.position) for check in capture.checks]
     structure = structure_of(capture, description.values)
     sources = [description.source(capture.leaves[number]) for number in structure.leaves]
@@ -296,8 +303,8 @@ def describe(capture: Capture, tensors: Sequence[Tensor], leaves: list[Any], spe
         gradients=description.gradients, looked_at=looked_at, alike=alike, lie=lie, assigned=assigned, kinds=kinds,
         checks=checks, written=written, new_gradients=gradients, changed=changed, storages=description.storages,
         tensors=description.tensors, nodes=description.nodes, hooks=description.hooks,
-        freed=None if description.hooks else _ends_to_capture(description.nodes), versions=versions, results=results,
-        spec=spec, arms=capture.armed,
+        freed=None if description.hooks else _ends_to_capture(description.nodes), versions=versions, objects=objects,
+        result=result, arms=capture.armed,
     )  # fmt: skip
 
 

@@ -43,6 +43,11 @@ class Guards:
         self._cells: dict[int, tuple[Any, Any, str]] = {}
         self._codes: set[CodeType] = set()
         self._empties: list[Any] = []
+        # By id: what was made while the function ran; whose the noted `__dict__`s are; and containers of scalars alone, which
+        # may be older than the garbage collector thinks.
+        self._made: set[int] = set()
+        self._owners: dict[int, int] = {}
+        self._untracked: set[int] = set()
 
     # -- noting ----------------------------------------------------------------------------------
 
@@ -104,6 +109,7 @@ class Guards:
         state = getattr(item, "__dict__", None)
         if type(state) is not dict or id(state) in self._mappings:
             return
+        self._owners[id(state)] = id(item)
         kind = type(item).__name__
         held = {key: value for key, value in state.items() if isinstance(value, _CONTAINERS)}
         self._note_mapping(state, [key for key in state if key not in held or held[key]], f"`{{}}` of {kind}")
@@ -122,6 +128,8 @@ class Guards:
     def _note_container(self, container: Any, name: str) -> None:
         if len(container) > _LARGEST:
             return
+        if not gc.is_tracked(container):
+            self._untracked.add(id(container))
         if not container:
             if not isinstance(container, (tuple, frozenset)):
                 self._empty[id(container)] = container, name
@@ -149,7 +157,15 @@ class Guards:
                 self.states[id(item)] = item, state_of(item)
 
     def forget_temporaries(self) -> None:
-        """Drops what lives on here alone: made while the function ran, it cannot be looked at again."""
+        """Drops what was made while the function ran, and what lives on here alone: it cannot be looked at again."""
+        tables: tuple[dict[int, Any], ...] = (self._mappings, self._sequences, self._empty)
+        for table in tables:
+            for key in [
+                key
+                for key in table
+                if key not in self._untracked and self._owners.get(key, key) in self._made
+            ]:
+                del table[key]
         count = sys.getrefcount
         dropped = True
         while dropped:
@@ -168,10 +184,15 @@ class Guards:
         self._free = {key: tensor for key, tensor in self._free.items() if count(tensor) > 4}
         self._empties = [container for container, _ in self._empty.values()]
 
+    def is_made(self, item: Any) -> bool:
+        """Whether an object, one that lives now, was made while the function ran."""
+        # What holds nothing but scalars may be unknown to the garbage collector, and is as good as new.
+        return id(item) in self._made or (isinstance(item, _CONTAINERS) and not gc.is_tracked(item))
+
     # -- what the function puts there --------------------------------------------------------------
 
-    def take_assigned(self) -> list[Assigned]:
-        """Where the function put tensors; these places are compared no longer."""
+    def take_assigned(self, given: Sequence[Any] = ()) -> list[Assigned]:
+        """Where the function put tensors; these places are compared no longer. `given` are containers among its arguments."""
         found = [
             *[each for noted in self._mappings.values() for each in noted.take()],
             *[Assigned(held, None, [], name) for held, name in self._empty.values() if type(held) is list and held],
@@ -187,7 +208,9 @@ class Guards:
             if not same(variable.get(None, MISSING), held):
                 found.append(Assigned(variable, None, held, f"the variable `{name}`"))
         found = [assigned for assigned in found if assigned.holds_tensors]
+        numbers = {id(container): number for number, container in enumerate(given)}
         for assigned in found:
+            assigned.given = numbers.get(id(assigned.container))
             self._release(assigned)
         return found
 
@@ -211,14 +234,20 @@ class Guards:
         self._sequences.pop(id(assigned.stood), None)
         self._mappings.pop(id(assigned.stood), None)
 
-    def settle(self) -> None:
-        """Keeps what is compared from now on, and nothing of the call."""
+    def settle(self, given: Sequence[Any]) -> None:
+        """Keeps what is compared from now on, and nothing of the call, such as the containers that it was given."""
+        for container in given:
+            self._mappings.pop(id(container), None)
+            self._sequences.pop(id(container), None)
+            self._empty.pop(id(container), None)
+        self._empties = [container for container, _ in self._empty.values()]
         found = {id(tensor): tensor for tensor in self.known_tensors()}
         self._tensors = [
             (tensor, tensor._storage, tensor._rg, tensor._storage.host is None, _hooks_of(tensor))
             for tensor in found.values()
         ]
         self.states, self._free = {}, {}
+        self._made, self._owners, self._untracked = set(), {}, set()
         for mapping in self._mappings.values():
             mapping.before = {}
 
@@ -377,10 +406,10 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 class _Watch:
-    """Shows each Python function that begins on this thread to the guards; a profiler or debugger that was there goes on.
+    """Shows each Python function that begins on this thread to the guards, and then which objects were made meanwhile.
 
-    `cProfile`'s hook cannot be called from Python, so beside it the tracing hook serves. The garbage collector rests: what
-    its callbacks and finalizers do is no part of the function.
+    A profiler or debugger that was there goes on. `cProfile`'s hook cannot be called from Python, so beside it the tracing hook
+    serves. The garbage collector rests: what its callbacks and finalizers do is no part of the function.
     """
 
     def __init__(self, guards: Guards) -> None:
@@ -390,6 +419,10 @@ class _Watch:
         note = self._guards.note_frame
         self._collects = gc.isenabled()
         gc.disable()
+        # The collector's youngest generation has what was made since it ran last. What is there already is held, so that
+        # nothing new takes its id.
+        self._young = gc.get_objects(generation=0)
+        gc.callbacks.append(self._before_collection)
         profiler = sys.getprofile()
         self._traces = profiler is not None and not callable(profiler)
         previous: Any = sys.gettrace() if self._traces else profiler
@@ -410,5 +443,15 @@ class _Watch:
             sys.settrace(self._previous)
         else:
             sys.setprofile(self._previous)
+        gc.callbacks.remove(self._before_collection)
+        self._note_made()
+        self._young = []
         if self._collects:
             gc.enable()
+
+    def _before_collection(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":  # by the function, or on another thread
+            self._note_made()
+
+    def _note_made(self) -> None:
+        self._guards._made.update(set(map(id, gc.get_objects(generation=0))).difference(map(id, self._young)))

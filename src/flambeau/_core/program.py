@@ -21,9 +21,9 @@ from flambeau._core.assigned import Assigned
 from flambeau._core.block import run_steps
 from flambeau._core.capture import Structure
 from flambeau._core.guards import Guards
+from flambeau._core.made_objects import MadeObjects, difference
 from flambeau._core.modes import modes
 from flambeau._core.places import Changed, Finder, MadeTensor, Place, Renewal, Written
-from flambeau._core.pytree import TreeSpec
 from flambeau._core.replay import Replay
 from flambeau._core.step import Step, useful
 from flambeau._core.storage import Storage
@@ -56,7 +56,7 @@ class Program:
         hooks: those that the call put on its own nodes: of the node, before it, on its outputs.
         freed: of a graph that the call freed, the ends that each replay has to look up; None if it is alive.
         versions: of storages from outside, before the call, with their hidden writes.
-        results, spec: what is returned: places of tensors, other leaves as they are.
+        objects, result: Python objects that are made, and which of them is returned.
         arms: whether a new step begins afterwards.
     """
 
@@ -83,8 +83,8 @@ class Program:
     hooks: list[tuple[int, Any, Any, Any]]
     freed: list[Place] | None
     versions: dict[Any, tuple[int, int]]
-    results: list[Any]
-    spec: TreeSpec
+    objects: MadeObjects
+    result: Any
     arms: bool
     calls: int = 0
     _inputs: list[tuple[Any, Place]] = field(init=False)
@@ -116,19 +116,27 @@ class Program:
 
     # -- whether it still holds ------------------------------------------------------------------
 
-    def change(self, tensors: Sequence[Tensor]) -> str:
-        """What is different from when the call was recorded, in words; empty if nothing is."""
+    @property
+    def takes_containers(self) -> bool:
+        """Whether it changes or returns containers that it is given."""
+        return self.objects.takes_given or any(assigned.given is not None for assigned, _ in self.assigned)
+
+    def change(self, tensors: Sequence[Tensor], given: Sequence[Any] = ()) -> str:
+        """What is different from when the call was recorded, in words; empty if nothing is.
+
+        `given` are the containers among the arguments.
+        """
         if not self.guards.hold():
             return self.guards.change()
         if self.assigned:
             for assigned, _ in self.assigned:
-                if assigned.now() is None:
+                if assigned.now(given) is None:
                     return f"{assigned.words} is something else"
-            tensors = self._all_tensors(tensors)
+            tensors = self._all_tensors(tensors, given)
             if kinds_of(tensors) != self.kinds:
                 return f"a tensor that was kept is of another kind: {self.assigned[0][0].words}"
         else:
-            tensors = self._all_tensors(tensors)
+            tensors = self._all_tensors(tensors, given)
         finder = Finder(tensors, self.gradients)
         for place, meta in self.gradients:
             gradient = finder.tensor(place)._grad
@@ -158,6 +166,7 @@ class Program:
             and len(self.assigned) == len(other.assigned)
             and all(map(Place.is_same_source, self.sources, other.sources))
             and self._fixed_numbers() == other._fixed_numbers()
+            and not difference(self.result, other.result)
         )
 
     def difference(self, other: Program) -> str:
@@ -170,7 +179,7 @@ class Program:
             return f"there were {len(one)} operations and are {len(two)}"
         if self._fixed_numbers() != other._fixed_numbers():
             return "a Python number differs"
-        return "it reads other tensors, or of other shapes"
+        return difference(self.result, other.result) or "it reads other tensors, or of other shapes"
 
     def _fixed_numbers(self) -> list[Any]:
         """The numbers that no replay asks for anew; as text, in which nan equals itself."""
@@ -181,10 +190,12 @@ class Program:
 
     # -- doing it again --------------------------------------------------------------------------
 
-    def run(self, tensors: Sequence[Tensor], drawn: Sequence[Value] | None = None) -> Any:
-        """Does what the captured call did, with these tensors among its arguments."""
+    def run(
+        self, tensors: Sequence[Tensor], drawn: Sequence[Value] | None = None, given: Sequence[Any] = ()
+    ) -> Any:
+        """Does what the captured call did, with these tensors and containers among its arguments."""
         trace = local.trace
-        tensors = self._all_tensors(tensors)
+        tensors = self._all_tensors(tensors, given)
         if trace.armed and modes.grad:
             trace.cut("a new step begins after backward")
         if drawn is None:
@@ -210,7 +221,7 @@ class Program:
                 if values[number].failure is not None:
                     self._check_apart(inputs)
                 raise
-        result = Replay(self, tensors, values).run()
+        result = Replay(self, tensors, values, given).run()
         if self.arms:
             local.trace.armed = True
         elif not modes.grad and not modes.inside:
@@ -239,12 +250,12 @@ class Program:
         others = [finder.storage(place) for place in self._others_written]
         trace.note_replaced([storage for storage in others if type(storage) is Storage])
 
-    def _all_tensors(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    def _all_tensors(self, tensors: Sequence[Tensor], given: Sequence[Any]) -> Sequence[Tensor]:
         """The arguments, what stands in the assigned places, and their bases."""
         if self.assigned:
             tensors = [
                 *tensors,
-                *[tensor for assigned, _ in self.assigned for tensor in assigned.now() or ()],
+                *[tensor for assigned, _ in self.assigned for tensor in assigned.now(given) or ()],
             ]
         return with_bases(tensors)
 

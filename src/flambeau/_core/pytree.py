@@ -168,6 +168,18 @@ def children_of(tree: PyTree) -> tuple[Any, Any, list[Any]] | None:
     return kind, context, list(children)
 
 
+def containers_in(*trees: PyTree) -> list[Any]:
+    """The containers within trees, always in the same order; not the trees themselves."""
+    found: list[Any] = []
+    for tree in trees:
+        parts = children_of(tree)
+        for child in parts[2] if parts is not None else ():
+            if children_of(child) is not None:
+                found.append(child)
+                found += containers_in(child)
+    return found
+
+
 def tree_flatten(tree: PyTree, is_leaf: IsLeaf | None = None) -> tuple[list[Any], TreeSpec]:
     """The leaves in order, and the structure that `tree_unflatten` takes.
 

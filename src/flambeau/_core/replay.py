@@ -16,7 +16,6 @@ from flambeau._core import made_nodes
 from flambeau._core.autograd import Node, accumulator
 from flambeau._core.node_kind import next_sequence, next_sequences
 from flambeau._core.places import Changed, Finder, MadeNode, MadeTensor, Place
-from flambeau._core.pytree import tree_unflatten
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Value
@@ -33,11 +32,14 @@ class Replay(Finder):
     Args:
         tensors: the arguments, what stands in the assigned places, and their bases.
         values: what was computed, by number.
+        given: the containers among the arguments.
     """
 
-    def __init__(self, program: Program, tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
+    def __init__(
+        self, program: Program, tensors: Sequence[Tensor], values: Sequence[Value], given: Sequence[Any]
+    ) -> None:
         super().__init__(tensors, program.gradients)
-        self._program, self._values = program, values
+        self._program, self._values, self._given = program, values, given
         self._storages: list[Storage] = []
         self._made: list[Tensor] = []
         self._nodes: Any = []
@@ -54,16 +56,15 @@ class Replay(Finder):
                 storage.version = version
             self._storages.append(storage)
         self._made = [self._make(tensor) for tensor in program.tensors]
+        anew = program.objects.anew([self.tensor(place) for place in program.objects.places], self._given)
         self._make_nodes()
         self._link_tensors()
         for number, place in program.new_gradients:
             variable = self.tensor(program.gradients[number][0])
             variable._grad = None if place is None else self.tensor(place)
         for assigned, places in program.assigned:
-            assigned.put([self.tensor(place) for place in places])
-        return tree_unflatten(
-            [self.tensor(leaf) if type(leaf) is Place else leaf for leaf in program.results], program.spec
-        )
+            assigned.put([self.tensor(place) for place in places], self._given)
+        return anew(program.result)
 
     # -- places ------------------------------------------------------------------------------------
 
