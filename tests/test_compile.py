@@ -253,21 +253,6 @@ def test_what_a_custom_function_saved_is_guarded():
             assert x.grad.tolist() == [3, 3]
 
 
-def test_backward_hooks_of_modules_work_inside_alone():
-    found = []
-    for compiled in (False, True):
-        flambeau.manual_seed(0)
-        model, seen = nn.Sequential(nn.Linear(3, 3), nn.Tanh()), collections.deque()
-        model[0].register_full_backward_hook(lambda module, before, after: seen.append(after[0].sum()))  # noqa: B023
-        call = flambeau.compile(model) if compiled else model
-        x = flambeau.ones(2, 3, requires_grad=True)
-        call(x).sum().backward()
-        found.append(seen[0].item())
-    assert found[0] == found[1]
-    with pytest.raises(RuntimeError, match="goes through BackwardHookFunctionBackward"):
-        call(x)
-
-
 # -- memory ----------------------------------------------------------------------------------------
 
 

@@ -98,23 +98,21 @@ class Node:
 
     def register_hook(self, fn: Callable[..., Any]) -> RemovableHandle:
         """Calls `fn(grad_inputs, grad_outputs)` after this node ran."""
-        if self.hooks is None:
-            self.hooks = OrderedDict()
-        handle = RemovableHandle(self.hooks)
-        self.hooks[handle.id] = fn
-        return handle
+        return _add_hook(self.hook_table("after"), fn, self, "after")
 
     def register_prehook(self, fn: Callable[..., Any]) -> RemovableHandle:
         """Calls `fn(grad_outputs)` before this node runs."""
-        if self.prehooks is None:
-            self.prehooks = OrderedDict()
-        handle = RemovableHandle(self.prehooks)
-        self.prehooks[handle.id] = fn
-        return handle
+        return _add_hook(self.hook_table("before"), fn, self, "before")
 
-    def hooks_of_output(self, index: int) -> dict[int, Any]:
-        if self.tensor_hooks is None:
-            self.tensor_hooks = {}
+    def hook_table(self, kind: str, index: int = 0) -> dict[int, Any]:
+        """Where hooks of a kind are kept: those "before" this node runs or "after" it, or on the "output" of this number."""
+        if kind == "after":
+            self.hooks = OrderedDict() if self.hooks is None else self.hooks
+            return self.hooks
+        if kind == "before":
+            self.prehooks = OrderedDict() if self.prehooks is None else self.prehooks
+            return self.prehooks
+        self.tensor_hooks = {} if self.tensor_hooks is None else self.tensor_hooks
         return self.tensor_hooks.setdefault(index, OrderedDict())
 
     def retain(self, index: int, reference: Any) -> None:
@@ -177,7 +175,7 @@ class OpNode(Node):
         """Hands what was saved to the innermost `saved_tensors_hooks`."""
         pack, unpack = modes.saved_hooks[-1]
         assert self.saved is not None
-        self.saved = [_Packed(pack(tensor), unpack) for tensor in self._as_tensors(self.saved)]
+        self.saved = [Packed(pack(tensor), unpack) for tensor in self._as_tensors(self.saved)]
         self.packed = True
         # The versions are the hooks' business, as in PyTorch; a guard would keep the storage that they may have let go.
         self.guards = ()
@@ -202,7 +200,7 @@ class OpNode(Node):
         if self.saved is None:
             raise RuntimeError(FREED)
         self._check_versions()
-        saved = [item.unpack() if isinstance(item, _Packed) else item for item in self.saved]
+        saved = [item.unpack() if isinstance(item, Packed) else item for item in self.saved]
         for storage, _, place, hidden, views in self.guards:
             if storage.hidden != hidden:
                 self._read_again(saved, storage, place, views)
@@ -285,14 +283,14 @@ def finish_watched(node: OpNode) -> None:
         node.line = user_line()
 
 
-class _Packed:
+class Packed:
     """A saved value in the hands of `saved_tensors_hooks`."""
 
     def __init__(self, packed: Any, unpack: Callable[[Any], Tensor]) -> None:
-        self.packed, self._unpack = packed, unpack
+        self.packed, self.unpacks = packed, unpack
 
     def unpack(self) -> Any:
-        found = self._unpack(self.packed)
+        found = self.unpacks(self.packed)
         if not isinstance(found, Tensor):
             raise TypeError(
                 f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(found).__name__}"
@@ -332,7 +330,9 @@ class AccumulateGrad(Node):
             variable._grad = gradient if variable._grad is None else work.add(variable._grad, gradient)
         if variable._post_hooks:
             for hook in list(variable._post_hooks.values()):
-                check_hook(hook, hook(variable))
+                result = check_hook(hook, hook(variable))
+                if result is not None and result is not variable:
+                    raise RuntimeError("Tensor post accumulate grad hooks should return None.")
         return ()
 
 
@@ -488,16 +488,7 @@ def check_hook_tuple(hook: Any, result: Any, given: Sequence[Any], work: Any) ->
 def register_tensor_hook(tensor: Tensor, hook: Callable[..., Any]) -> RemovableHandle:
     if not tensor.requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-    if tensor._node is not None:
-        hooks = tensor._node.hooks_of_output(tensor._index)
-    else:
-        if tensor._hooks is None:
-            tensor._hooks = OrderedDict()
-        hooks = tensor._hooks
-        accumulator(tensor).tensor_hooks = {0: hooks}
-    handle = RemovableHandle(hooks)
-    hooks[handle.id] = hook
-    return handle
+    return _add_hook(hook_table(tensor, "gradient"), hook, tensor, "gradient")
 
 
 def register_post_hook(tensor: Tensor, hook: Callable[..., Any]) -> RemovableHandle:
@@ -505,10 +496,26 @@ def register_post_hook(tensor: Tensor, hook: Callable[..., Any]) -> RemovableHan
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     if tensor._node is not None:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-    if tensor._post_hooks is None:
-        tensor._post_hooks = OrderedDict()
-    handle = RemovableHandle(tensor._post_hooks)
-    tensor._post_hooks[handle.id] = hook
+    return _add_hook(hook_table(tensor, "accumulated"), hook, tensor, "accumulated")
+
+
+def hook_table(tensor: Tensor, kind: str) -> dict[int, Any]:
+    """Where hooks of a kind are kept: those on the "gradient" of a tensor, or for when it is "accumulated"."""
+    if kind == "accumulated":
+        tensor._post_hooks = OrderedDict() if tensor._post_hooks is None else tensor._post_hooks
+        return tensor._post_hooks
+    if tensor._node is not None:
+        return tensor._node.hook_table("output", tensor._index)
+    tensor._hooks = OrderedDict() if tensor._hooks is None else tensor._hooks
+    accumulator(tensor).tensor_hooks = {0: tensor._hooks}
+    return tensor._hooks
+
+
+def _add_hook(table: dict[int, Any], hook: Any, owner: Any, kind: str) -> RemovableHandle:
+    handle = RemovableHandle(table)
+    table[handle.id] = hook
+    if not Storage.direct:
+        local.trace.note_hook(owner, kind, table, handle.id)
     return handle
 
 

@@ -66,7 +66,7 @@ class Recording(Trace):
         self.ended = False
         self.placeholders: list[Value] = []
         self.checks: list[Check] = []
-        self.draws: list[tuple[Draw, Value]] = []
+        self.draws: list[tuple[Draw, Any]] = []
         self.reads: dict[int, tuple[Value, Storage]] = {}
         self.writes: dict[int, tuple[Storage, Value]] = {}
         # Nodes of the tape that were made here, each with the slots of its call's inputs.
@@ -202,6 +202,15 @@ class Recording(Trace):
     def note_looked_at(self, value: Value) -> None:
         if not self.owns(value):
             self.outer.note_looked_at(value)
+
+    def note_hook(self, owner: Any, kind: str, table: dict[int, Any], key: int) -> None:
+        self.outer.note_hook(owner, kind, table, key)
+
+    def note_state(self, generator: Any, state: Any, put: bool) -> None:
+        self.outer.note_state(generator, state, put)
+
+    def note_retained(self, tensor: Tensor) -> None:
+        self.outer.note_retained(tensor)
 
     def note_gradient(self, variable: Tensor) -> None:
         self.outer.note_gradient(variable)

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
+import numpy as np
+
 from flambeau._core.assigned import Assigned, put_state, state_of
+from flambeau._core.autograd import OpNode
 from flambeau._core.capture import Check, Recording
 from flambeau._core.describe import WHERE, describe
+from flambeau._core.function import FunctionNode
 from flambeau._core.guards import Guards
 from flambeau._core.node_kind import next_sequence
 from flambeau._core.pack import PackedStorage
@@ -43,6 +47,9 @@ class Capture(Recording):
         self.renewals: list[Renewal] = []
         self.looked_at: dict[int, Value] = {}
         self.assigned: list[Assigned] = []
+        # Hooks that were registered on what may be from outside: the tensor or node, the kind, the table, the key.
+        self.hooks: list[tuple[Any, str, dict[int, Any], int]] = []
+        self.retained: list[Tensor] = []
         self._checking = False
 
     def __enter__(self) -> Self:
@@ -56,7 +63,7 @@ class Capture(Recording):
             if written is not None:
                 return storage.of(written[1])
         value = super().read_storage(storage)
-        if value.trace is not self and id(value) in self.reads:
+        if value.trace is not self and id(value) in self.reads and id(storage) not in self._own:
             holders = self.holders.setdefault(id(value), [])
             if not any(holder is storage for holder in holders):
                 holders.append(storage)
@@ -84,6 +91,30 @@ class Capture(Recording):
         if not self._checking and not self.owns(value):
             self.looked_at[id(value)] = value
 
+    def note_hook(self, owner: Any, kind: str, table: dict[int, Any], key: int) -> None:
+        node = owner._node if isinstance(owner, Tensor) and kind == "gradient" else owner
+        # Nodes of the call itself show their hooks when they are described.
+        if not isinstance(node, OpNode | FunctionNode) or node.sequence < self.first_node:
+            self.hooks.append((owner, kind, table, key))
+
+    def note_state(self, generator: Any, state: Any, put: bool) -> None:
+        if not put:
+            self.draws.append((lambda drawn: generator.state_bytes(), state))
+            return
+        read = [
+            number
+            for number, (_, known) in enumerate(self.draws)
+            if isinstance(known, np.ndarray) and np.array_equal(known, state)
+        ]
+        if read:  # one that the function read itself
+            self.draws.append((lambda drawn: generator.set_state_bytes(drawn[read[-1]]), None))
+        else:
+            state = state.copy()
+            self.draws.append((lambda drawn: generator.set_state_bytes(state), None))
+
+    def note_retained(self, tensor: Tensor) -> None:
+        self.retained.append(tensor)
+
     def note_gradient(self, variable: Tensor) -> None:
         if variable._storage.value is None or not self.owns(variable._storage.value):
             self.gradients.setdefault(id(variable), (variable, variable._grad))
@@ -105,12 +136,21 @@ class Capture(Recording):
             storage.version, storage.hidden = version, hidden
         for variable, gradient in self.gradients.values():
             variable._grad = gradient
+        for _, _, table, key in self.hooks:
+            table.pop(key, None)
+        for tensor in self.retained:
+            tensor._retains = False
+            if tensor._node is not None and tensor._node.retained is not None:
+                tensor._node.retained.pop(tensor._index, None)
+        # The graph goes now, not when the garbage collector comes: nodes of leaves keep their hooks for as long as they live.
+        self.hooks, self.retained = [], []
+        self.tape.clear()
 
 
 def capture_call(
     function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tensors: Sequence[Tensor]
-) -> tuple[Program, list[Value]]:
-    """Records one call, whose tensor arguments are `tensors`; the program, and the random numbers that it drew.
+) -> tuple[Program, list[Any]]:
+    """Records one call, whose tensor arguments are `tensors`; the program, and the random numbers and states that it drew.
 
     Nothing has happened afterwards: running the program with these numbers is the call.
     Raises: what the function raises; RuntimeError for what cannot be recorded.

@@ -11,8 +11,10 @@ from flambeau._core import made_nodes
 from flambeau._core.assigned import put_state, state_of
 from flambeau._core.autograd import AccumulateGrad, Node, OpNode
 from flambeau._core.capture import structure_of
+from flambeau._core.function import FunctionNode
+from flambeau._core.made_nodes import MadeFunction
 from flambeau._core.made_objects import MadeObjects
-from flambeau._core.places import Changed, MadeNode, MadeTensor, Place, Written
+from flambeau._core.places import Changed, MadeHook, MadeNode, MadeTensor, Place, Written
 from flambeau._core.program import Program, kinds_of, where, with_bases
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
@@ -33,6 +35,8 @@ _OWN_STATE = frozenset(
         "_base",
         "_grad",
         "_accumulator",
+        "_hooks",
+        "_post_hooks",
         "_rebased",
         "_rebased_seen",
         "_made_at",
@@ -43,19 +47,21 @@ _OWN_STATE = frozenset(
 class _Description:
     """Puts what a call did into words that hold for the next call as well.
 
-    `tensors`: what the next call will have others of: arguments, what stood in the assigned places, and their bases.
+    `tensors`: what the next call will have others of: arguments, what stood in the assigned places, and their bases. `given`:
+    containers among the arguments.
     """
 
-    def __init__(self, capture: Capture, tensors: Sequence[Tensor]) -> None:
+    def __init__(self, capture: Capture, tensors: Sequence[Tensor], given: Sequence[Any]) -> None:
         self.capture = capture
-        self.objects: MadeObjects
+        self.objects = MadeObjects(capture.guards.is_made, given, [drawn for _, drawn in capture.draws])
         self.values: list[Value] = []
         self._number: dict[int, int] = {}
         self.storages: list[tuple[int, int]] = []  # made anew: number of the value, version
         self.tensors: list[MadeTensor] = []
         self.nodes: list[Any] = []
-        # Hooks that the call put on its own nodes: of the node, before it, on its outputs.
-        self.hooks: list[tuple[int, Any, Any, Any]] = []
+        self.made_gradients: list[tuple[int, Place]] = []  # of tensors that are made
+        self.retaining: list[Place] = []
+        self.hooks: list[MadeHook] = []
         self._places: dict[int, Place] = {}
         self._kept: list[Any] = []  # what `_places` names by id lives
         self.states = {id(tensor): (tensor, state) for tensor, state in capture.guards.states.values()}
@@ -108,24 +114,19 @@ class _Description:
         place = self._places.get(id(tensor))
         if place is not None:
             return place
-        if (
-            not self.is_made(tensor._storage)
-            and not tensor._views
-            and tensor._node is None
-            and type(tensor) is not Tensor
-        ):
+        if type(tensor) is not Tensor and not self.capture.guards.is_made(tensor):
             place = Place("held", held=tensor)  # a parameter
             self._keep(tensor, place)
             return place
-        if tensor._hooks or tensor._post_hooks or tensor._retains:
-            raise RuntimeError(
-                f"A hook was registered {WHERE}, on a tensor that it returns: register it outside, on the result."
-            )
         place = Place("made", len(self.tensors))
         self._keep(tensor, place)
         made = self._made(tensor)
         self.tensors.append(made)
         self._link(made, tensor)
+        if tensor._grad is not None:
+            self.made_gradients.append((place.at, self.tensor(tensor._grad)))
+        if tensor._retains:
+            self.retaining.append(place)
         return place
 
     def _made(self, tensor: Tensor) -> MadeTensor:
@@ -183,9 +184,7 @@ class _Description:
     def _place_node(self, node: Node) -> None:
         if isinstance(node, AccumulateGrad):
             place = Place("accumulate", held=self._leaf(node.variable))
-        elif not (made_nodes.is_plain(node) if not isinstance(node, OpNode) else not node.packed) or any(
-            reference() is not None for reference in (node.retained or {}).values()
-        ):
+        elif not isinstance(node, OpNode | FunctionNode):
             raise RuntimeError(
                 f"The graph of a result goes through {node.name()}, which has Python code of its own: call backward "
                 "inside of the compiled function, or leave this part uncompiled."
@@ -197,27 +196,65 @@ class _Description:
             )
         elif not isinstance(node, OpNode):
             # First what it kept, which may have a graph of its own.
-            function = made_nodes.describe(node, self._edge, self)
+            function = made_nodes.describe(node, self)
             place = Place("made", len(self.nodes))
             self.nodes.append(function)
         else:
             place = Place("made", len(self.nodes))
-            edges = [self._edge(edge) for edge in node.edges]
-            saved = None if node.saved is None else [self.value(value) for value in node.saved]
+            edges = [self.edge(edge) for edge in node.edges]
+            saved = None if node.saved is None else [self._saved(item, node) for item in node.saved]
             guards = []
             for storage, version, output, hidden, views in node.guards:
                 guards.append((self.storage(storage), version, hidden, output, views))
-            self.nodes.append(MadeNode(type(node), node.kind, edges, saved, node.numbers, guards))
+            self.nodes.append(
+                MadeNode(type(node), node.kind, edges, saved, node.packed, node.numbers, guards)
+            )
         self._keep(node, place)
-        if node.hooks or node.prehooks or node.tensor_hooks:
-            self.hooks.append((place.at, node.hooks, node.prehooks, node.tensor_hooks))
+        if place.kind == "made":
+            self._add_hooks(place, "after", 0, node.hooks)
+            self._add_hooks(place, "before", 0, node.prehooks)
+            for index, hooks in (node.tensor_hooks or {}).items():
+                self._add_hooks(place, "output", index, hooks)
 
-    def _edge(self, edge: Any) -> tuple[Place, int] | None:
+    def _saved(self, item: Any, node: OpNode) -> Any:
+        if not node.packed:
+            return self.value(item)
+        words = f"what saved_tensors_hooks made for {node.name()}"
+        return self.objects.add(item.packed, words), self.objects.add(item.unpacks, words)
+
+    def _add_hooks(self, place: Place, kind: str, index: int, hooks: dict[int, Any] | None) -> None:
+        for key, hook in (hooks or {}).items():
+            self.hooks.append(MadeHook(place, kind, index, key, self.objects.add(hook, "a hook")))
+
+    def outer_hooks(self) -> None:
+        """Adds the hooks on what is from outside, and which tensors of it retain their gradients."""
+        for owner, kind, table, key in self.capture.hooks:
+            if key not in table:  # taken away again
+                continue
+            place = self._places.get(id(owner))
+            if isinstance(owner, AccumulateGrad):
+                place = self.node(owner)
+            elif place is None and isinstance(owner, Tensor):
+                if self.capture.guards.is_made(owner):
+                    continue  # nobody has it
+                place = Place("held", held=owner)
+            if place is None:
+                raise RuntimeError(
+                    f"A hook was registered {WHERE} on a node of a graph that was made before the call ({owner.name()}): "
+                    "register it outside."
+                )
+            self._add_hooks(place, kind, 0, {key: table[key]})
+        for tensor in self.capture.retained:
+            place = self._places.get(id(tensor))
+            if place is not None and place.kind != "made":
+                self.retaining.append(place)
+
+    def edge(self, edge: Any) -> tuple[Place, int] | None:
         return None if edge is None else (self.node(edge[0]), edge[1])
 
     def _leaf(self, variable: Tensor) -> Place:
         """The place of a tensor whose gradient is accumulated: one from outside is that very tensor at each replay."""
-        if id(variable) not in self._places and not self.is_made(variable._storage):
+        if id(variable) not in self._places and not self.capture.guards.is_made(variable):
             self._keep(variable, Place("held", held=variable))
         return self.tensor(variable)
 
@@ -251,7 +288,8 @@ def describe(capture: Capture, tensors: Sequence[Tensor], given: Sequence[Any], 
     """
     stood = [tensor for assigned in capture.assigned for tensor in assigned.before.tensors]
     everything = with_bases([*tensors, *stood])
-    description = _Description(capture, everything)
+    description = _Description(capture, everything, given)
+    objects = description.objects
     written = []
     for storage, value in capture.writes.values():
         _, version, hidden = capture.versions[id(storage)]
@@ -265,14 +303,14 @@ def describe(capture: Capture, tensors: Sequence[Tensor], given: Sequence[Any], 
         if variable._grad is not gradient:
             now = variable._grad
             gradients.append((number, None if now is None else description.tensor(now)))
-    objects = description.objects = MadeObjects(capture.guards.is_made, given)
     result = objects.add(result, "its result")
-    objects.find_places(description.tensor)
+    objects.find_places(description.tensor, description.node)
     assigned = [
         (each, [description.tensor(tensor) for tensor in each.after.tensors]) for each in capture.assigned
     ]
     changed = description.changes()
-    objects.settle(description.tensor)
+    description.outer_hooks()
+    objects.settle(description.tensor, description.node)
     checks = [(description.value(check.value), check.check, check.position) for check in capture.checks]
     structure = structure_of(capture, description.values)
     sources = [description.source(capture.leaves[number]) for number in structure.leaves]
@@ -299,10 +337,12 @@ def describe(capture: Capture, tensors: Sequence[Tensor], given: Sequence[Any], 
     ]  # fmt: skip
     return Program(
         structure=structure, sources=sources, numbers=[*capture.floats, *capture.ints], floats=len(capture.floats),
-        renewals=capture.renewals, draws=[(draw, value.meta) for draw, value in capture.draws], guards=capture.guards,
+        renewals=capture.renewals, draws=[(draw, getattr(value, "meta", None)) for draw, value in capture.draws],
+        guards=capture.guards,
         gradients=description.gradients, looked_at=looked_at, alike=alike, lie=lie, assigned=assigned, kinds=kinds,
         checks=checks, written=written, new_gradients=gradients, changed=changed, storages=description.storages,
         tensors=description.tensors, nodes=description.nodes, hooks=description.hooks,
+        made_gradients=description.made_gradients, retaining=description.retaining,
         freed=None if description.hooks else _ends_to_capture(description.nodes), versions=versions, objects=objects,
         result=result, arms=capture.armed,
     )  # fmt: skip
@@ -310,7 +350,7 @@ def describe(capture: Capture, tensors: Sequence[Tensor], given: Sequence[Any], 
 
 def _ends_to_capture(nodes: Sequence[Any]) -> list[Place] | None:
     """The ends of a freed graph that are another node or tensor at each replay; None for one that is alive."""
-    if any(isinstance(node, made_nodes.MadeFunction) or node.saved or node.guards for node in nodes):
+    if any(isinstance(node, MadeFunction) or node.saved or node.guards for node in nodes):
         return None
     ends = {id(edge[0]): edge[0] for node in nodes for edge in node.edges if edge is not None}
     return [

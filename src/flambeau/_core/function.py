@@ -183,8 +183,6 @@ class Function:
     """
 
     generate_vmap_rule = False
-    # What `ctx` holds belongs to one call: a replay of a compiled function cannot make its node anew.
-    of_one_call = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         warnings.warn(

@@ -243,7 +243,7 @@ class Guards:
         self._empties = [container for container, _ in self._empty.values()]
         found = {id(tensor): tensor for tensor in self.known_tensors()}
         self._tensors = [
-            (tensor, tensor._storage, tensor._rg, tensor._storage.host is None, _hooks_of(tensor))
+            (tensor, tensor._storage, tensor._rg, tensor._storage.host is None, hooks_of(tensor))
             for tensor in found.values()
         ]
         self.states, self._free = {}, {}
@@ -279,7 +279,7 @@ class Guards:
                 return False
             if (storage.host is None) is not alone:
                 return False
-            if (hooks or tensor._hooks or tensor._post_hooks) and _hooks_of(tensor) != hooks:
+            if (hooks or tensor._hooks or tensor._post_hooks) and hooks_of(tensor) != hooks:
                 return False
         for cell, held, _ in self._cells.values():
             if cell.cell_contents is not held and not same(cell.cell_contents, held):
@@ -305,14 +305,14 @@ class Guards:
                 yield f"requires_grad of a tensor was {requires_grad}"
             if (storage.host is None) is not alone:
                 yield "a tensor's memory was or is shared with NumPy"
-            if _hooks_of(tensor) != hooks:
+            if hooks_of(tensor) != hooks:
                 yield "the hooks of a tensor"
         for cell, held, name in self._cells.values():
             if cell.cell_contents is not held and not same(cell.cell_contents, held):
                 yield f"the variable `{name}`"
 
 
-def _hooks_of(tensor: Tensor) -> tuple[Any, ...]:
+def hooks_of(tensor: Tensor) -> tuple[Any, ...]:
     """The hooks on a tensor's gradient and those after it is accumulated; empty, as nearly always, if there are none."""
     hooks, post_hooks = tensor._hooks or {}, tensor._post_hooks or {}
     return (*hooks.values(), None, *post_hooks.values()) if hooks or post_hooks else ()

@@ -32,6 +32,11 @@ class RemovableHandle:
             if hooks is not None:
                 hooks.pop(self.id, None)
 
+    def put(self, hooks_dict: Any, hook: Any) -> None:
+        """Make this the handle of a hook, and put the hook there."""
+        self.hooks_dict_ref = weakref.ref(hooks_dict)
+        hooks_dict[self.id] = hook
+
     def __getstate__(self) -> tuple[Any, ...]:
         if not self.extra_dict_ref:
             return (self.hooks_dict_ref(), self.id)

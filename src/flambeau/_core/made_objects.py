@@ -17,7 +17,10 @@ from dataclasses import dataclass, field
 from types import BuiltinFunctionType, CellType, FunctionType, MethodType, SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from flambeau._core.assigned import SCALARS, same
+from flambeau._core.autograd import Node
 from flambeau._core.handles import RemovableHandle
 from flambeau._core.pytree import SUPPORTED_NODES, children_of
 from flambeau._core.storage import Storage
@@ -31,7 +34,7 @@ _BASES = (*_MAPPINGS, *_FROM_CONTENTS, list, set, deque, SimpleNamespace, object
 _MADE_IN_PYTHON = 1 << 9  # the flag of classes that are no part of the interpreter
 _ENGINE = tuple(f"{__name__.partition('.')[0]}.{part}." for part in ("_core", "_ops"))
 
-Place = Callable[[Tensor], Any]
+Place = Callable[[Any], Any]
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +42,27 @@ class _Leaf:
     """A tensor, by its number."""
 
     number: int
+
+
+@dataclass(slots=True, eq=False)
+class _Drawn:
+    """The state of a random generator, by its number among what was drawn."""
+
+    number: int
+
+
+@dataclass(slots=True, eq=False)
+class _NodeLeaf:
+    """A node of the graph, by its number."""
+
+    number: int
+
+
+@dataclass(slots=True, eq=False)
+class _Handle:
+    """The handle of a hook, by its key."""
+
+    key: int
 
 
 @dataclass(slots=True, eq=False)
@@ -72,22 +96,29 @@ class MadeObjects:
     Args:
         is_made: tells of an object whether the call made it.
         given: containers that the call was given; each call has its own.
+        drawn: what was drawn: states of random generators are others at each call, too.
 
     >>> from types import SimpleNamespace
     >>> from flambeau._core.tensor import Tensor
-    >>> objects = MadeObjects(lambda item: True, [])
+    >>> objects = MadeObjects(lambda item: True, [], [])
     >>> part = objects.add(SimpleNamespace(sizes=[1, 2]), "result")
-    >>> one, two = objects.anew([], []), objects.anew([], [])
+    >>> one, two = Anew([], [], [], {}), Anew([], [], [], {})
     >>> one(part), one(part) is one(part), two(part) is one(part)
     (namespace(sizes=[1, 2]), True, False)
     """
 
-    def __init__(self, is_made: Callable[[Any], bool], given: Sequence[Any]) -> None:
+    def __init__(self, is_made: Callable[[Any], bool], given: Sequence[Any], drawn: Sequence[Any]) -> None:
         self._is_made = is_made
-        self._given = {id(each): _Given(number) for number, each in enumerate(given)}
+        self._given: dict[int, Any] = {id(each): _Given(number) for number, each in enumerate(given)}
+        self._given |= {
+            id(each): _Drawn(number) for number, each in enumerate(drawn) if isinstance(each, np.ndarray)
+        }
         self.takes_given = False
-        self.tensors: list[Tensor] = []
-        self.places: list[Any] = []  # of the tensors
+        self._tensors: list[Tensor] = []
+        self._nodes: list[Node] = []
+        # Of the tensors and of the nodes.
+        self.places: list[Any] = []
+        self.nodes: list[Any] = []
         self._parts: dict[int, _Part] = {}
         self._kept: list[Any] = []  # what `_parts` names by id lives
         self._open: set[int] = set()  # registered containers that are being taken apart
@@ -96,18 +127,23 @@ class MadeObjects:
     def add(self, item: Any, words: str) -> Any:
         """The part that stands for an object; `words` say in messages what it is."""
         if isinstance(item, Tensor):
-            self.tensors.append(item)
-            return _Leaf(len(self.tensors) - 1)
+            self._tensors.append(item)
+            return _Leaf(len(self._tensors) - 1)
         given = self._given.get(id(item))
         if given is not None:
-            self.takes_given = True
+            self.takes_given |= type(given) is _Given
             return given
         if isinstance(item, SCALARS) or not self._is_made(item):
             return item
         known = self._parts.get(id(item))
         if known is not None:
             return known
+        if isinstance(item, Node):
+            self._nodes.append(item)
+            return self._keep(item, _NodeLeaf(len(self._nodes) - 1))
         kind = type(item)
+        if kind is RemovableHandle:
+            return self._keep(item, _Handle(item.id))
         take = _TAKE.get(kind)
         if take is not None:
             return take(self, item, words)
@@ -123,24 +159,30 @@ class MadeObjects:
             return item
         return self._take_object(item, base, words)
 
-    def find_places(self, place: Place) -> None:
-        """Finds the places of the tensors. `place` may add more objects: those that the graph of a tensor leads to."""
-        while len(self.places) < len(self.tensors):
-            self.places.append(place(self.tensors[len(self.places)]))
+    def find_places(self, tensor: Place, node: Place) -> None:
+        """Finds the places of the tensors and nodes. Looking for them may add more objects: those that a graph leads to."""
+        while len(self.places) < len(self._tensors) or len(self.nodes) < len(self._nodes):
+            if len(self.places) < len(self._tensors):
+                self.places.append(tensor(self._tensors[len(self.places)]))
+            else:
+                self.nodes.append(node(self._nodes[len(self.nodes)]))
 
-    def settle(self, place: Place) -> None:
+    def settle(self, tensor: Place, node: Place) -> None:
         """Keeps nothing of the call.
 
         Raises: RuntimeError, where a tensor of the call is in something that cannot be taken apart.
         """
-        self.find_places(place)
+        self.find_places(tensor, node)
         for item, words in self._opaque:
-            self._refuse_tensors(item, words, place)
-        self.tensors, self._parts, self._kept, self._opaque, self._given = [], {}, [], [], {}
-
-    def anew(self, tensors: Sequence[Tensor], given: Sequence[Any]) -> _Anew:
-        """Makes the objects of another call, with these tensors and containers."""
-        return _Anew(tensors, given)
+            self._refuse_tensors(item, words, tensor)
+        self._tensors, self._nodes, self._parts, self._kept, self._opaque, self._given = (
+            [],
+            [],
+            {},
+            [],
+            [],
+            {},
+        )
 
     # -- taking apart ----------------------------------------------------------------------------
 
@@ -157,7 +199,7 @@ class MadeObjects:
         contents = [self.add(child, f"{words}[{number}]") for number, child in enumerate(children)]
         return self._keep(item, _Part(kind, None, contents, context))  # type: ignore[no-any-return]
 
-    def _take_object(self, item: Any, base: Any, words: str) -> _Part:
+    def _take_object(self, item: Any, base: Any, words: str) -> Any:
         part: _Part = self._keep(item, _Part(type(item), base))
         if base in _MAPPINGS:
             keys = list(base.keys(item))
@@ -171,6 +213,8 @@ class MadeObjects:
         elif base not in (object, SimpleNamespace):
             part.contents = [self.add(each, f"{words}[{n}]") for n, each in enumerate(base.__iter__(item))]
             part.more = item.maxlen if base is deque else None
+            if part.kind in _FROM_CONTENTS and all(map(_is_fixed, part.contents)):
+                return self._keep(item, item)
         if part.kind is not base or base is SimpleNamespace:
             state: Any = object.__getstate__(item)  # type: ignore[attr-defined]
             state, slots = state if isinstance(state, tuple) else (state, {})
@@ -222,7 +266,7 @@ class MadeObjects:
             if isinstance(current, Tensor):
                 found = place(current).kind != "held"  # those that are the same at each call may stay
             else:
-                found = isinstance(current, (Storage, Value, RemovableHandle)) or _is_node(current)
+                found = isinstance(current, Storage | Value | Node)
             if found:
                 raise RuntimeError(
                     f"A compiled function cannot make a {type(item).__name__} ({words}) for each call, with the tensors in it: "
@@ -243,12 +287,8 @@ _TAKE: dict[type, Callable[[MadeObjects, Any, str], Any]] = {
 }
 
 
-def _is_node(item: Any) -> bool:
-    return hasattr(type(item), "next_functions")
-
-
 def _is_fixed(part: Any) -> bool:
-    return type(part) not in (_Leaf, _Given) and (type(part) is not _Part or not _inside(part))
+    return type(part) not in _LEAVES and (type(part) is not _Part or not _inside(part))
 
 
 def _base_of(kind: Any) -> type | None:
@@ -269,11 +309,23 @@ def _base_of(kind: Any) -> type | None:
 # -- making anew -----------------------------------------------------------------------------------
 
 
-class _Anew:
-    """Makes the objects of one call, each once."""
+class Anew:
+    """Makes the objects of one call, each once.
 
-    def __init__(self, tensors: Sequence[Tensor], given: Sequence[Any]) -> None:
-        self._tensors, self._given = tensors, given
+    Args:
+        tensors, given, drawn: those of this call.
+        node: finds a node by its number.
+    """
+
+    def __init__(
+        self,
+        tensors: Sequence[Tensor],
+        given: Sequence[Any],
+        drawn: Sequence[Any],
+        node: Callable[[int], Node],
+    ) -> None:
+        self._tensors, self._given, self._drawn, self._node = tensors, given, drawn, node
+        self._handles: dict[int, RemovableHandle] = {}
         self._made: dict[int, Any] = {}
         self._cells: list[tuple[CellType, Any]] = []  # to be filled
 
@@ -287,15 +339,21 @@ class _Anew:
             cell.cell_contents = self._make(content)
         return made
 
+    def handle(self, key: int) -> RemovableHandle:
+        """The handle of this call for the one that had this key."""
+        found = self._handles.get(key)
+        if found is None:
+            found = self._handles[key] = RemovableHandle(OrderedDict())
+        return found
+
     def _make(self, part: Any) -> Any:
         if type(part) is _Leaf:
             return self._tensors[part.number]
-        if type(part) is _Given:
-            return self._given[part.number]
         if type(part) is not _Part:
-            return part
+            find = _LEAVES.get(type(part))
+            return part if find is None else find(self, part)
         known = self._made.get(id(part))
-        return _MAKE.get(part.base, _Anew._object)(self, part) if known is None else known
+        return _MAKE.get(part.base, Anew._object)(self, part) if known is None else known
 
     def _keep(self, part: _Part, new: Any) -> Any:
         self._made[id(part)] = new
@@ -356,10 +414,19 @@ class _Anew:
         return self._keep(part, weakref.ref(*self._contents(part)))
 
 
-_MAKE: dict[Any, Callable[[_Anew, _Part], Any]] = {
-    None: _Anew._container, tuple: _Anew._from_contents, frozenset: _Anew._from_contents, FunctionType: _Anew._function,
-    CellType: _Anew._cell, MethodType: _Anew._method, functools.partial: _Anew._partial, weakref.ref: _Anew._reference,
+_MAKE: dict[Any, Callable[[Anew, _Part], Any]] = {
+    None: Anew._container, tuple: Anew._from_contents, frozenset: Anew._from_contents, FunctionType: Anew._function,
+    CellType: Anew._cell, MethodType: Anew._method, functools.partial: Anew._partial, weakref.ref: Anew._reference,
 }  # fmt: skip
+
+
+_LEAVES: dict[type, Callable[[Anew, Any], Any]] = {
+    _Leaf: lambda anew, part: anew._tensors[part.number],
+    _NodeLeaf: lambda anew, part: anew._node(part.number),
+    _Given: lambda anew, part: anew._given[part.number],
+    _Drawn: lambda anew, part: anew._drawn[part.number],
+    _Handle: lambda anew, part: anew.handle(part.key),
+}
 
 
 def _fill(new: Any, base: Any, contents: list[Any], more: Any) -> None:

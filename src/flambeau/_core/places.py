@@ -124,15 +124,35 @@ class Changed:
 
 
 @dataclass(slots=True)
+class MadeHook:
+    """A hook that each replay registers.
+
+    Args:
+        place: of the node or the tensor.
+        kind, index: which of its hooks: see `hook_table` of both.
+        key: of the handle of the call that was recorded.
+        function: the part that stands for it.
+    """
+
+    place: Place
+    kind: str
+    index: int
+    key: int
+    function: Any
+
+
+@dataclass(slots=True)
 class MadeNode:
     """A node of the graph behind a result.
 
-    `saved` are numbers of values; `guards` hold storage, its version and hidden writes then, which output, views.
+    `saved` are numbers of values, or each what `saved_tensors_hooks` packed it to and what unpacks that, where `packed`;
+    `guards` hold storage, its version and hidden writes then, which output, views.
     """
 
     kind: type
     call: Any  # the NodeKind
     edges: list[tuple[Place, int] | None]
-    saved: list[int] | None
+    saved: list[Any] | None
+    packed: bool
     numbers: Sequence[Any]
     guards: list[tuple[Place, int, int, int, Any]]

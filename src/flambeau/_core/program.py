@@ -20,10 +20,10 @@ from flambeau._core import xla
 from flambeau._core.assigned import Assigned
 from flambeau._core.block import run_steps
 from flambeau._core.capture import Structure
-from flambeau._core.guards import Guards
+from flambeau._core.guards import Guards, hooks_of
 from flambeau._core.made_objects import MadeObjects, difference
 from flambeau._core.modes import modes
-from flambeau._core.places import Changed, Finder, MadeTensor, Place, Renewal, Written
+from flambeau._core.places import Changed, Finder, MadeHook, MadeTensor, Place, Renewal, Written
 from flambeau._core.replay import Replay
 from flambeau._core.step import Step, useful
 from flambeau._core.storage import Storage
@@ -40,7 +40,7 @@ class Program:
         structure: the block, and where the numbered values stand among its slots.
         sources: where the block's inputs come from.
         numbers: the block's Python numbers, `floats` of them first; those of `renewals` are asked for anew.
-        draws: random numbers: how to draw them, and what.
+        draws: random numbers: how to draw them, and what; without that, what happens to the state of a generator then.
         guards: what the function looked at, which has to be as it was.
         gradients: the variables whose `.grad` was looked at, with its meta before the call.
         looked_at: values that the host looked at, with what they were.
@@ -53,7 +53,9 @@ class Program:
         changed: tensors from outside that are others afterwards.
         storages: those that are made: the value, and the version.
         tensors, nodes: how to make them.
-        hooks: those that the call put on its own nodes: of the node, before it, on its outputs.
+        made_gradients: of tensors that are made, by number.
+        hooks: those that are registered.
+        retaining: tensors that retain their gradients.
         freed: of a graph that the call freed, the ends that each replay has to look up; None if it is alive.
         versions: of storages from outside, before the call, with their hidden writes.
         objects, result: Python objects that are made, and which of them is returned.
@@ -65,7 +67,7 @@ class Program:
     numbers: list[Any]
     floats: int
     renewals: list[Renewal]
-    draws: list[tuple[Any, Meta]]
+    draws: list[tuple[Any, Meta | None]]
     guards: Guards
     gradients: list[tuple[Place, Meta | None]]
     looked_at: list[tuple[Place, Any]]
@@ -80,7 +82,9 @@ class Program:
     storages: list[tuple[int, int]]
     tensors: list[MadeTensor]
     nodes: list[Any]
-    hooks: list[tuple[int, Any, Any, Any]]
+    made_gradients: list[tuple[int, Place]]
+    hooks: list[MadeHook]
+    retaining: list[Place]
     freed: list[Place] | None
     versions: dict[Any, tuple[int, int]]
     objects: MadeObjects
@@ -191,7 +195,7 @@ class Program:
     # -- doing it again --------------------------------------------------------------------------
 
     def run(
-        self, tensors: Sequence[Tensor], drawn: Sequence[Value] | None = None, given: Sequence[Any] = ()
+        self, tensors: Sequence[Tensor], drawn: list[Any] | None = None, given: Sequence[Any] = ()
     ) -> Any:
         """Does what the captured call did, with these tensors and containers among its arguments."""
         trace = local.trace
@@ -199,7 +203,9 @@ class Program:
         if trace.armed and modes.grad:
             trace.cut("a new step begins after backward")
         if drawn is None:
-            drawn = [trace.draw(draw, meta) for draw, meta in self.draws]
+            drawn = []
+            for draw, meta in self.draws:
+                drawn.append(draw(drawn) if meta is None else trace.draw(draw, meta))
         finder = Finder(tensors, self.gradients)
         inputs = [
             (held.value if held.direct else held.read()) if held is not None else finder.value(place, drawn)
@@ -221,7 +227,7 @@ class Program:
                 if values[number].failure is not None:
                     self._check_apart(inputs)
                 raise
-        result = Replay(self, tensors, values, given).run()
+        result = Replay(self, tensors, values, given, drawn).run()
         if self.arms:
             local.trace.armed = True
         elif not modes.grad and not modes.inside:
@@ -314,9 +320,24 @@ def kinds_of(tensors: Sequence[Tensor]) -> list[Any]:
         kinds += (seen.setdefault(id(tensor), number), seen.setdefault(id(tensor._storage), number))
         if type(tensor) is not Tensor:
             kinds.append(id(tensor))
+        if tensor._hooks or tensor._post_hooks:
+            kinds += map(_Same, hooks_of(tensor))
         if tensor._views:
             kinds += [call.id for call, _ in tensor._views]
     return kinds
+
+
+class _Same:
+    """Something that equals itself alone, in a key."""
+
+    def __init__(self, item: Any) -> None:
+        self._item = item
+
+    def __hash__(self) -> int:
+        return id(self._item)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other._item is self._item
 
 
 def where(view: Tensor) -> Any:

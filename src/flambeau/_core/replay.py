@@ -6,16 +6,16 @@ made or changed is made or changed.
 
 from __future__ import annotations
 
-import copy
 import functools
 import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flambeau._core import made_nodes
-from flambeau._core.autograd import Node, accumulator
+from flambeau._core.autograd import Node, Packed, accumulator, hook_table
+from flambeau._core.made_objects import Anew
 from flambeau._core.node_kind import next_sequence, next_sequences
-from flambeau._core.places import Changed, Finder, MadeNode, MadeTensor, Place
+from flambeau._core.places import Changed, Finder, MadeHook, MadeNode, MadeTensor, Place
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Value
@@ -33,13 +33,15 @@ class Replay(Finder):
         tensors: the arguments, what stands in the assigned places, and their bases.
         values: what was computed, by number.
         given: the containers among the arguments.
+        drawn: random numbers, and states of their generators.
     """
 
     def __init__(
-        self, program: Program, tensors: Sequence[Tensor], values: Sequence[Value], given: Sequence[Any]
-    ) -> None:
+        self, program: Program, tensors: Sequence[Tensor], values: Sequence[Value], given: Sequence[Any],
+        drawn: Sequence[Any],
+    ) -> None:  # fmt: skip
         super().__init__(tensors, program.gradients)
-        self._program, self._values, self._given = program, values, given
+        self._program, self._values, self._given, self._drawn = program, values, given, drawn
         self._storages: list[Storage] = []
         self._made: list[Tensor] = []
         self._nodes: Any = []
@@ -56,9 +58,18 @@ class Replay(Finder):
                 storage.version = version
             self._storages.append(storage)
         self._made = [self._make(tensor) for tensor in program.tensors]
-        anew = program.objects.anew([self.tensor(place) for place in program.objects.places], self._given)
-        self._make_nodes()
+        for at, gradient in program.made_gradients:
+            self._made[at]._grad = self.tensor(gradient)
+        objects = program.objects
+        tensors = [self.tensor(place) for place in objects.places]
+        # Nothing that this holds leads to it: tensors are let go when the last reference is.
+        anew = Anew(tensors, self._given, self._drawn, lambda number: self.node(objects.nodes[number]))
+        self._make_nodes(anew)
+        for hook in program.hooks:
+            anew.handle(hook.key).put(self._hook_table(hook), anew(hook.function))
         self._link_tensors()
+        for retaining in program.retaining:
+            self.tensor(retaining).retain_grad()
         for number, place in program.new_gradients:
             variable = self.tensor(program.gradients[number][0])
             variable._grad = None if place is None else self.tensor(place)
@@ -134,17 +145,25 @@ class Replay(Finder):
 
     # -- the graph ---------------------------------------------------------------------------------
 
-    def _make_nodes(self) -> None:
+    def _make_nodes(self, anew: Anew) -> None:
         program = self._program
         if program.freed is not None:
             self._nodes = _FreedGraph(program.nodes, self._captured(program.freed))
         else:
             for made in program.nodes:
                 self._nodes.append(self._make_node(made))
-        for number, after, first, outputs in program.hooks:
-            node = self._nodes[number]
-            node.hooks, node.prehooks = copy.copy(after), copy.copy(first)
-            node.tensor_hooks = {index: copy.copy(hooks) for index, hooks in (outputs or {}).items()} or None
+            for node, made in zip(self._nodes, program.nodes, strict=True):
+                # Objects may lead to any node.
+                if isinstance(made, made_nodes.MadeFunction):
+                    made_nodes.fill(node, made, anew)
+                elif made.packed:
+                    node.packed = True
+                    node.saved = [Packed(anew(packed), anew(unpack)) for packed, unpack in made.saved]
+
+    def _hook_table(self, hook: MadeHook) -> dict[int, Any]:
+        if hook.kind in ("gradient", "accumulated"):
+            return hook_table(self.tensor(hook.place), hook.kind)
+        return self.node(hook.place).hook_table(hook.kind, hook.index)
 
     def _captured(self, ends: Sequence[Place]) -> dict[int, Any]:
         """What the edges of a freed graph lead to in this replay, by the places' ids."""
@@ -163,7 +182,8 @@ class Replay(Finder):
         node.edges = tuple([None if edge is None else self._edge(edge) for edge in made.edges])
         if made.numbers:
             node.numbers = made.numbers
-        node.saved = None if made.saved is None else [self._values[number] for number in made.saved]
+        if not made.packed:
+            node.saved = None if made.saved is None else [self._values[number] for number in made.saved]
         guards = []
         for place, version, hidden, output, views in made.guards:
             storage, version, hidden = self._guarded(place, version, hidden)

@@ -13,6 +13,8 @@ from typing import Any, Self
 import numpy as np
 
 from flambeau._core.device import DeviceLike, device, is_available
+from flambeau._core.modes import modes
+from flambeau._core.trace import local
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -80,6 +82,8 @@ class Stream:
             raise ValueError(f"Overflow when unpacking long long: a seed has 64 bits, and {seed} needs more")
         with self._lock:
             self._restart(seed % 2**64)
+        if modes.recording:
+            local.trace.note_state(self, self._packed_state(), put=True)
         return self
 
     def _restart(self, seed: int) -> None:
@@ -101,6 +105,12 @@ class Stream:
 
     def state_bytes(self) -> Array:
         """The state in PyTorch's layout, 5,056 bytes, which PyTorch's `set_state` takes."""
+        state = self._packed_state()
+        if modes.recording:
+            local.trace.note_state(self, state, put=False)
+        return state
+
+    def _packed_state(self) -> Array:
         state = np.zeros(1, _STATE)
         with self._lock:
             inner: Any = self._bits.state["state"]
@@ -134,6 +144,8 @@ class Stream:
             self._bits.state = {"bit_generator": "MT19937", "state": inner}
             self._seed = int(read["seed"])
             self._cached_normal = float(read["cached_normal"]) if read["has_cached_normal"] else None
+        if modes.recording:
+            local.trace.note_state(self, state, put=True)
         return self
 
     def clone_state(self) -> Self:

@@ -511,6 +511,8 @@ class Tensor(TensorMethods):
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if not self.is_leaf:
+            if not Storage.direct and not self._retains:
+                local.trace.note_retained(self)
             self._retains = True
             assert self._node is not None
             self._node.retain(self._index, weakref.ref(self))

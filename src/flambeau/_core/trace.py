@@ -211,6 +211,15 @@ class Trace:
         position = user_line()
         self.check_later(lambda: run_check(value, check, position))
 
+    def note_hook(self, owner: Any, kind: str, table: dict[int, Any], key: int) -> None:
+        """A hook was registered on a tensor or a node."""
+
+    def note_state(self, generator: Any, state: Any, put: bool) -> None:
+        """The state of a random generator was read, or put back."""
+
+    def note_retained(self, tensor: Tensor) -> None:
+        """A tensor will retain its gradient from now on."""
+
     def note_gradient(self, variable: Tensor) -> None:
         """Called before the `.grad` of a tensor is looked at or replaced."""
 

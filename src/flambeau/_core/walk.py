@@ -26,6 +26,7 @@ from flambeau._core.autograd import (
 )
 from flambeau._core.modes import modes
 from flambeau._core.plain_walk import run_plain
+from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import describe_line, local
 
@@ -194,6 +195,8 @@ def _run_tensor_hooks(node: Node, cotangents: list[Any], work: Any) -> list[Any]
         tensor = reference()
         if tensor is not None and cotangents[index] is not None:
             new = work.wrap(cotangents[index])
+            if not Storage.direct:
+                local.trace.note_gradient(tensor)
             tensor._grad = new if tensor._grad is None else TENSORS.add(tensor._grad, new)
     return cotangents
 
