@@ -17,6 +17,7 @@ from flambeau._core.value import Meta, Value
 from flambeau._ops.bounds import index_range, when_known
 from flambeau._ops.reduction import chosen_reduction, loss_shape, reduced
 from flambeau._ops.softmax import log_softmax_parts
+from flambeau._ops.sums import total
 from flambeau._ops.supported import kind
 
 
@@ -149,15 +150,16 @@ def _element_weights(xp: Any, keep: Any, target: Any, weight: Any, dtype: Any) -
 def _combined(xp: Any, losses: Any, weights: Any, reduction: str, shape: tuple[int, ...]) -> Any:
     if reduction == "none":
         return losses.reshape(shape)
-    total = xp.sum(losses, dtype=losses.dtype)
-    return total if reduction == "sum" else total / xp.sum(weights, dtype=losses.dtype)
+    found = total(xp, losses, computed=True)
+    return found if reduction == "sum" else found / total(xp, weights, computed=True)
 
 
 def _scales(xp: Any, g: Any, weights: Any, reduction: str) -> Any:
     """The gradient of each element's loss."""
     if reduction == "none":
         return g.reshape(weights.shape)
-    return xp.broadcast_to(g / xp.sum(weights, dtype=g.dtype) if reduction == "mean" else g, weights.shape)
+    share = g / total(xp, weights, computed=True) if reduction == "mean" else g
+    return xp.broadcast_to(share, weights.shape)
 
 
 def _at_class(xp: Any, values: Any, target: Any, axis: int, classes: int) -> Any:
@@ -335,8 +337,8 @@ def _(
             if weight is None
             else _wide_classes(xp, weight, ndim, cotangent.dtype)
         )
-        total = classes if weight is None else xp.sum(weight)
-        found = found + share * (probabilities * total - wide)
+        every = classes if weight is None else xp.sum(weight)
+        found = found + share * (probabilities * every - wide)
     if "log_probabilities" in given:  # second derivatives
         found = found + g[1] - probabilities * xp.sum(g[1], axis=axis, keepdims=True)
     return found

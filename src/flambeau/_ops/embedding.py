@@ -180,17 +180,34 @@ def embedding_rows(
 # -- embedding_bag ---------------------------------------------------------------------------------
 
 
-def _bags(xp: Any, offsets: Array, count: int) -> Array:
-    """The number of the bag that each index lies in. `offsets` has one entry for each bag."""
-    return xp.searchsorted(offsets, xp.arange(count), side="right") - 1
+def _bags(xp: Any, offsets: Array, count: int, length: int) -> Array:
+    """The number of the bag that each of `count` indices lies in: bag i starts at `offsets[i]`, or all have one length."""
+    return (
+        xp.arange(count) // length if length else xp.searchsorted(offsets, xp.arange(count), side="right") - 1
+    )
+
+
+def _totals(xp: Any, values: Array, bags: Array, count: int, length: int) -> Array:
+    """What each bag's rows add up to. Bags of one length are summed where they lie: XLA's scatter goes element by element."""
+    if length:
+        return values.reshape(count, length, *values.shape[1:]).sum(1)
+    return _summed(xp, (count, *values.shape[1:]), bags, values)
+
+
+def _spread(xp: Any, of_bags: Array, bags: Array, length: int) -> Array:
+    """For each index the row of its bag."""
+    if length:
+        count, width = of_bags.shape
+        return xp.broadcast_to(of_bags[:, None], (count, length, width)).reshape(count * length, width)
+    return picked(xp, of_bags, (bags,))
 
 
 def _kept(xp: Any, indices: Array, padding_idx: int) -> Array:
     return indices != padding_idx if padding_idx != NO_PADDING else xp.ones(indices.shape, bool)
 
 
-def _bag_sizes(xp: Any, bags: Array, kept: Array, count: int, dtype: Any) -> Array:
-    sizes = _summed(xp, (count,), bags, kept.astype(dtype))
+def _bag_sizes(xp: Any, bags: Array, kept: Array, count: int, length: int, dtype: Any) -> Array:
+    sizes = _totals(xp, kept.astype(dtype), bags, count, length)
     return xp.where(sizes == 0, xp.ones((), dtype), sizes)
 
 
@@ -201,7 +218,10 @@ def _bag_shape(weight: Meta, indices: Meta, offsets: Meta, *_: Any) -> Meta:
     return weight.with_shape((offsets.numel, weight.shape[1]))
 
 
-@op(promote=KEEP, node="EmbeddingBagBackward", shape=_bag_shape)
+@op(
+    promote=KEEP, node="EmbeddingBagBackward", shape=_bag_shape,
+    cost=lambda inputs, results: inputs[1].numel * inputs[0].shape[1] + results[0].numel,
+)  # fmt: skip
 def bag(
     xp: Any,
     weight: Array,
@@ -211,18 +231,23 @@ def bag(
     mode: str,
     padding_idx: int,
     scale_grad_by_freq: bool,
+    length: int,
 ) -> Array:
-    """The sum, mean or maximum of each bag's rows; `indices` is flat, bag i starts at `offsets[i]`."""
-    count, width = offsets.shape[0], weight.shape[1]
-    bags = _bags(xp, offsets, indices.shape[0])
+    """The sum, mean or maximum of each bag's rows; `indices` is flat, bag i starts at `offsets[i]`.
+
+    Args:
+        length: how many indices each bag has, where that is known to be the same for all; else 0.
+    """
+    count = offsets.shape[0]
+    bags = _bags(xp, offsets, indices.shape[0], length)
     kept = _kept(xp, indices, padding_idx)
     rows = picked(xp, weight, (indices,))
     if weights is not None:
         rows = rows * weights[:, None]
     if mode == "max":
         return _largest(xp, rows, bags, kept, count)
-    total = _summed(xp, (count, width), bags, xp.where(kept[:, None], rows, xp.zeros((), rows.dtype)))
-    return total / _bag_sizes(xp, bags, kept, count, rows.dtype)[:, None] if mode == "mean" else total
+    total = _totals(xp, xp.where(kept[:, None], rows, xp.zeros((), rows.dtype)), bags, count, length)
+    return total / _bag_sizes(xp, bags, kept, count, length, rows.dtype)[:, None] if mode == "mean" else total
 
 
 def _largest(xp: Any, rows: Array, bags: Array, kept: Array, count: int) -> Array:
@@ -250,15 +275,16 @@ def _(
     mode: str,
     padding_idx: int,
     scale_grad_by_freq: bool,
+    length: int,
 ) -> Array:
     rows, width = weight.shape
-    bags = _bags(xp, offsets, indices.shape[0])
+    bags = _bags(xp, offsets, indices.shape[0], length)
     kept = _kept(xp, indices, padding_idx)
     if mode == "max":
         return _largest_gradient(xp, g, weight, indices, bags, kept, offsets.shape[0])
     if mode == "mean":
-        g = g / _bag_sizes(xp, bags, kept, offsets.shape[0], g.dtype)[:, None]
-    spread = picked(xp, g, (bags,))
+        g = g / _bag_sizes(xp, bags, kept, offsets.shape[0], length, g.dtype)[:, None]
+    spread = _spread(xp, g, bags, length)
     if weights is not None:
         spread = spread * weights[:, None]
     if scale_grad_by_freq:
@@ -287,8 +313,10 @@ def _largest_gradient(
 
 
 @bag.gradient("weights")
-def _(xp: Any, g: Array, weight: Array, indices: Array, offsets: Array, padding_idx: int) -> Array:
-    spread = picked(xp, g, (_bags(xp, offsets, indices.shape[0]),))
+def _(
+    xp: Any, g: Array, weight: Array, indices: Array, offsets: Array, padding_idx: int, length: int
+) -> Array:
+    spread = _spread(xp, g, _bags(xp, offsets, indices.shape[0], length), length)
     found = xp.sum(spread * picked(xp, weight, (indices,)), axis=1)
     return xp.where(_kept(xp, indices, padding_idx), found, xp.zeros((), g.dtype))
 
@@ -327,6 +355,7 @@ def embedding_bag(
             stacklevel=2,
         )
         input, weight = weight, input
+    shape = input._meta.shape
     input, weights, starts = _flat_bags(input, offsets, per_sample_weights)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
@@ -358,7 +387,8 @@ def embedding_bag(
         _renorm_rows(weight, input, max_norm, norm_type)
     _check_rows(input._read(), rows)
     cuts = from_array(starts, meta_of(starts.shape, dtypes.int64, input._meta.device))
-    return apply(bag, (weight, input, cuts, weights, mode, padding, scale_grad_by_freq))
+    length = shape[1] if len(shape) == 2 else 0
+    return apply(bag, (weight, input, cuts, weights, mode, padding, scale_grad_by_freq, length))
 
 
 def _flat_bags(

@@ -579,6 +579,8 @@ def _equal_maximum(xp: Any, input: Array, sizes: Any) -> tuple[Array, Array]:
     else:
         values, place = rows.max(-1), xp.argmax(rows, -1)
     values, place = _settled(xp, values, place)
+    if set(sizes) == {1}:
+        return values, place.astype(np.int64)
     index: Any = 0
     inside = xp.unravel_index(place.astype(np.int64), windows)
     for i, (n, window) in enumerate(zip(sizes_in, windows, strict=True)):
