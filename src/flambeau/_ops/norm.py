@@ -566,11 +566,20 @@ def torch_group_norm(
 @op(promote=KEEP, shape=lambda input, *_: input.shape, node="DivBackward")
 def local_response_op(xp: Any, input: Array, size: int, alpha: Scalar, beta: float, k: Scalar) -> Array:
     """`input / (k + alpha * mean of squares over neighbouring channels) ** beta`."""
-    padding = [(0, 0)] * input.ndim
-    padding[1] = (size // 2, (size - 1) // 2)
-    squares = xp.pad(input * input, padding)
-    total = sum(squares[:, i : i + input.shape[1]] for i in range(size))
-    return input / (total / size * alpha + k) ** beta
+    return input / _response_scale(xp, input, size, alpha, k) ** beta
+
+
+def _response_scale(xp: Any, input: Array, size: int, alpha: Any, k: Any) -> Array:
+    return _channel_windows(xp, input * input, size // 2, (size - 1) // 2) / size * alpha + k
+
+
+@local_response_op.gradient("input")
+def _(xp: Any, g: Array, input: Array, size: int, alpha: Any, beta: float, k: Any) -> Array:
+    scale = _response_scale(xp, input, size, alpha, k)
+    inverse = scale**-beta
+    # A channel is in the windows of those around it: `before` and `after` change places.
+    nearby = _channel_windows(xp, g * input * inverse / scale, (size - 1) // 2, size // 2)
+    return g * inverse - input * nearby * (2 * alpha * beta / size)
 
 
 def _local_response_by_pooling(input: Any, size: int, alpha: float, beta: float, k: float) -> Tensor:
