@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -188,9 +189,12 @@ def _bags(xp: Any, offsets: Array, count: int, length: int) -> Array:
 
 
 def _totals(xp: Any, values: Array, bags: Array, count: int, length: int) -> Array:
-    """What each bag's rows add up to. Bags of one length are summed where they lie: XLA's scatter goes element by element."""
+    """What each bag's rows add up to. Bags of one length are products with ones: XLA's scatter goes element by element."""
     if length:
-        return values.reshape(count, length, *values.shape[1:]).sum(1)
+        width = values.shape[1:]
+        return (xp.ones(length, values.dtype) @ values.reshape(count, length, math.prod(width))).reshape(
+            count, *width
+        )
     return _summed(xp, (count, *values.shape[1:]), bags, values)
 
 
