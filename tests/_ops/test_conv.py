@@ -12,13 +12,22 @@ from expressions import assert_agrees, table
 from oracle import check
 
 import flambeau
+from flambeau._core import plan
 from flambeau._core.trace import engine
+from flambeau._ops import conv_forms
 
 
 @pytest.fixture(params=[0, 2], ids=["numpy", "xla"])
 def tier(request: pytest.FixtureRequest) -> Iterator[int]:
     engine.tier = request.param
     yield request.param
+    engine.tier = None
+
+
+@pytest.fixture
+def in_programs() -> Iterator[None]:
+    engine.tier = 2
+    yield
     engine.tier = None
 
 
@@ -63,6 +72,12 @@ FORMS = [
     ((1, 2, 5, 4, 7), (3, 2, 2, 2, 3), (2, 2, 3), 0, 1, 1),
     ((2, 3, 5, 6, 5), (4, 3, 3, 2, 3), (2, 1, 2), (1, 0, 2), (1, 2, 1), 1),
     ((1, 4, 5, 4, 4), (4, 2, 2, 2, 2), 1, (1, 1, 0), (2, 1, 1), 2),
+    ((2, 3, 7, 6), (4, 3, 3, 3), 2, 1, 1, 1),
+    ((2, 3, 11, 9), (4, 3, 2, 5), (3, 2), (0, 2), 1, 1),
+    ((2, 3, 9), (4, 3, 3), 4, 1, 1, 1),
+    ((1, 2, 5, 4, 6), (3, 2, 3, 2, 3), (2, 1, 2), 1, 1, 1),
+    ((2, 3, 6, 5), (4, 3, 1, 1), 1, 0, 1, 1),
+    ((2, 3, 6, 5), (4, 3, 1, 1), 2, 0, 1, 1),
 ]
 
 
@@ -90,6 +105,50 @@ def test_each_form_transposed(
         lambda T, x, w: getattr(T.nn.functional, name)(x, w, None, stride, padding, 0, groups, dilation),
         made(2, weight[0], *spatial), made(*weight), tolerance=1e-4,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("size", "padding"), [((8, 8), 1), ((7, 9), (0, 2)), ((3, 4), 0)], ids=str)
+def test_weight_gradient_by_winograd(
+    size: Any, padding: Any, monkeypatch: pytest.MonkeyPatch, in_programs: None
+) -> None:
+    monkeypatch.setattr(conv_forms, "WINOGRAD_CHANNELS", 1)
+    check(
+        lambda T, x, w: T.nn.functional.conv2d(x, w, None, 1, padding),
+        made(2, 3, *size), made(4, 3, 3, 3), tolerance=1e-4,
+    )  # fmt: skip
+
+
+def network(T: Any) -> Any:
+    nn = T.nn
+    T.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(8, 6, 3, 2, 1, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.AvgPool2d(2), nn.Dropout2d(0.0),
+        nn.ConvTranspose2d(6, 4, 4, 2, 1), nn.GroupNorm(2, 4), nn.Upsample(scale_factor=2), nn.Conv2d(4, 5, 1),
+        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(20, 3),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [300, 20, 7])
+def test_images_keep_their_channels_last_in_and_between_programs(
+    limit: int, monkeypatch: pytest.MonkeyPatch, in_programs: None
+) -> None:
+    monkeypatch.setattr(plan, "PROGRAM_LIMIT", limit)
+
+    def trained(T: Any) -> list[float]:
+        model, losses = network(T), []
+        optimizer = T.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+        x, y = T.tensor(made(4, 3, 16, 16)), T.tensor([0, 1, 2, 0])
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = T.nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        model.eval()
+        return [*losses, *model(x).detach().numpy().ravel().tolist()]
+
+    np.testing.assert_allclose(trained(flambeau), trained(torch), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

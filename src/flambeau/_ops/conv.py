@@ -1,7 +1,7 @@
 """Convolutions of one, two and three spatial dimensions, and transposed ones.
 
 All of them come down to three products of input, weight and cotangent. In NumPy these are matrix products over windows
-(im2col, Chellapilla, Puri and Simard 2006), in XLA `conv_forms.convolve` and its transposes.
+(im2col, Chellapilla, Puri and Simard 2006), in XLA those of `conv_forms`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import jax
 import numpy as np
 
 from flambeau._core.declare import RAW, Array
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
+from flambeau._ops import conv_forms
 from flambeau._ops.conv_checks import check_tensors, check_weight, conv_shape, transposed_shape
-from flambeau._ops.conv_forms import Pairs, convolve
+from flambeau._ops.conv_forms import Pairs
 from flambeau._ops.sizes import per_dimension
 
 # -- the three products ----------------------------------------------------------------------------
@@ -36,7 +36,7 @@ def _windows(x: Array, kernel: Any, stride: Any, padding: Pairs, dilation: Any) 
 def _convolve(xp: Any, x: Array, w: Array, stride: Any, padding: Pairs, dilation: Any, groups: int) -> Array:
     """Input `(N, C, *)` and weight `(O, C / groups, *)` to `(N, O, *)`."""
     if xp is not np:
-        return convolve(x, w, stride, padding, dilation, groups, transposing=False)
+        return conv_forms.convolve(x, w, stride, padding, dilation, groups)
     spatial = w.ndim - 2
     windows = _windows(x, w.shape[2:], stride, padding, dilation)
     own = tuple(range(2 + spatial, 2 + 2 * spatial))
@@ -52,18 +52,7 @@ def _input_gradient(
 ) -> Array:
     """The transpose of `_convolve` in its input, of shape `shape`."""
     if xp is not np:
-        # With much output padding the convolution back has more windows than `g` has cotangents for: those are zero.
-        reach = [d * (k - 1) + 1 for k, d in zip(w.shape[2:], dilation, strict=True)]
-        more = [
-            (n + low + high - r) // s + 1 - m
-            for n, (low, high), r, s, m in zip(shape[2:], padding, reach, stride, g.shape[2:], strict=True)
-        ]
-        if any(more):
-            g = xp.pad(g, ((0, 0), (0, 0), *((0, n) for n in more)))
-        like = jax.ShapeDtypeStruct(shape, g.dtype)
-        return jax.linear_transpose(
-            lambda x: convolve(x, w, stride, padding, dilation, groups, transposing=True), like
-        )(g)[0]  # fmt: skip
+        return conv_forms.input_gradient(g, w, shape, stride, padding, dilation, groups)
     padded = [n + low + high for n, (low, high) in zip(shape[2:], padding, strict=True)]
     result = np.zeros((*shape[:2], *padded), g.dtype)
     per_group = shape[1] // groups
@@ -90,10 +79,7 @@ def _weight_gradient(
 ) -> Array:
     """The transpose of `_convolve` in its weight, of shape `shape`."""
     if xp is not np:
-        like = jax.ShapeDtypeStruct(shape, g.dtype)
-        return jax.linear_transpose(
-            lambda w: convolve(x, w, stride, padding, dilation, groups, transposing=True), like
-        )(g)[0]  # fmt: skip
+        return conv_forms.weight_gradient(g, x, shape, stride, padding, dilation, groups)
     spatial = len(shape) - 2
     windows = _windows(x, shape[2:], stride, padding, dilation)
     places = (0, *range(2, 2 + spatial))
