@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -253,3 +255,23 @@ def test_adaptive_pools_of_equal_and_unequal_windows(tier, shape, sizes):
             engine.tier = None
     for mine, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize(
+    ("size", "kernel"), [((8, 8), (2, 2)), ((9, 7), (2, 3)), ((9,), (2,)), ((5, 6, 7), (2, 2, 2))]
+)
+def test_maxima_of_windows_side_by_side(
+    size: tuple[int, ...], kernel: tuple[int, ...], ceil_mode: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "tier", 2)
+    values = np.random.default_rng(0).integers(0, 4, (2, 3, *size)).astype(np.float32)  # some are equal
+
+    def computed(T: Any) -> list[Any]:
+        x = T.tensor(values).requires_grad_()
+        y = getattr(T.nn.functional, f"max_pool{len(size)}d")(x, kernel, ceil_mode=ceil_mode)
+        (y * T.arange(y.numel()).reshape(y.shape)).sum().backward()
+        return [y.detach().numpy(), x.grad.numpy()]
+
+    for mine, theirs in zip(computed(flambeau), computed(torch), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
