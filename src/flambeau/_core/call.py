@@ -36,8 +36,8 @@ class Call:
     """
 
     __slots__ = (
-        "cost", "device", "dual", "executable", "id", "inputs", "name", "nbytes", "node_kinds", "numbers", "op", "results",
-        "run", "source", "stable", "strides", "values",
+        "channels_last", "cost", "device", "dual", "executable", "id", "inputs", "name", "nbytes", "node_kinds", "numbers",
+        "op", "results", "run", "source", "stable", "strides", "values",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +61,7 @@ class Call:
         self.device = device
         self.numbers = numbers
         self.op = op
+        self.channels_last: bool = op is not None and op.channels_last
         # 16-bit and 8-bit floats are left to XLA: NumPy has no fast kernels for them.
         self.dual = dual and not any(m.tracked and m.dtype.itemsize < 4 for m in inputs + results)
         self.nbytes = sum(m.nbytes for m in results)

@@ -324,6 +324,8 @@ class Op:
         self.columns: Any = options.pop("columns", ())
         self.check: Any = options.pop("check", None)
         self.cost: Any = options.pop("cost", None)
+        # Whether its kernels take images with their channels last, which whole programs then keep (`xla.channels_last`).
+        self.channels_last: bool = options.pop("channels_last", False)
         self.dtypes: Any = options.pop("dtypes", None)
         # PyTorch's name for the node (without "0"), or a function of the input metas giving it.
         self.node: Any = options.pop("node", None)

@@ -172,6 +172,7 @@ def _build(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Ca
         f"{call.name}.backward", run, tuple(metas), results, call.device,
         numbers=call.numbers, dual=dual, cost=2 * call.cost,
     )  # fmt: skip
+    found.channels_last = call.channels_last
     parent = call.stable_name()
     found.stable = None if parent is None else repr(("backward", parent, needs, present))
     return found

@@ -10,7 +10,7 @@ import functools
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -45,11 +45,22 @@ REPAID_SECONDS = 0.05
 
 
 class Piece:
-    """A stretch of steps that is one program; `inputs` and `outputs` are slots of the whole segment."""
+    """A stretch of steps that is one program; `inputs` and `outputs` are slots of the whole segment.
+
+    Args:
+        kept, donatable: slots that are needed afterwards; that are not, so their memory may be taken over.
+        turned: slots whose arrays have their channels last between programs.
+    """
 
     def __init__(
-        self, steps: Sequence[Step], kept: set[int], donatable: set[int], meta_of_slot: Callable[[int], Meta]
-    ) -> None:
+        self, steps: Sequence[Step], kept: set[int], donatable: set[int], metas: Mapping[int, Meta], turned: set[int]
+    ) -> None:  # fmt: skip
+        def meta_of_slot(slot: int) -> Meta:
+            meta = metas[slot]
+            return (
+                meta.with_shape((meta.shape[0], *meta.shape[2:], meta.shape[1])) if slot in turned else meta
+            )
+
         self.steps = steps
         # Calls may share numbers (all updates of an optimizer do), so their places do not always rise.
         first_float, first_int = min(step.floats for step in steps), min(step.ints for step in steps)
@@ -81,16 +92,25 @@ class Piece:
             for step in steps
         ]  # fmt: skip
         self._results = tuple(local[slot] for slot in self.outputs)
+        self._turned_inputs = tuple(i for i, slot in enumerate(self.inputs) if slot in turned)
+        self._turned_outputs = tuple(i for i, slot in enumerate(self.outputs) if slot in turned)
         # Equal pieces of any segment have equal keys and share their executable.
         self.key = (
             tuple((step.call.id, *_wiring(step)) for step in self._body),
-            self.metas, self._results, self.donate,
+            self.metas, self._results, self.donate, self._turned_inputs, self._turned_outputs,
         )  # fmt: skip
         self.device = steps[0].call.device
+        self._channels_last = any(step.call.channels_last for step in steps)
 
     def function(self, floats: Any, ints: Any, *arrays: Any) -> list[Any]:
         """The piece as one function of arrays, for JAX to trace."""
-        return run_steps(self._body, self._results, arrays, floats, ints)
+        values = list(arrays)
+        for i in self._turned_inputs:
+            values[i] = xla.channels_second(values[i])
+        results = run_steps(self._body, self._results, values, floats, ints)
+        for i in self._turned_outputs:
+            results[i] = xla.channels_at_end(results[i])
+        return results
 
     def is_at_hand(self) -> bool:
         """Whether the executable is in memory or in the store."""
@@ -111,7 +131,7 @@ class Piece:
                 *number_specs(self.floats[1] - self.floats[0], self.ints[1] - self.ints[0]), *map(xla.spec, self.metas)
             ]  # fmt: skip
             program = xla.compile_program(
-                self.function, specs, self.device, tuple(i + 2 for i in self.donate)
+                self.function, specs, self.device, tuple(i + 2 for i in self.donate), self._channels_last
             )
             statistics.compiled("segment", time.perf_counter() - started, len(self.steps))
             store.save(name, program)
@@ -129,7 +149,8 @@ class Piece:
         if any(word is None for word in words):
             return None
         wiring = [[*_wiring(step)] for step in self._body]
-        return repr((words, wiring, self.metas, self._results, self.donate, str(self.device)))
+        turned = self._turned_inputs, self._turned_outputs
+        return repr((words, wiring, self.metas, self._results, self.donate, turned, str(self.device)))
 
 
 def _wiring(step: BlockStep) -> tuple[Any, ...]:
@@ -210,6 +231,7 @@ class Plan:
             slot: number for number, steps in enumerate(groups) for step in steps for slot in step.inputs
         }
         alive = set(form.results)
+        turned = _turned(groups, metas, alive) if self.device.type == "cpu" else set()
         dead_slots = {-1 - i for i in dead}
         pieces = []
         for number, steps in enumerate(groups):
@@ -218,7 +240,7 @@ class Plan:
                 slot for slot, last in last_use.items()
                 if last == number and slot not in alive and (slot >= 0 or slot in dead_slots)
             }  # fmt: skip
-            pieces.append(Piece(steps, kept, donatable, metas.__getitem__))
+            pieces.append(Piece(steps, kept, donatable, metas, turned))
         return pieces
 
     def compile(self, pieces: Sequence[Piece]) -> list[tuple[Piece, Any]]:
@@ -254,6 +276,22 @@ def _with_members(form: Form, steps: Sequence[Step], metas: dict[int, Meta]) -> 
     return first + [
         replace(step, inputs=tuple([used.get(slot, slot) for slot in step.inputs])) for step in steps
     ]
+
+
+def _turned(groups: Sequence[Sequence[Step]], metas: Mapping[int, Meta], alive: set[int]) -> set[int]:
+    """The images that pass from one program with convolutions to others: as these keep them, with their channels last."""
+    with_images = [any(step.call.channels_last for step in steps) for steps in groups]
+    made_in = {slot: number for number, steps in enumerate(groups) for step in steps for slot in step.outputs}
+    turned, others = set(), set(alive)
+    for number, steps in enumerate(groups):
+        for slot in {slot for step in steps for slot in step.inputs}:
+            if slot < 0 or made_in[slot] == number:
+                continue
+            if with_images[number] and with_images[made_in[slot]] and len(metas[slot].shape) > 2:
+                turned.add(slot)
+            else:
+                others.add(slot)
+    return turned - others
 
 
 def steps_of(calls: list[Call], key: Sequence[int], alive: tuple[int, ...]) -> list[Step]:

@@ -54,21 +54,34 @@ def abstract(function: Callable[..., Any], metas: Sequence[Meta], numbers: Seque
 
 
 def compile_program(
-    function: Callable[..., Any], specs: Sequence[Any], device: Device, donate: tuple[int, ...] = ()
-) -> Callable[..., Any]:
-    """An executable of `function(*arrays)` for arguments of these shapes, on one device."""
+    function: Callable[..., Any], specs: Sequence[Any], device: Device, donate: tuple[int, ...] = (),
+    channels_last: bool = False,
+) -> Callable[..., Any]:  # fmt: skip
+    """An executable of `function(*arrays)` for arguments of these shapes, on one device.
+
+    Args:
+        channels_last: what `channels_last()` tells while it is traced.
+    """
     with x64():
         options: Any = CPU_OPTIONS if device.type == "cpu" else None
         jitted = jax.jit(function, donate_argnums=donate, out_shardings=placement(device), keep_unused=True)
-        before, _lowering.on_cpu = getattr(_lowering, "on_cpu", None), device.type == "cpu"
+        before = _lowering.on_cpu, _lowering.channels_last
+        _lowering.on_cpu, _lowering.channels_last = device.type == "cpu", channels_last
         try:
             lowered = jitted.lower(*specs)
         finally:
-            _lowering.on_cpu = before
+            _lowering.on_cpu, _lowering.channels_last = before
         return lowered.compile(compiler_options=options)
 
 
-_lowering = threading.local()
+class _Lowering(threading.local):
+    """Of what is being traced on this thread."""
+
+    on_cpu: bool | None = None
+    channels_last = False
+
+
+_lowering = _Lowering()
 
 
 def for_cpu() -> bool:
@@ -76,8 +89,23 @@ def for_cpu() -> bool:
 
     One that is not for `compile_program`, such as a user's own `jax.jit`, is taken to be for JAX's default device.
     """
-    found = getattr(_lowering, "on_cpu", None)
+    found = _lowering.on_cpu
     return jax.default_backend() == "cpu" if found is None else found
+
+
+def channels_last() -> bool:
+    """Whether images lie with their channels last in the program that is being traced: one for a CPU, with convolutions."""
+    return for_cpu() and _lowering.channels_last
+
+
+def channels_at_end(x: Any) -> Any:
+    """An array `(N, C, *)` as `(N, *, C)`."""
+    return jnp.moveaxis(x, 1, -1)
+
+
+def channels_second(x: Any) -> Any:
+    """An array `(N, *, C)` as `(N, C, *)`."""
+    return jnp.moveaxis(x, -1, 1)
 
 
 def call(program: Callable[..., Any], arguments: Sequence[Any]) -> Any:

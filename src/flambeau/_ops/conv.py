@@ -19,6 +19,7 @@ from flambeau._ops import conv_forms
 from flambeau._ops.conv_checks import check_tensors, check_weight, conv_shape, transposed_shape
 from flambeau._ops.conv_forms import Pairs
 from flambeau._ops.sizes import per_dimension
+from flambeau._ops.sums import channel_total
 
 # -- the three products ----------------------------------------------------------------------------
 
@@ -101,7 +102,7 @@ def _cost(inputs: Any, results: Any) -> int:
 
 
 @op(
-    promote=RAW, shape=conv_shape, result=lambda input, *_: input.dtype, cost=_cost,
+    promote=RAW, shape=conv_shape, result=lambda input, *_: input.dtype, cost=_cost, channels_last=True,
     node="ConvolutionBackward",
 )  # fmt: skip
 def convolution(
@@ -137,7 +138,7 @@ def _(
 
 @convolution.gradient("bias")
 def _(xp: Any, g: Array) -> Array:
-    return g.sum((0, *range(2, g.ndim)))
+    return channel_total(xp, g)
 
 
 def _conjugate(xp: Any, value: Array) -> Array:
@@ -145,7 +146,7 @@ def _conjugate(xp: Any, value: Array) -> Array:
 
 
 @op(
-    promote=RAW, shape=transposed_shape, result=lambda input, *_: input.dtype, cost=_cost,
+    promote=RAW, shape=transposed_shape, result=lambda input, *_: input.dtype, cost=_cost, channels_last=True,
     node="ConvolutionBackward",
 )  # fmt: skip
 def transposed_convolution(
@@ -191,7 +192,7 @@ def _(
 
 @transposed_convolution.gradient("bias")
 def _(xp: Any, g: Array) -> Array:
-    return g.sum((0, *range(2, g.ndim)))
+    return channel_total(xp, g)
 
 
 # -- the public functions --------------------------------------------------------------------------

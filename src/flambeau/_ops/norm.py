@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from flambeau._core import dtype as dtypes
+from flambeau._core import xla
 from flambeau._core.declare import KEEP, Array, Scalar, canonical_dim, registry
 from flambeau._core.dispatch import apply, function, op
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
-from flambeau._ops.sums import total, weighted_total
+from flambeau._ops.sums import channel_total, total, weighted_total
 
 
 def _statistics_dtype(input: Meta) -> dtypes.dtype:
@@ -47,6 +50,16 @@ def _per_channel(value: Any, ndim: int) -> Any:
     return value.reshape(1, -1, *(1,) * (ndim - 2))
 
 
+def _lying(xp: Any, x: Array) -> Array:
+    """An array `(N, C, *)`, or one row for each place of it where programs keep channels last."""
+    return xp.moveaxis(x, 1, -1).reshape(-1, x.shape[1]) if xp is not np and xla.channels_last() else x
+
+
+def _standing(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
+    """What `_lying` took apart, of this shape again."""
+    return x if x.shape == shape else xp.moveaxis(x.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
+
+
 # -- batch norm ------------------------------------------------------------------------------------
 
 
@@ -65,20 +78,22 @@ def batch_norm_train(
     xp: Any, input: Array, weight: Array | None, bias: Array | None, eps: Scalar
 ) -> tuple[Array, Array, Array, Array]:
     """Normalises each channel by its own batch; also the batch's mean, biased variance and 1 / sqrt(var + eps)."""
-    axes = (0, *range(2, input.ndim))
-    mean, var, rstd = _moments(xp, input, axes, eps)
-    scale = rstd if weight is None else rstd * _per_channel(weight, input.ndim)
-    result = (input - mean) * scale
+    x = _lying(xp, input)
+    mean, var, rstd = _moments(xp, x, (0, *range(2, x.ndim)), eps)
+    scale = rstd if weight is None else rstd * _per_channel(weight, x.ndim)
+    result = (x - mean) * scale
     if bias is not None:
-        result = result + _per_channel(bias, input.ndim)
-    return result, mean.reshape(-1), var.reshape(-1), rstd.reshape(-1)
+        result = result + _per_channel(bias, x.ndim)
+    return _standing(xp, result, input.shape), mean.reshape(-1), var.reshape(-1), rstd.reshape(-1)
 
 
 @batch_norm_train.gradient("input", "weight", "bias")
 def _(
     xp: Any, g: Any, input: Array, weight: Any, mean: Array, rstd: Array, needs: Any, given: Any
 ) -> tuple[Array | None, Array | None, Array | None]:
-    cotangent, ndim = g[0], input.ndim
+    shape, count = input.shape, input.size // input.shape[1]
+    cotangent, input = _lying(xp, g[0]), _lying(xp, input)
+    ndim = input.ndim
     axes = (0, *range(2, ndim))
     wide = _per_channel(rstd, ndim)
     normal = (input - _per_channel(mean, ndim)) * wide
@@ -86,12 +101,12 @@ def _(
     to_bias, to_weight = total(xp, cotangent, axes), total(xp, cotangent * normal, axes, computed=True)
     to_input = None
     if "input" in needs:
-        count = input.size // input.shape[1]
         scale = wide if weight is None else wide * _per_channel(weight, ndim)
         means = (_per_channel(sums / count, ndim) for sums in (to_bias, to_weight))
         to_input = scale * (cotangent - next(means) - normal * next(means))
         to_mean, to_rstd = _per_channel(g[1], ndim), _per_channel(g[3], ndim)
         to_input = _through_statistics(to_input, given, to_mean, to_rstd, normal, wide)
+        to_input = _standing(xp, to_input, shape)
     return to_input, to_weight if "weight" in needs else None, to_bias if "bias" in needs else None
 
 
@@ -124,14 +139,13 @@ def _(
     eps: Any,
     needs: Any,
 ) -> tuple[Array | None, Array | None, Array | None]:
-    axes = (0, *range(2, g.ndim))
     rstd = 1 / xp.sqrt(running_var + eps)
     scale = rstd if weight is None else rstd * weight
     to_weight = None
     if "weight" in needs:
         normal = (input - _per_channel(running_mean, g.ndim)) * _per_channel(rstd, g.ndim)
-        to_weight = total(xp, g * normal, axes, computed=True)
-    return g * _per_channel(scale, g.ndim), to_weight, total(xp, g, axes) if "bias" in needs else None
+        to_weight = channel_total(xp, g * normal, computed=True)
+    return g * _per_channel(scale, g.ndim), to_weight, channel_total(xp, g) if "bias" in needs else None
 
 
 @op(promote=KEEP, shape=lambda running, *_: running.shape, differentiable=False)

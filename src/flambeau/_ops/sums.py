@@ -35,7 +35,7 @@ def total(
     """The sum over `axes` (all for None), which count from the front. A size may be symbolic, where a module is exported.
 
     Args:
-        computed: that `x` is an expression which nothing else needs. It makes a difference over trailing dimensions.
+        computed: that `x` is an expression which nothing else needs. It makes a difference over leading and trailing dimensions.
     """
     if not _has_forms(xp, x):
         return x.sum(axes if axes is None or isinstance(axes, int) else tuple(axes), keepdims=keepdims)
@@ -43,6 +43,13 @@ def total(
     dims = sorted(every)
     result = _by_products(xp, x, dims, computed)
     return xp.expand_dims(result, dims) if keepdims else result
+
+
+def channel_total(xp: Any, x: Array, computed: bool = False) -> Array:
+    """The sum over all dimensions but the second of an array `(N, C, *)`."""
+    if xp is not np and xla.channels_last():
+        return total(xp, xp.moveaxis(x, 1, -1).reshape(-1, x.shape[1]), 0, computed=computed)
+    return total(xp, x, (0, *range(2, x.ndim)), computed=computed)
 
 
 def weighted_total(xp: Any, x: Array, weights: Array) -> Array:
@@ -88,6 +95,9 @@ def _by_products(xp: Any, x: Array, dims: list[int], computed: bool) -> Array:
         return total(xp, found.reshape(shape[: x.ndim - inner]), dims[: len(dims) - inner])
     if dims == list(range(len(dims))) and math.prod(shape[: len(dims)]) >= SHORT:
         count = math.prod(shape[: len(dims)])
+        if computed and count % LANES == 0:
+            # In series that the loop which computes the elements adds up, over all columns side by side.
+            x, count = x.reshape(count // LANES, LANES, -1).sum(1), count // LANES
         return (xp.ones(count, x.dtype) @ x.reshape(count, -1)).reshape(shape[len(dims) :])
     return x.sum(tuple(dims))
 
