@@ -78,6 +78,7 @@ FORMS = [
     ((1, 2, 5, 4, 6), (3, 2, 3, 2, 3), (2, 1, 2), 1, 1, 1),
     ((2, 3, 6, 5), (4, 3, 1, 1), 1, 0, 1, 1),
     ((2, 3, 6, 5), (4, 3, 1, 1), 2, 0, 1, 1),
+    ((2, 1, 6, 5), (4, 1, 3, 2), 2, 1, 1, 1),
 ]
 
 
@@ -104,6 +105,26 @@ def test_each_form_transposed(
     check(
         lambda T, x, w: getattr(T.nn.functional, name)(x, w, None, stride, padding, 0, groups, dilation),
         made(2, weight[0], *spatial), made(*weight), tolerance=1e-4,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("input", "weight", "stride", "padding", "dilation", "groups"), FORMS, ids=str)
+def test_each_form_with_many_channels(
+    input: Any,
+    weight: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    monkeypatch: pytest.MonkeyPatch,
+    in_programs: None,
+) -> None:
+    monkeypatch.setattr(conv_forms, "PHASE_CHANNELS", 1)
+    monkeypatch.setattr(conv_forms, "LARGE_WEIGHT", 1)
+    arguments = (None, stride, padding, dilation, groups)
+    check(
+        lambda T, x, w: getattr(T.nn.functional, f"conv{len(input) - 2}d")(x, w, *arguments),
+        made(*input), made(*weight), tolerance=1e-4,
     )  # fmt: skip
 
 

@@ -7,9 +7,11 @@ of the kernel, if each channel has a filter of its own (192 channels, 3x3, batch
 115; the transposes of a matrix product, if windows lie side by side (3 to 384 channels, 16x16, batch 16 of 224x224): 13 and
 14, not 294 and 15.
 
-The transpose of a strided convolution in its input is a dense convolution for each phase: 8.1 ms, not 10.9 (64 to 128 channels, 3x3,
-stride 2, batch 32 of 32x32; two AVX2 cores, as what follows). A kernel of one place is a matrix product: the weight gradient of 64 to
-128 channels with stride 2 takes 1.3 ms, not 2.8. `benchmarks/forms.py` measures the forms by shape.
+Also, on two AVX2 cores: the transpose of a strided convolution in its input is a dense convolution for each phase, 8.1 ms,
+not 10.9 (64 to 128 channels, 3x3, stride 2, batch 32 of 32x32), except for few channels (3, 7x7: 31 ms beside 5.8). One channel
+of input is multiplied place by place: 1.7 ms, not 5.5 (32 filters of 5x5, batch 64 of 28x28). A kernel of one place is a matrix
+product: the weight gradient of 64 to 128 channels with stride 2 takes 1.3 ms, not 2.8. Winograd's weight gradient of 512 channels,
+batch 32 of 4x4, takes 9.7 ms, not 15.3. `benchmarks/forms.py` measures the forms by shape.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ from flambeau._core.declare import Array
 Pairs = tuple[tuple[int, int], ...]
 # Beyond so many places of the kernel (along the first dimension of three) XLA's own kernel is taken.
 MOST_PLACES, MOST_PLANES = 64, 8
-# With more phases (products of strides) the transpose of a strided convolution is not taken apart.
-MOST_PHASES = 16
+# With more phases (products of strides) or fewer channels the transpose of a strided convolution is not taken apart.
+MOST_PHASES, PHASE_CHANNELS = 16, 64
 # From so many elements on a weight is laid out for the kernel in two steps.
 LARGE_WEIGHT = 1 << 20
 # From so many channels on Winograd's weight gradient is faster.
@@ -48,7 +50,7 @@ def input_gradient(
 ) -> Array:
     """The transpose of `convolve` in its input, of shape `shape`."""
     form = _form(w.shape, stride, padding, dilation, groups, True)
-    strided = 1 < math.prod(stride) <= MOST_PHASES
+    strided = 1 < math.prod(stride) <= MOST_PHASES and w.shape[1] >= PHASE_CHANNELS
     if form is _dense and xla.for_cpu() and groups == 1 and strided and set(dilation) == {1}:
         return _by_phases(g, w, shape, stride, padding)
     # With much output padding the convolution back has more windows than `g` has cotangents for: those are zero.
@@ -94,7 +96,7 @@ def _form(
     kernel = shape[2:]
     if not xla.for_cpu():
         return _dense
-    if shape[1] == 1 and groups > 1 and math.prod(kernel) <= MOST_PLACES:
+    if shape[1] == 1 and (groups > 1 or not transposing) and math.prod(kernel) <= MOST_PLACES:
         return _channel_by_channel
     if groups == 1 and _side_by_side(kernel, stride, padding, dilation) and (transposing or len(kernel) == 3):
         return _patches
