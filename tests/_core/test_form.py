@@ -7,6 +7,7 @@ import gc
 import io
 import pickle
 import threading
+import weakref
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +18,7 @@ import flambeau
 from flambeau._core import run
 from flambeau._core.flat import Flat, layout_of, members_calls
 from flambeau._core.plan import Plan
-from flambeau._core.trace import engine
+from flambeau._core.trace import engine, local
 from flambeau._core.value import meta_of
 
 
@@ -200,7 +201,127 @@ def replace_data(library, training, step):
         training.params[2].data = library.ones(5, 5) * 0.1
 
 
+def keep_gradients(library, training, step):
+    if step == 0:
+        training.kept = []
+        return None
+    training.kept.append([training.params[0].grad, training.params[3].grad.view(-1)[1:]])
+    return float(sum(gradient.sum() for both in training.kept for gradient in both))
+
+
+def take_one_gradient_away(library, training, step):
+    if step % 3 == 1:
+        training.params[1].grad = None
+
+
+def take_all_gradients_away(library, training, step):
+    if step > 3:
+        training.optimizer.zero_grad()
+
+
+def fill_gradients_with_zeros(library, training, step):
+    if step:
+        training.optimizer.zero_grad(set_to_none=False)
+        return float(training.params[2].grad.sum())
+
+
+def scale_gradients(library, training, step):
+    if step:
+        gradient = training.params[2].grad
+        gradient.mul_(3)
+        return float(training.params[2].grad.sum() + (gradient is training.params[2].grad))
+
+
+def give_another_gradient(library, training, step):
+    if step % 3 == 2:
+        training.params[2].grad = library.ones(5, 5)
+        return float(training.params[2].grad.sum())
+
+
+def share_a_gradient(library, training, step):
+    if step % 3 == 2:
+        training.params[1].grad = training.params[3].grad
+        training.params[1].grad[0] = 2
+        return float(training.params[3].grad.sum())
+
+
+def put_an_attribute_on_a_gradient(library, training, step):
+    if step == 4:
+        training.params[0].grad.note = 1
+    return float(hasattr(training.params[0].grad, "note"))
+
+
+def let_a_gradient_require_one(library, training, step):
+    if step == 4:
+        training.params[0].grad.requires_grad_()
+    return float(step > 0 and training.params[0].grad.requires_grad)
+
+
+def gradients_as_numpy(library, training, step):
+    if step == 4:
+        training.array = training.params[0].grad.numpy()
+        training.array[0, 0] = 7
+        return float(training.params[0].grad[0, 0])
+    return float(training.array.sum()) if step > 4 else None
+
+
+def replace_the_data_of_a_gradient(library, training, step):
+    if step == 4:
+        training.params[0].grad.data = library.ones(5, 4)
+        return float(training.params[0].grad.sum())
+
+
+def train_another_model_of_the_same_parameters(library, training, step):
+    if step == 0:
+        training.reversed = library.nn.Sequential(*list(training.model)[:3])
+    training.optimizer.zero_grad()
+    loss = training.reversed(training.x).sum()
+    loss.backward()
+    with library.no_grad():
+        for param in training.reversed.parameters():
+            param.sub_(param.grad * 0.01)
+    return float(loss.detach())
+
+
+def two_models(library, training, step):
+    """Another compiled function on the same parameters: a batch of another size."""
+    if step == 0:
+        training.other = library.compile(training.plain) if library is flambeau else training.plain
+    return training.other(training.x[:2]).item()
+
+
+def use_the_old_value_in_a_graph(library, training, step):
+    if step == 4:
+        training.product = (training.params[0] * training.params[0]).sum()
+    if step == 6:
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            training.product.backward()
+
+
+def average(library, training, step):
+    if step == 0:
+        training.averages = [param.detach().clone() for param in training.params]
+    with library.no_grad():
+        for mean, param in zip(training.averages, training.params, strict=True):
+            mean.lerp_(param, 0.1)
+    return float(sum(mean.sum() for mean in training.averages))
+
+
+def swap_in_averages(library, training, step):
+    if step == 0:
+        training.averages = [param.detach() * 0.5 for param in training.params]
+    with library.no_grad():
+        for number, param in enumerate(training.params):
+            mean = param.clone()
+            param.copy_(training.averages[number])
+            training.averages[number] = mean
+
+
 DISTURBANCES = [
+    keep_gradients, take_one_gradient_away, take_all_gradients_away, fill_gradients_with_zeros, scale_gradients,
+    give_another_gradient, share_a_gradient, put_an_attribute_on_a_gradient, let_a_gradient_require_one, gradients_as_numpy,
+    replace_the_data_of_a_gradient, train_another_model_of_the_same_parameters, two_models,
+    use_the_old_value_in_a_graph, average, swap_in_averages,
     write, write_through_data, write_to_a_view, look, look_through_numpy, look_at_gradients, keep_views, keep_old_values,
     load_from_a_file, evaluate, clip, use_a_copy, replace_data, load, share_with_numpy, hook, freeze,
 ]  # fmt: skip
@@ -210,6 +331,81 @@ DISTURBANCES = [
 @pytest.mark.parametrize("disturb", DISTURBANCES, ids=lambda f: f.__name__)
 def test_whatever_happens_between_steps_training_is_as_in_pytorch(disturb, compiled):
     check(disturb, compiled)
+
+
+def versions(training):
+    tensors = [*training.params, *[param.grad for param in training.params]]
+    return [None if tensor is None else tensor._version for tensor in tensors]
+
+
+@pytest.mark.parametrize("disturb", DISTURBANCES, ids=lambda f: f.__name__)
+def test_versions_are_those_of_the_plain_function(disturb):
+    one, two = Training(flambeau, compiled=True), Training(flambeau)
+    for step in range(7):
+        for training in (one, two):
+            disturb(flambeau, training, step)
+            training.step()
+        assert versions(one) == versions(two)
+
+
+def test_a_compiled_step_takes_and_gives_few_values():
+    training = Training(flambeau, compiled=True)
+    for _ in range(4):
+        training.step()
+    local.trace.flush("test")
+    training._step(training.x)
+    assert len(local.trace.leaves) < 10
+    assert len(local.trace.outputs) < 10
+
+
+def test_gradients_are_the_same_tensors_only_if_nobody_can_tell():
+    training = Training(flambeau, compiled=True)
+    for _ in range(5):
+        training.step()
+    name = id(training.params[0].grad)
+    training.step()
+    assert id(training.params[0].grad) == name
+    kept, watched = training.params[1].grad, weakref.ref(training.params[2].grad)
+    training.step()
+    assert training.params[1].grad is not kept
+    assert watched() is None
+    assert training.params[0].grad is training.params[0].grad
+
+
+def test_programs_of_one_model_share_what_is_joined():
+    training = Training(flambeau, compiled=True)
+    for _ in range(4):
+        training.step()
+        training._step(training.x[:2]).item()
+    storage, gradient = training.params[0]._storage, training.params[0].grad
+    pack, gradients, name = storage.pack, gradient._storage.pack, id(gradient)
+    del gradient
+    training.step()
+    training._step(training.x[:2]).item()
+    assert storage.pack is pack
+    assert training.params[0].grad._storage.pack is gradients
+    assert id(training.params[0].grad) == name
+
+
+def test_a_recorded_call_that_fails_leaves_parameters_joined():
+    training = Training(flambeau, compiled=True)
+    for _ in range(4):
+        training.step()
+
+    @flambeau.compile
+    def look(x):
+        with flambeau.no_grad():
+            training.params[0].mul_(2)
+        return x * float(training.params[0].sum())
+
+    look(flambeau.ones(()))
+    training.step()
+    before, pack = training.params[0].tolist(), training.params[0]._storage.pack
+    with pytest.raises(RuntimeError, match="inside a compiled function"):
+        look(flambeau.ones(()))
+    assert training.params[0]._storage.pack is pack
+    assert pack.intact
+    assert training.params[0].tolist() == before
 
 
 def test_written_parameters_are_joined_again_at_the_next_step():

@@ -61,7 +61,7 @@ class Capture(Recording):
         if isinstance(storage, PackedStorage):
             written = self.writes.get(id(storage.pack.storage))
             if written is not None:
-                return storage.of(written[1])
+                return storage.pack.member(storage.number, written[1])
         value = super().read_storage(storage)
         if value.trace is not self and id(value) in self.reads and id(storage) not in self._own:
             holders = self.holders.setdefault(id(value), [])
@@ -145,6 +145,7 @@ class Capture(Recording):
         # The graph goes now, not when the garbage collector comes: nodes of leaves keep their hooks for as long as they live.
         self.hooks, self.retained = [], []
         self.tape.clear()
+        self.gradients = {}  # nothing of the call keeps a gradient alive
 
 
 def capture_call(

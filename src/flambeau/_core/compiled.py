@@ -98,6 +98,7 @@ class Compiled:
                 entry.ran = True
                 return self.function(*args, **kwargs)
             program, drawn = capture_call(self.function, args, kwargs, tensors)
+            program.settle()
             entry.programs.insert(0, program)
             entry.ran = False
         program.calls = 1

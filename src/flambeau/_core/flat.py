@@ -18,7 +18,7 @@ from flambeau._core import xla
 from flambeau._core.call import Call
 from flambeau._core.dtype import int32
 from flambeau._core.remembered import Remembered
-from flambeau._core.value import Meta, meta_of
+from flambeau._core.value import Meta, Value, meta_of
 
 
 class Layout:
@@ -40,12 +40,15 @@ def layout_of(metas: tuple[Meta, ...]) -> Layout:
 
 
 class Flat:
-    """One flat array in memory. The data of a value that lies in it is `(flat, number of the part)`."""
+    """One flat array in memory. The data of a value that lies in it is `(flat, number of the part)`.
 
-    __slots__ = ("array", "layout")
+    `owner`: the value whose array it is, if there is one; it lives as long as the parts.
+    """
 
-    def __init__(self, array: Any, layout: Layout) -> None:
-        self.array, self.layout = array, layout
+    __slots__ = ("array", "layout", "owner")
+
+    def __init__(self, array: Any, layout: Layout, owner: Value | None = None) -> None:
+        self.array, self.layout, self.owner = array, layout, owner
 
     def part(self, number: int) -> np.ndarray[Any, Any]:
         """One value of it, which must not be written to. JAX keeps the memory for as long as somebody holds the part."""

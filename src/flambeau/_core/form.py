@@ -76,12 +76,14 @@ class Form:
         self.misfits = 0
         self.joined: list[tuple[Layout, tuple[int, ...]]] = []
         self.groups: list[_Group] = []
-        wholes = self._join_results(steps, set(alive)) if joins else []
-        if joins:
-            self._join_leaves(steps, data)
-        self.leaves = (*leaves, *[group.layout.meta for group in self.groups])
         self.members: dict[int, tuple[int, Layout, int]] = {}
         whole: dict[tuple[int, ...], int] = {}  # which slot is these slots joined
+        wholes = []
+        if joins:
+            steps = self._split_leaves(steps, set(alive), whole)
+            wholes = self._join_results(steps, set(alive))
+            self._join_leaves(steps, data)
+        self.leaves = (*leaves, *[group.layout.meta for group in self.groups])
         for number, group in enumerate(self.groups, len(leaves)):
             for leaf, part in zip(group.leaves, group.parts, strict=True):
                 self.members[-1 - leaf] = -1 - number, group.layout, part
@@ -93,6 +95,21 @@ class Form:
         self.results = self.single + tuple([same.get(slot, slot) for slot in wholes])
         self.steps = useful(steps, self.results)
         self._in_groups = {leaf for group in self.groups for leaf in group.leaves}
+
+    def _split_leaves(
+        self, steps: Sequence[Step], alive: set[int], whole: dict[tuple[int, ...], int]
+    ) -> list[Step]:
+        """The steps without those that split a leaf: what such a step makes is taken out of the leaf where it is used."""
+        kept = []
+        for step in steps:
+            if isinstance(step.call, SplitCall) and step.inputs[0] < 0 and alive.isdisjoint(step.outputs):
+                layout = layout_of(step.call.results)
+                whole[step.outputs] = step.inputs[0]
+                for part, slot in enumerate(step.outputs):
+                    self.members[slot] = step.inputs[0], layout, part
+            else:
+                kept.append(step)
+        return kept
 
     def _join_results(self, steps: Sequence[Step], alive: set[int]) -> list[int]:
         """Finds the results that are joined anyway; gives the slots of the arrays."""
@@ -150,7 +167,8 @@ class Form:
         for group in self.groups:
             flat = group.find(leaves, arrays, gone)
             # Each value that lies in it holds it, and so do this function and `getrefcount`.
-            if gone.issuperset(group.leaves) and sys.getrefcount(flat) <= len(group.leaves) + 2:
+            held = flat.owner is not None or sys.getrefcount(flat) > len(group.leaves) + 2
+            if not held and gone.issuperset(group.leaves):
                 dead.append(len(arrays))
             arrays.append(flat.array)
         return arrays, dead

@@ -8,9 +8,10 @@ recording serves again all are compared: a change that no `__setattr__` sees (`m
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from operator import is_, itemgetter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter, call, is_, itemgetter
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -250,6 +251,7 @@ class Guards:
         self._made, self._owners, self._untracked = set(), {}, set()
         for mapping in self._mappings.values():
             mapping.before = {}
+        self._glance = _Glance(self._mappings.values(), self._sequences.values(), self._tensors)
 
     def known_tensors(self) -> Iterator[Tensor]:
         """The tensors that stand in the noted places."""
@@ -262,12 +264,26 @@ class Guards:
                 yield held
         yield from self._free.values()
 
+    def storages(self) -> list[Storage]:
+        """Those of the known tensors, once settled."""
+        return [storage for _, storage, _, _, _ in self._tensors]
+
     # -- comparing -------------------------------------------------------------------------------
 
     def hold(self) -> bool:
         """Whether everything noted is as it was."""
         if any(self._empties):
             return False
+        if not self._glance.finds_no_change():
+            if not self._hold_one_by_one():
+                return False
+            self._glance.look()
+        for cell, held, _ in self._cells.values():
+            if cell.cell_contents is not held and not same(cell.cell_contents, held):
+                return False
+        return True
+
+    def _hold_one_by_one(self) -> bool:
         for mapping in self._mappings.values():
             if not mapping.holds():
                 return False
@@ -280,9 +296,6 @@ class Guards:
             if (storage.host is None) is not alone:
                 return False
             if (hooks or tensor._hooks or tensor._post_hooks) and hooks_of(tensor) != hooks:
-                return False
-        for cell, held, _ in self._cells.values():
-            if cell.cell_contents is not held and not same(cell.cell_contents, held):
                 return False
         return True
 
@@ -318,16 +331,61 @@ def hooks_of(tensor: Tensor) -> tuple[Any, ...]:
     return (*hooks.values(), None, *post_hooks.values()) if hooks or post_hooks else ()
 
 
+class _Glance:
+    """All that is noted, compared at once by identity. Nearly always nothing has changed; then no Python runs for each part."""
+
+    def __init__(
+        self, mappings: Iterable[_Mapping], sequences: Iterable[_Sequence], tensors: Sequence[Any]
+    ) -> None:
+        found = [mapping for mapping in mappings if mapping.get is not None]
+        self._mappings = [each.held for each in found]
+        self._getters: list[Any] = [each.get for each in found]
+        lists = [sequence.held for sequence in sequences if type(sequence.held) is list]
+        self._lists = lists
+        self._sized = [*lists, *[mapping.held for mapping in mappings if mapping.size >= 0]]
+        self._tensors = [tensor for tensor, *_ in tensors]
+        self._storages = [storage for _, storage, *_ in tensors]
+        # Hooks come and go without another dictionary.
+        self._plain = all(tensor._hooks is None and tensor._post_hooks is None for tensor in self._tensors)
+        # An entry that has to be missing.
+        self._plain &= not any(value is MISSING for each in found for value in each.expected.values())
+        self.look()
+
+    def look(self) -> None:
+        """Notes what there is, which is known to be as it has to be."""
+        if self._plain:
+            self._seen, self._sizes = list(self._all()), list(map(len, self._sized))
+
+    def finds_no_change(self) -> bool:
+        """Whether everything is the very same as at the last look; otherwise it has to be looked at one by one."""
+        try:
+            return (
+                self._plain
+                and list(map(len, self._sized)) == self._sizes
+                and all(map(is_, self._all(), self._seen))
+            )
+        except KeyError:
+            return False
+
+    def _all(self) -> Iterator[Any]:
+        each = itertools.chain.from_iterable
+        entries, tensors = map(call, self._getters, self._mappings), map(_state_of, self._tensors)
+        return itertools.chain(each(entries), each(self._lists), each(tensors), map(_host_of, self._storages))
+
+
+_state_of = attrgetter("_storage", "_rg", "_hooks", "_post_hooks")
+_host_of = attrgetter("host")
+
+
 class _Mapping:
     """Entries of a dict; with `size`, all of them."""
 
-    __slots__ = ("_get", "_whole", "before", "expected", "held", "size", "words")
+    __slots__ = ("before", "expected", "get", "held", "size", "words")
 
     def __init__(self, mapping: Mapping[str, Any], keys: Sequence[Any], words: str, size: int) -> None:
         self.held, self.words, self.size = mapping, words, size
         self.expected: dict[Any, Any] = {}
         self.before: dict[Any, Any] = {}  # while the function is recorded: all entries
-        self._whole = size >= 0  # every entry is compared
         self.add(keys)
 
     def add(self, keys: Sequence[Any]) -> None:
@@ -338,8 +396,8 @@ class _Mapping:
 
     def _keys_changed(self) -> None:
         keys = list(self.expected)
-        # The usual comparison runs no Python of its own.
-        self._get = itemgetter(*keys) if len(keys) > 1 else None
+        # Gives a tuple of the entries, without any Python.
+        self.get = itemgetter(*keys, keys[0]) if keys else None
 
     def take(self) -> Iterator[Assigned]:
         """The entries that are others than before."""
@@ -352,21 +410,11 @@ class _Mapping:
     def release(self, key: Any) -> None:
         """Compares an entry no longer."""
         self.expected.pop(key, None)
-        self._whole = False
         self._keys_changed()
 
     def holds(self) -> bool:
         if self.size >= 0 and len(self.held) != self.size:
             return False
-        if self._whole:
-            if all(map(is_, self.held.values(), self.expected.values())):
-                return True
-        elif self._get is not None:
-            try:
-                if all(map(is_, self._get(self.held), self.expected.values())):
-                    return True
-            except KeyError:
-                return False
         get = self.held.get
         return all(same(get(key, MISSING), value) for key, value in self.expected.items())
 

@@ -7,20 +7,19 @@ Writing to one of them takes it out again.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flambeau._core.block import Block, BlockBuilder
-from flambeau._core.call import Call
 from flambeau._core.declare import Op
-from flambeau._core.flat import member_call, pack_call, split_call
+from flambeau._core.flat import Flat, Layout, layout_of, member_call, pack_call, split_call
 from flambeau._core.remembered import Remembered
 from flambeau._core.rows import Renew, call_for, note_numbers, numbers_among
 from flambeau._core.storage import Storage
 from flambeau._core.tensor import Tensor
 from flambeau._core.trace import local, record
-from flambeau._core.value import Meta, Value
+from flambeau._core.value import CPU, Meta, Value
 
 
 def may_begin() -> bool:
@@ -29,48 +28,86 @@ def may_begin() -> bool:
 
 
 class Pack:
-    """The present value of several storages: their elements one after another, or one value that all have."""
+    """The present value of several storages: their elements one after another, or one value that all have.
 
-    def __init__(self, tensors: Sequence[Tensor], same: bool = False) -> None:
-        metas = [tensor._meta for tensor in tensors]
-        values = [tensor._read() for tensor in tensors]
-        value = values[0] if same else record(pack_call(tuple(metas)), values)[0]
+    Args:
+        storages: those that become its members.
+        value: their values joined, or the one value.
+        layout: what lies where in it; None for one value.
+    """
+
+    def __init__(self, storages: Sequence[Storage], value: Value, layout: Layout | None) -> None:
         self.storage = Storage(value)
+        self.layout = layout
         self.intact = True  # no member has left
-        starts = itertools.accumulate((meta.numel for meta in metas), initial=0)
-        for tensor, meta, start in zip(tensors, metas, starts, strict=False):
-            storage: Any = tensor._storage
-            storage.__class__ = PackedStorage
-            storage.pack, storage.seen, storage.direct = self, -1, False
-            storage.part = None if same else member_call(value.meta, start, meta)
+        self._flat: Flat | None = None
+        for number, storage in enumerate(storages):
+            enter(storage, self, number)
+
+    @classmethod
+    def of(cls, tensors: Sequence[Tensor], same: bool = False) -> Pack:
+        """The pack of these tensors' storages; `same` if all hold one value."""
+        values = [tensor._read() for tensor in tensors]
+        storages = [tensor._storage for tensor in tensors]
+        if same:
+            return cls(storages, values[0], None)
+        metas = tuple([tensor._meta for tensor in tensors])
+        return cls(storages, record(pack_call(metas), values)[0], layout_of(metas))
 
     @property
     def value(self) -> Value:
         return self.storage.read()
 
-    def set(self, value: Value) -> None:
+    def set(self, value: Value, writes: int = 1) -> None:
         """Gives all members their next values."""
         self.storage.write(value)
+        self.storage.version += writes
+        self._flat = None
+
+    def member(self, number: int, whole: Value) -> Value:
+        """A member's part of `whole`."""
+        layout = self.layout
+        if layout is None:
+            return whole
+        meta = layout.metas[number]
+        if whole.trace is not None or meta.device is not CPU:
+            return record(member_call(whole.meta, layout.starts[number], meta), (whole,))[0]
+        flat = self._flat
+        if flat is None or flat.owner is not whole:
+            flat = self._flat = Flat(whole.known(), layout, whole)
+        value = Value(meta)
+        value.data = flat, number
+        return value
 
 
 class PackedStorage(Storage):
-    """A storage whose value is a part of a pack's."""
+    """A storage whose value is a part of a pack's. It is found when somebody reads it, and kept for as long as that is held."""
 
+    direct = False
     pack: Pack
-    part: Call | None
-    seen: int
+    number: int
+    seen: int  # the pack's epoch when it was read last
+    kept: Callable[[], Value | None]
+    apart: int  # writes that the other members had not
+
+    @property
+    def version(self) -> int:  # type: ignore[override]
+        return self.pack.storage.version + self.apart
+
+    @version.setter
+    def version(self, version: int) -> None:
+        self.apart = version - self.pack.storage.version
 
     def present(self) -> Value:
         storage = self.pack.storage
-        if self.seen != storage.epoch or self.value.failure is not None:  # type: ignore[union-attr]
-            self.value = self.of(storage.read())
-            self.seen = storage.epoch
-            self.epoch += 1  # views must look again
-        return self.value  # type: ignore[return-value]
-
-    def of(self, whole: Value) -> Value:
-        """This storage's part of a pack's value."""
-        return whole if self.part is None else record(self.part, (whole,))[0]
+        epoch = storage.epoch
+        value = self.kept() if self.seen == epoch else None
+        if value is None or value.failure is not None:
+            value = self.pack.member(self.number, storage.read())
+            if self.seen != epoch:
+                self.epoch += 1  # views must look again
+            self.kept, self.seen = weakref.ref(value), epoch
+        return value
 
     def write(self, value: Value) -> None:
         self.leave()
@@ -82,10 +119,32 @@ class PackedStorage(Storage):
 
     def leave(self) -> None:
         """Makes this a storage with a value of its own, the present one."""
-        self.read()
+        value = self.read()
+        self.value, self.__dict__["version"] = value, self.version
         self.pack.intact = False
         self.__class__ = Storage  # type: ignore[assignment]
-        del self.direct, self.pack, self.part, self.seen
+        del self.pack, self.number, self.seen, self.kept, self.apart
+
+
+def enter(storage: Any, pack: Pack, number: int, kind: type[PackedStorage] = PackedStorage) -> None:
+    """Makes a storage with a value of its own a member of a pack.
+
+    It keeps that value, for a thread that has just looked whether it is the present one.
+    """
+    apart = storage.version - pack.storage.version
+    storage.__dict__.pop("version", None)
+    storage.pack, storage.number, storage.seen, storage.kept, storage.apart = (
+        pack,
+        number,
+        -1,
+        _nothing,
+        apart,
+    )
+    storage.__class__ = kind
+
+
+def _nothing() -> None:
+    """In the place of a reference to a value that is gone."""
 
 
 def unpack(tensors: Sequence[Tensor]) -> None:

@@ -21,6 +21,7 @@ from flambeau._core.assigned import Assigned
 from flambeau._core.block import run_steps
 from flambeau._core.capture import Structure
 from flambeau._core.guards import Guards, hooks_of
+from flambeau._core.joint import Joint
 from flambeau._core.made_objects import MadeObjects, difference
 from flambeau._core.modes import modes
 from flambeau._core.places import Changed, Finder, MadeHook, MadeTensor, Place, Renewal, Written
@@ -51,8 +52,8 @@ class Program:
         written: the storages that the call writes to.
         new_gradients: the variables that get another `.grad`, by number: the tensor, or None.
         changed: tensors from outside that are others afterwards.
-        storages: those that are made: the value, and the version.
-        tensors, nodes: how to make them.
+        storages: those that are made, by number: the value, and the version.
+        tensors, nodes: how to make them; tensors by number.
         made_gradients: of tensors that are made, by number.
         hooks: those that are registered.
         retaining: tensors that retain their gradients.
@@ -79,8 +80,8 @@ class Program:
     written: list[Written]
     new_gradients: list[tuple[int, Place | None]]
     changed: list[Changed]
-    storages: list[tuple[int, int]]
-    tensors: list[MadeTensor]
+    storages: dict[int, tuple[int, int]]
+    tensors: dict[int, MadeTensor]
     nodes: list[Any]
     made_gradients: list[tuple[int, Place]]
     hooks: list[MadeHook]
@@ -91,23 +92,32 @@ class Program:
     result: Any
     arms: bool
     calls: int = 0
+    compared: list[int] = field(init=False)  # of `gradients`: those that are looked at one by one
+    _joint: Joint = field(init=False)
     _inputs: list[tuple[Any, Place]] = field(init=False)
     # Known storages that are written to, with the inputs that they hold before; and other storages that are.
     _replaced: list[weakref.ref[Storage]] = field(init=False)
     _replaced_inputs: list[int] = field(init=False)
     _others_written: list[Place] = field(init=False)
+    # With the place of the value among the joint's inputs and results.
     _checks_of_inputs: list[tuple[int, Any, Any]] = field(init=False)
     _checks_of_results: list[tuple[int, Any, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.compared = list(range(len(self.gradients)))
+
+    def settle(self) -> None:
+        """Called before the first run: joins what may be joined. A program that is but compared needs none of it."""
+        self._joint = Joint(self, self.guards.storages())
         # Many are the values of storages that are known; they are read without a detour.
         self._inputs = [
             (place.held.held if place.kind == "storage" and place.held.kind == "held" else None, place)
-            for place in self.sources
+            for place in [self.sources[number] for number in self._joint.inputs]
         ]
-        places, count = self.structure.places, len(self.sources)
-        self._checks_of_inputs = [each for each in self.checks if places[each[0]] < count]
-        self._checks_of_results = [each for each in self.checks if places[each[0]] >= count]
+        places, count = dict(self._joint.values), len(self._joint.block.inputs)
+        checks = [(places[number], check, line) for number, check, line in self.checks]
+        self._checks_of_inputs = [each for each in checks if each[0] < count]
+        self._checks_of_results = [each for each in checks if each[0] >= count]
         read = {id(storage): number for number, (storage, _) in enumerate(self._inputs) if storage}
         self._replaced, self._replaced_inputs, self._others_written = [], [], []
         for place in [each.storage for each in self.written]:
@@ -142,7 +152,11 @@ class Program:
         else:
             tensors = self._all_tensors(tensors, given)
         finder = Finder(tensors, self.gradients)
-        for place, meta in self.gradients:
+        for joined in self._joint.gradients:
+            if not joined.hold():
+                return "a tensor's .grad was or is None"
+        for number in self.compared:
+            place, meta = self.gradients[number]
             gradient = finder.tensor(place)._grad
             now = None if gradient is None else gradient._meta
             if now is not meta:
@@ -207,27 +221,36 @@ class Program:
             for draw, meta in self.draws:
                 drawn.append(draw(drawn) if meta is None else trace.draw(draw, meta))
         finder = Finder(tensors, self.gradients)
+        joint = self._joint
         inputs = [
             (held.value if held.direct else held.read()) if held is not None else finder.value(place, drawn)
             for held, place in self._inputs
         ]
+        inputs += [joined.read() for joined in joint.parameters]
         # Before anything else happens, as far as they can be known before.
-        for number, check, line in self._checks_of_inputs:
-            _check(trace, inputs[self.structure.places[number]], check, line)
-        if self._checks_of_results and self.structure.block.device.type == "cpu":
+        for place, check, line in self._checks_of_inputs:
+            _check(trace, inputs[place], check, line)
+        if self._checks_of_results and joint.block.device.type == "cpu":
             trace.flush("an index is checked")  # a call that fails takes no earlier one with it
-        found = record(self.structure.block, inputs, self._numbers()) if self.structure.block.steps else []
+        found = record(joint.block, inputs, self._numbers()) if joint.block.steps else []
         if found and found[0].trace is trace:
             self._note_replaced(trace, finder)
-        values = self._values(inputs, found)
-        for number, check, line in self._checks_of_results:
+        both = inputs + found
+        values = {number: both[place] for number, place in joint.values}
+        for place, check, line in self._checks_of_results:
             try:
-                _check(trace, values[number], check, line)
+                _check(trace, both[place], check, line)
             except Exception:
-                if values[number].failure is not None:
+                if both[place].failure is not None:
                     self._check_apart(inputs)
                 raise
+        new = iter(both[len(both) - len(joint.parameters) - len(joint.gradients) :])
+        for parameters in joint.parameters:
+            parameters.write(next(new))
         result = Replay(self, tensors, values, given, drawn).run()
+        # Last: what the call made of the gradients before is found by their variables.
+        for gradients in joint.gradients:
+            gradients.write(next(new))
         if self.arms:
             local.trace.armed = True
         elif not modes.grad and not modes.inside:
@@ -236,22 +259,20 @@ class Program:
 
     def _check_apart(self, inputs: Sequence[Value]) -> None:
         """Runs the checks after an operation has failed, on values computed for that: what it failed on may be what they find."""
-        steps = [
-            Step(step.outputs, step.call, step.inputs, step.floats, step.ints)
-            for step in self.structure.block.steps
-        ]
-        places = [self.structure.places[number] for number, _, _ in self._checks_of_results]
+        block = self._joint.block
+        steps = [Step(step.outputs, step.call, step.inputs, step.floats, step.ints) for step in block.steps]
+        places = [block.outputs[place - len(inputs)] for place, _, _ in self._checks_of_results]
         needed: Sequence[Any] = useful(steps, places)
         numbers, arrays = self._numbers(), [value.known() for value in inputs]
         with xla.x64():
             found = run_steps(needed, places, arrays, numbers[: self.floats], numbers[self.floats :])
-        metas = dict(zip(self.structure.block.outputs, self.structure.block.results, strict=True))
+        metas = dict(zip(block.outputs, block.results, strict=True))
         for array, place, (_, check, line) in zip(found, places, self._checks_of_results, strict=True):
             run_check(Value(metas[place], array), check, line)
 
     def _note_replaced(self, trace: Trace, finder: Finder) -> None:
         """Tells the trace what the storages hold that results of the block, which it has just recorded, are written to."""
-        slots = trace.key[len(trace.key) - len(self.sources) :]
+        slots = trace.key[len(trace.key) - len(self._joint.block.inputs) :]
         trace.replaced.append((self._replaced, [slots[number] for number in self._replaced_inputs]))
         others = [finder.storage(place) for place in self._others_written]
         trace.note_replaced([storage for storage in others if type(storage) is Storage])
@@ -281,11 +302,6 @@ class Program:
                 kind = "f" if type(number) is float else "i"
                 yield at[kind], number
                 at[kind] += 1
-
-    def _values(self, inputs: Sequence[Value], found: Sequence[Value]) -> list[Value]:
-        block = self.structure.block
-        by_slot = dict(enumerate(inputs)) | dict(zip(block.outputs, found, strict=True))
-        return [by_slot[slot] for slot in self.structure.places]
 
 
 def _check(trace: Trace, value: Value, check: Callable[[Value], None], line: Any) -> None:

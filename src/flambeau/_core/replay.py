@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flambeau._core import made_nodes
@@ -37,13 +37,13 @@ class Replay(Finder):
     """
 
     def __init__(
-        self, program: Program, tensors: Sequence[Tensor], values: Sequence[Value], given: Sequence[Any],
+        self, program: Program, tensors: Sequence[Tensor], values: Mapping[int, Value], given: Sequence[Any],
         drawn: Sequence[Any],
     ) -> None:  # fmt: skip
         super().__init__(tensors, program.gradients)
         self._program, self._values, self._given, self._drawn = program, values, given, drawn
-        self._storages: list[Storage] = []
-        self._made: list[Tensor] = []
+        self._storages: dict[int, Storage] = {}
+        self._made: dict[int, Tensor] = {}
         self._nodes: Any = []
         # Versions and hidden writes before the call, where a graph that stays alive asks for them.
         self._before: dict[int, tuple[int, int]] = {}
@@ -52,12 +52,11 @@ class Replay(Finder):
         """Does everything; gives what the function returns."""
         program = self._program
         self._write()
-        for number, version in program.storages:
-            storage = Storage(self._values[number])
+        for number, (value, version) in program.storages.items():
+            storage = self._storages[number] = Storage(self._values[value])
             if version:
                 storage.version = version
-            self._storages.append(storage)
-        self._made = [self._make(tensor) for tensor in program.tensors]
+        self._made = {number: self._make(tensor) for number, tensor in program.tensors.items()}
         for at, gradient in program.made_gradients:
             self._made[at]._grad = self.tensor(gradient)
         objects = program.objects
@@ -122,7 +121,7 @@ class Replay(Finder):
         """Gives tensors their history and their bases."""
         program = self._program
         changes = [self._found(each) for each in program.changed]
-        made = list(zip(self._made, program.tensors, strict=True))
+        made = [(self._made[number], how) for number, how in program.tensors.items()]
         for tensor, how in made:
             if how.node is not None:
                 tensor._node = self.node(how.node)

@@ -29,6 +29,8 @@ class SmallParameters:
     def __init__(self, rule: Rule, params: list[Tensor], states: list[State]) -> None:
         self.names = rule.state
         self.given = params, states
+        # Some optimizers begin their state in the first step.
+        self.is_complete = all(name is None or name in state for state in states for name in rule.state)
         chosen = _choose(rule, params, states)
         self.params = [params[number] for number in chosen]
         self.states = [states[number] for number in chosen]
@@ -41,7 +43,7 @@ class SmallParameters:
                 self.packs.append(None)
                 continue
             tensors = [state[name] for state in self.states]
-            self.packs.append(Pack(tensors, same=not tensors[0]._meta.shape))
+            self.packs.append(Pack.of(tensors, same=not tensors[0]._meta.shape))
             self.storages += [tensor._storage for tensor in tensors]
 
     def fits(self, rule: Rule, params: list[Tensor], states: list[State]) -> bool:
