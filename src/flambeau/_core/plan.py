@@ -20,6 +20,7 @@ from flambeau._core.block import Block, BlockStep, run_steps
 from flambeau._core.call import Call, number_specs
 from flambeau._core.flat import members_calls
 from flambeau._core.light import TINY_COST, Light, is_light
+from flambeau._core.loops import Loops, repetition
 from flambeau._core.statistics import statistics
 from flambeau._core.step import Step, useful
 from flambeau._core.trace import engine, user_line
@@ -226,7 +227,12 @@ class Plan:
         metas: dict[int, Meta] = {-1 - i: meta for i, meta in enumerate(form.leaves)}
         for step in form.steps:
             metas.update(zip(step.outputs, step.call.results, strict=True))
-        groups = [_with_members(form, form.steps[start:end], metas) for start, end in _ranges(form.steps)]
+        metas.update((slot, layout.metas[part]) for slot, (_, layout, part) in form.members.items())
+        if _is_light_program(form.steps) and self.device.type == "cpu":
+            parts = [Loops(form.steps, form.members, form.results, metas).steps()]
+        else:
+            parts = [form.steps[start:end] for start, end in _cut([step.call.id for step in form.steps])]
+        groups = [_with_members(form, steps, metas) for steps in parts]
         last_use = {
             slot: number for number, steps in enumerate(groups) for step in steps for slot in step.inputs
         }
@@ -334,13 +340,11 @@ def _taken_apart(
     return steps
 
 
-def _ranges(steps: Sequence[Step]) -> list[tuple[int, int]]:
-    """Which steps are one program each."""
-    ids = [step.call.id for step in steps]
+def _is_light_program(steps: Sequence[Step]) -> bool:
+    """Whether the steps are one program although they are many."""
+    kinds = {step.call.id for step in steps}
     cost = sum(step.call.cost for step in steps)
-    if len(ids) <= LIGHT_LIMIT and len(set(ids)) <= LIGHT_KINDS and cost <= TINY_COST * len(ids):
-        return [(0, len(ids))]
-    return _cut(ids)
+    return len(steps) <= LIGHT_LIMIT and len(kinds) <= LIGHT_KINDS and cost <= TINY_COST * len(steps)
 
 
 def _cut(ids: Sequence[int]) -> list[tuple[int, int]]:
@@ -351,7 +355,7 @@ def _cut(ids: Sequence[int]) -> list[tuple[int, int]]:
     groups: list[tuple[int, int]] = []
     plain = start = 0
     while start < total:
-        period, repeats = _repetition(ids, start)
+        period, repeats = repetition(ids, start, LONGEST_PERIOD)
         if period * repeats < 2 * PROGRAM_LIMIT // 3:
             start += 1
             if start - plain == PROGRAM_LIMIT:
@@ -370,16 +374,3 @@ def _cut(ids: Sequence[int]) -> list[tuple[int, int]]:
     if start > plain:
         groups.append((plain, start))
     return groups
-
-
-def _repetition(ids: Sequence[int], start: int) -> tuple[int, int]:
-    """The period and number of repeats of the longest repetition that begins at `start`."""
-    best = (1, 1)
-    for period in range(1, min(LONGEST_PERIOD, (len(ids) - start) // 2) + 1):
-        end = start + period
-        while end < len(ids) and ids[end] == ids[end - period]:
-            end += 1
-        repeats = (end - start) // period
-        if repeats > 1 and period * repeats > best[0] * best[1]:
-            best = (period, repeats)
-    return best
