@@ -64,16 +64,18 @@ def test_training_equals_pytorchs(name, options):
     compare(name, options)
 
 
-def test_state_is_packed_while_nobody_writes_to_it():
-    model, optimizer = training(flambeau, "Adam", {})
+@pytest.mark.parametrize(("name", "options"), [("Adam", {}), ("SGD", dict(lr=0.1, momentum=0.9))])
+def test_state_is_packed_while_nobody_writes_to_it(name, options):
+    model, optimizer = training(flambeau, name, options)
     assert all(
         isinstance(value._storage, PackedStorage)
         for state in optimizer.state.values()
         for value in state.values()
     )
-    assert {tuple(state["exp_avg"].shape) for state in optimizer.state.values()} == {
+    entry = next(reversed(optimizer.state[next(model.parameters())]))
+    assert [tuple(state[entry].shape) for state in optimizer.state.values()] == [
         tuple(parameter.shape) for parameter in model.parameters()
-    }
+    ]
 
 
 def write_to_one(library, optimizer, model, step):

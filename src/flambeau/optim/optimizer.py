@@ -221,6 +221,7 @@ class Optimizer:
         def renew() -> Sequence[Any]:
             return self.rule(group).arguments  # type: ignore[union-attr]
 
+        everything = params, states
         if rule.elementwise:
             params, states = self._step_small(rule, group, params, states, renew)
         if not params:
@@ -244,6 +245,9 @@ class Optimizer:
                     written.append(tensor)
                     values.append(value)
         Tensor._write_all(written, values)
+        small = self._small.get(id(group))
+        if small is not None and not small.is_complete and not small.params and may_begin():
+            self._small[id(group)] = SmallParameters(rule, *everything)
 
     def _step_small(
         self, rule: Rule, group: Group, params: list[Tensor], states: list[State], renew: Renew
