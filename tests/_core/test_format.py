@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import flambeau
 from flambeau._core import dtype as dtypes
 from flambeau._core.format import format_tensor, set_printoptions
 
@@ -228,6 +229,7 @@ def test_meta(shape, dtype):
     tensor = torch.empty(shape, dtype=dtype, device="meta")
     name = dtypes.DTYPES[str(dtype).removeprefix("torch.")]
     assert format_tensor(None, name, size=shape, device="meta") == repr(tensor)
+    assert repr(flambeau.empty(shape, dtype=name, device="meta")) == repr(tensor)
 
 
 @pytest.mark.parametrize("default", ["float16", "bfloat16", "float64"])

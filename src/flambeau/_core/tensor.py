@@ -686,7 +686,7 @@ class Tensor(TensorMethods):
         held = self._storage.value
         if held is not None and held.stands_for is not None:
             return f"Tensor({held.stands_for[0]!r})"
-        array = np.empty(0, np.float32) if self._meta.device is META else self._host_array()
+        array = None if self._meta.device is META else self._host_array()
         device = self._meta.device
         node = self.grad_fn
         text = formatting.format_tensor(
