@@ -12,6 +12,7 @@ from flambeau._core.autograd import FREED, Node, attach, edge_of, rewritten, zer
 from flambeau._core.inplace import rebase
 from flambeau._core.modes import modes
 from flambeau._core.tensor import Tensor
+from flambeau._core.trace import local
 from flambeau._core.value import Value
 
 
@@ -96,6 +97,7 @@ class FunctionNode(Node, FunctionCtx):
 
     runs_without_gradients = False
     _finished = False  # forward has run
+    _goes_forwards = False  # the gradient is to be that of the function's `jvp`
     _function: type[Function]
     _saved: list[_Saved | None] | None = None
     _tensor_args: Sequence[tuple[int, Any]] = ()  # places and metas of the tensors among the arguments
@@ -120,7 +122,7 @@ class FunctionNode(Node, FunctionCtx):
                 grads.append(
                     Tensor._of(zeros_value(meta)) if self._materialize and meta is not None else None
                 )
-        found = self._function.backward(self, *grads)
+        found = _transposed(self, grads) if self._goes_forwards else self._function.backward(self, *grads)
         found = found if isinstance(found, tuple) else (found,)
         count = len(self.needs_input_grad)
         if len(found) > count and all(item is None for item in found[count:]):
@@ -144,9 +146,49 @@ class FunctionNode(Node, FunctionCtx):
             gradients.append(work.unwrap(gradient))
         return gradients
 
+    def _finish(self, args: tuple[Any, ...], output: Any) -> Any:
+        """What `forward` gave for these arguments, as results of this node."""
+        tensors = [arg for arg in args if isinstance(arg, Tensor)]
+        tracked = modes.grad and any(self.needs_input_grad)
+        edges = tuple(edge_of(t) if t.requires_grad else None for t in tensors) if tracked else ()
+        single = not isinstance(output, tuple)
+        finished = _with_history(self, tensors, [output] if single else list(output), edges, tracked)
+        return finished[0] if single else tuple(finished)
+
     def release(self) -> None:
         if self._saved:
             self._saved = None
+
+
+def _transposed(node: FunctionNode, cotangents: Sequence[Any]) -> tuple[Any, ...]:
+    """The gradients of the inputs, from the function's `jvp`: it is linear, so its own gradient is the same everywhere."""
+    from flambeau._core.walk import grad
+
+    tangents: list[Any] = [None] * len(node.needs_input_grad)
+    for place, meta in node._tensor_args:
+        tangents[place] = Tensor._of(zeros_value(meta))
+        tangents[place]._rg = node.needs_input_grad[place]
+    previous, modes.grad = modes.grad, True
+    try:
+        found = node._function.jvp(node, *tangents)
+    finally:
+        modes.grad = previous
+    found = found if isinstance(found, tuple) else (found,)
+    pairs = [
+        (change, g)
+        for change, g in zip(found, cotangents, strict=True)
+        if isinstance(change, Tensor) and change.requires_grad and g is not None
+    ]
+    wanted = [place for place, need in enumerate(node.needs_input_grad) if need]
+    gradients: list[Any] = [None] * len(tangents)
+    if pairs:
+        pulled = grad(
+            [change for change, _ in pairs], [tangents[i] for i in wanted], [g for _, g in pairs],
+            create_graph=previous, allow_unused=True,
+        )  # fmt: skip
+        for place, gradient in zip(wanted, pulled, strict=True):
+            gradients[place] = gradient
+    return tuple(gradients)
 
 
 def _reduced(gradient: Tensor, shape: tuple[int, ...], name: str, number: int) -> Tensor:
@@ -216,6 +258,20 @@ class Function:
             "backward mode AD."
         )
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """How the outputs change along changes of the inputs; only `func.jvp` and what follows from it asks."""
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
+        """The function on a batch: from arguments of which each has it where `in_dims` says, `(output, out_dims)`."""
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or set generate_vmap_rule=True."
+        )
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "vjp" in cls.__dict__ and "backward" not in cls.__dict__:
@@ -232,14 +288,14 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Runs the function and records it for backward."""
-        node = cls._node_class()  # type: ignore[attr-defined]
         if kwargs:
             args, kwargs = cls._bound(args, kwargs)
-        tensors = [(i, arg) for i, arg in enumerate(args) if isinstance(arg, Tensor)]
-        node.needs_input_grad = tuple(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
-        tracked = modes.grad and any(node.needs_input_grad)
-        edges = tuple(edge_of(t) if t.requires_grad else None for _, t in tensors) if tracked else ()
-        node._tensor_args = [(i, t._meta) for i, t in tensors]
+        trace = local.trace
+        return trace.apply_function(cls, args, kwargs) if trace.records else cls._apply(*args, **kwargs)
+
+    @classmethod
+    def _apply(cls, *args: Any, **kwargs: Any) -> Any:
+        node = cls._node_for(args)
         previous = modes.grad
         modes.grad = False
         try:
@@ -250,10 +306,16 @@ class Function:
                 output = cls.forward(node, *args, **kwargs)
         finally:
             modes.grad = previous
-        single = not isinstance(output, tuple)
-        outputs = [output] if single else list(output)
-        finished = _with_history(node, [t for _, t in tensors], outputs, edges, tracked)
-        return finished[0] if single else tuple(finished)
+        return node._finish(args, output)
+
+    @classmethod
+    def _node_for(cls, args: tuple[Any, ...]) -> Any:
+        """The node, at the same time the `ctx`, of a call with these arguments."""
+        node = cls._node_class()  # type: ignore[attr-defined]
+        node.needs_input_grad = tuple(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
+        node._tensor_args = [(i, arg._meta) for i, arg in enumerate(args) if isinstance(arg, Tensor)]
+        node._goes_forwards = modes.forwards and cls.jvp is not Function.jvp
+        return node
 
 
 def _with_history(

@@ -11,13 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from flambeau._core.autograd import AccumulateGrad, Edge, Node, OpNode, edge_of
+from flambeau._core.autograd import AccumulateGrad, Edge, Node, OpNode, attach, edge_of
+from flambeau._core.batched_function import Applied, VmapInfo, batch_first, check_batchable, on_batch
 from flambeau._core.batching import batch_block, batched, batched_meta
 from flambeau._core.call import Call
 from flambeau._core.capture import Draw, Recording, structure_of
+from flambeau._core.declare import registry
 from flambeau._core.inplace import check_writable, write
-from flambeau._core.modes import modes
+from flambeau._core.modes import modes, no_grad
 from flambeau._core.node_kind import NodeKind, next_sequence
+from flambeau._core.pytree import tree_flatten, tree_unflatten
 from flambeau._core.storage import Storage
 from flambeau._core.strides import contiguous_strides, dense_order
 from flambeau._core.tensor import Tensor
@@ -28,6 +31,7 @@ _RANDOM = (
     "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness "
     "flags on vmap or perform the randomness operation out of vmap"
 )
+_SAME = "Vmap does not currently support same randomness with a batched tensor input. Please file an issue with functorch"
 _IN_PLACE = (
     "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has "
     "more elements than `self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. "
@@ -81,6 +85,7 @@ class BatchRecording(Recording):
         super().__init__("inside vmap")
         self.size, self.randomness = size, randomness
         self.inputs: list[Input] = []
+        self.applied: dict[Any, Applied] = {}  # by the nodes of custom functions
         self._flags: list[bool] = []  # of the slots: whether they depend on the batch
         self._seen = 0, 0  # up to which call, and which place in the key, `_flags` goes
 
@@ -150,6 +155,67 @@ class BatchRecording(Recording):
         if value.trace is self and self.has_batch(value.slot):
             raise RuntimeError(_IN_PLACE)
 
+    def apply_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        check_batchable(function)
+        places = [i for i, arg in enumerate(args) if isinstance(arg, Tensor)]
+        lifted = Lifted(self, [args[i] for i in places])
+        here, local.trace = local.trace, self.outer
+        try:
+            whole: list[Any] = list(args)
+            in_dims: list[int | None] = [None] * len(args)
+            for place, (tensor, has_batch) in zip(places, lifted.lift(), strict=True):
+                whole[place], in_dims[place] = tensor, 0 if has_batch else None
+            info = VmapInfo(self.size, self.randomness)
+            output, dims = on_batch(function, info, tuple(in_dims), tuple(whole), run_batched)
+            leaves, spec = tree_flatten(output)
+            real = [batch_first(leaf, dim) for leaf, dim in zip(leaves, dims, strict=True)]
+            values = [leaf._read() if isinstance(leaf, Tensor) else None for leaf in real]
+        finally:
+            local.trace = here
+        elements: list[Any] = []
+        for leaf, value, dim in zip(real, values, dims, strict=True):
+            if value is None:
+                elements.append(leaf)
+            else:
+                elements.append(Tensor._of(value) if dim is None else self.input(leaf, value).detach())  # type: ignore[attr-defined]
+        node = function._node_for(args)
+        result = tree_unflatten(elements, spec)
+        with no_grad():
+            function.setup_context(node, args, result)
+        self.applied[node] = Applied(node, real)
+        return node._finish(args, result)
+
+    def call_by_elements(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], draws: bool
+    ) -> Any:
+        leaves, spec = tree_flatten((args, kwargs))
+        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and is_batched(leaf)]
+        if not places:
+            return function(*args, **kwargs)
+        if draws and self.randomness == "error":
+            raise RuntimeError(_RANDOM)
+        if draws and self.randomness == "same":
+            raise RuntimeError(_SAME)
+        lifted = Lifted(self, [leaves[i].detach() for i in places])
+        here, local.trace = local.trace, self.outer
+        try:
+            whole = [tensor for tensor, _ in lifted.lift()]
+            rows, out_spec = [], spec
+            for number in range(self.size):
+                filled = list(leaves)
+                for place, tensor in zip(places, whole, strict=True):
+                    filled[place] = tensor[number]  # type: ignore[index]
+                own_args, own_kwargs = tree_unflatten(filled, spec)
+                found = local.trace.call_by_elements(function, own_args, own_kwargs, draws)
+                row, out_spec = tree_flatten(found)
+                rows.append(row)
+            stacked = [registry["stack"](list(column)) for column in zip(*rows, strict=True)]
+            values = [tensor._read() for tensor in stacked]
+        finally:
+            local.trace = here
+        elements = [self.input(tensor, value) for tensor, value in zip(stacked, values, strict=True)]
+        return tree_unflatten(elements, out_spec)
+
     def draw(self, draw: Draw, meta: Meta) -> Value:
         if self.randomness == "error":
             raise RuntimeError(_RANDOM)
@@ -182,7 +248,7 @@ class Lifted:
         self.structure = structure_of(recording, self.wanted)
         self.pattern = tuple([recording.has_batch(-1 - number) for number in self.structure.leaves])
 
-    def run(self) -> list[tuple[Tensor, bool]]:
+    def lift(self) -> list[tuple[Tensor, bool]]:
         """The results, each with whether it has the batch as its first dimension."""
         recording = self.recording
         self.found = self._record()
@@ -195,9 +261,15 @@ class Lifted:
         results = [
             self._result(tensor, value) for tensor, value in zip(self.results, self.values, strict=False)
         ]
-        lifted = {node: self._lift(node) for node in self.nodes}
+        for node in self.nodes:
+            self._lift(node)
         for tensor, (result, _) in zip(self.results, results, strict=True):
-            _attach(tensor, result, lifted)
+            self._attach(tensor, result)
+        return results
+
+    def run(self) -> list[tuple[Tensor, bool]]:
+        """What `lift` gives, when all else that the function did has been done as well: checks, and writes."""
+        results, recording = self.lift(), self.recording
         for check in recording.checks:
             value, _ = self.found[id(check.value)]
             local.trace.check(value, check.check, value.trace is not None and value.meta.device.type != "cpu")
@@ -205,7 +277,7 @@ class Lifted:
             storage.write(self.found[id(written)][0])
         for item, value in zip(self.changed, self.values[len(results) :], strict=True):
             changed = Tensor._of(self.found[id(value)][0])
-            _attach(item.own, changed, lifted)
+            self._attach(item.own, changed)
             check_writable(item.real)
             write(item.real, changed)
         return results
@@ -237,6 +309,18 @@ class Lifted:
             result._stride = (tensor._meta.numel, *tensor._stride) if has_batch else tensor._stride
         self.storages[id(tensor._storage)] = result._storage
         return result, has_batch
+
+    def _attach(self, tensor: Tensor, result: Tensor) -> None:
+        """Gives a result the history that the tensor inside has."""
+        if (
+            tensor.requires_grad
+            and tensor._node is not None
+            and result is not tensor
+            and not result.requires_grad
+        ):
+            edge = self._edge((tensor._node, tensor._index))
+            if edge is not None:
+                attach(result, edge)
 
     def _lift(self, node: OpNode) -> OpNode | None:
         """The node of the batched call; None if nothing outside wants gradients from it."""
@@ -284,6 +368,10 @@ class Lifted:
         if edge is None:
             return None
         node, index = edge
+        applied = self.recording.applied.get(node)
+        if applied is not None:
+            output = applied.outputs[index]
+            return edge_of(output) if output.requires_grad else None
         if node in self.nodes_outside:
             outside = self.nodes_outside[node]
             return outside if outside is None or isinstance(node, _Input) else (outside[0], index)
@@ -314,33 +402,29 @@ def _kind_of(call: Call, needs: tuple[bool, ...], node_class: type) -> NodeKind:
     return found
 
 
-def _attach(tensor: Tensor, result: Tensor, lifted: dict[OpNode, OpNode | None]) -> None:
-    """Gives a result the history that the tensor inside has."""
-    own: Any = tensor._node if tensor.requires_grad else None
-    node = lifted.get(own)
-    if node is not None:
-        result._set_history(node, tensor._index)
-
-
 def _nodes_behind(recording: BatchRecording, tensors: Sequence[Tensor]) -> list[OpNode]:
     """The nodes of the recorded function that these tensors come from, oldest first."""
     found: set[Any] = set()
     stack: list[Any] = [tensor._node for tensor in tensors if tensor.requires_grad]
     while stack:
         node = stack.pop()
-        if node in found or node is None:
+        if node in found or node is None or node in recording.applied:
             continue
         if node not in recording.tape:
             if node.sequence > recording.started and not isinstance(node, (AccumulateGrad, _Input)):
                 raise RuntimeError(
-                    f"vmap: the gradient of {node.name()} cannot be batched. In order to use an autograd.Function with "
-                    "functorch transforms (vmap, grad, jvp, jacrev, ...), write its forward with operations whose gradient is "
-                    "known, or call it outside of vmap."
+                    f"vmap: the gradient of {node.name()} cannot be batched: call what made it outside of vmap."
                 )
             continue
         found.add(node)
         stack += [edge[0] for edge in node.edges if edge is not None]
     return sorted(found, key=lambda node: node.sequence)
+
+
+def is_batched(tensor: Tensor) -> bool:
+    """Whether a tensor stands for one element of a batch, which `vmap` records right now, and differs between them."""
+    trace, value = local.trace, tensor._read()
+    return isinstance(trace, BatchRecording) and value.trace is trace and trace.has_batch(value.slot)
 
 
 def run_batched(

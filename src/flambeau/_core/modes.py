@@ -18,6 +18,8 @@ class Modes(threading.local):
     def __init__(self) -> None:
         self.grad = True
         self.inference = False
+        self.levels = 0  # so many derivatives of functions are being taken
+        self.forwards = False  # derivatives of what is called are wanted forwards
         self.inside = False  # a call of a module without grad is under way
         self.anomaly = False
         self.anomaly_check_nan = True

@@ -220,6 +220,16 @@ class Trace:
     def note_retained(self, tensor: Tensor) -> None:
         """A tensor will retain its gradient from now on."""
 
+    def apply_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Calls an `autograd.Function`. Called only by recordings, which may do so in another way."""
+        return function._apply(*args, **kwargs)
+
+    def call_by_elements(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], draws: bool
+    ) -> Any:
+        """Calls a function that looks at values on the host, and may draw random numbers. Called only by recordings."""
+        return function(*args, **kwargs)
+
     def note_gradient(self, variable: Tensor) -> None:
         """Called before the `.grad` of a tensor is looked at or replaced."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from flambeau._core.by_elements import by_elements
 from flambeau._core.declare import EXACT, broadcast_shapes, registry
 from flambeau._core.dispatch import constant, function
 from flambeau._core.dtype import int32
@@ -48,6 +49,7 @@ def _factored(A: Tensor, hermitian: bool) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @function("linalg.ldl_factor_ex", out=EXACT)
+@by_elements()
 def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False) -> Any:
     """A as `L @ D @ L.mT` (or `L.mH`), compact; D has blocks of one or two. `info` tells of a zero in D."""
     found = _factored(A, hermitian)
@@ -57,12 +59,14 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
 
 
 @function("linalg.ldl_factor", out=EXACT)
+@by_elements()
 def ldl_factor(A: Tensor, *, hermitian: bool = False) -> Any:
     """A as `L @ D @ L.mT` (or `L.mH`), in LAPACK's compact form, for `ldl_solve`."""
     return named_result("linalg_ldl_factor", _factored(A, hermitian)[:2])
 
 
 @function("linalg.ldl_solve", out=EXACT)
+@by_elements()
 def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False) -> Tensor:
     """The solution of `A X = B` from A's LDL factorization."""
     check_square("torch.linalg.ldl_solve", LD._meta, "LD")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
+from flambeau._core.by_elements import by_elements
 from flambeau._core.declare import RAW, Array, Index, broadcast_shapes
 from flambeau._core.dispatch import function, op, write_out
 from flambeau._core.modes import modes, no_grad
@@ -132,6 +133,7 @@ def _normal_of(mean: Any, std: Any, generator: Any, out: Tensor | None) -> Tenso
 
 
 @function("bernoulli", "Tensor.bernoulli")
+@by_elements(draws=True)
 def bernoulli(
     input: Tensor, p: Any = None, *, generator: Generator | None = None, out: Tensor | None = None
 ) -> Tensor:
@@ -163,6 +165,7 @@ def bernoulli(
 
 
 @function("poisson")
+@by_elements(draws=True)
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """How many events come in a unit of time, if `input` come on average.
 
@@ -178,6 +181,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
 
 
 @function("multinomial", "Tensor.multinomial")
+@by_elements(draws=True)
 def multinomial(
     input: Tensor,
     num_samples: Any,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
+from flambeau._core.by_elements import by_elements
 from flambeau._core.dispatch import function, write_out
 from flambeau._core.errors import takes_memory
 from flambeau._core.tensor import Tensor
@@ -224,6 +225,7 @@ def _linspace_values(start: Any, end: Any, count: int, dtype: dtypes.dtype) -> n
 
 
 @function("linspace")
+@by_elements()
 def linspace(
     start: Any, end: Any, steps: Any, *, out: Tensor | None = None, dtype: Any = None, layout: Any = None,
     device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
@@ -242,6 +244,7 @@ def linspace(
 
 
 @function("logspace")
+@by_elements()
 def logspace(
     start: Any, end: Any, steps: Any, base: float = 10.0, *, out: Tensor | None = None, dtype: Any = None,
     layout: Any = None, device: Any = None, pin_memory: bool = False, requires_grad: bool = False,

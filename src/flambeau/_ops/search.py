@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from flambeau._core import dtype as dtypes
+from flambeau._core.by_elements import by_elements
 from flambeau._core.declare import EXACT, PROMOTE, RAW, Array, Dims, canonical_dim, canonical_dims
 from flambeau._core.dispatch import apply, constant, function, op
 from flambeau._core.tensor import Tensor
@@ -50,12 +51,14 @@ def _positions(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 @function("argwhere", "Tensor.argwhere", checked=True)
+@by_elements()
 def argwhere(input: Tensor) -> Tensor:
     """The positions of the elements that are not zero, a row for each."""
     return _result(_positions(input._host_array()), dtypes.int64, input)
 
 
 @function("nonzero_static", "Tensor.nonzero_static", out=True)
+@by_elements()
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     """`nonzero` with exactly `size` rows: cut off, or filled up with `fill_value`."""
     found = _positions(input._host_array())[:size]
@@ -417,6 +420,7 @@ def _limits(array: np.ndarray[Any, Any], low: float, high: float, name: str) -> 
 
 
 @function("histc", "Tensor.histc", out=True)
+@by_elements()
 def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> Tensor:
     """How many elements fall into each of `bins` equal parts of the range from `min` to `max`.
 
@@ -506,6 +510,7 @@ def _check_histogram(input: Tensor, weight: Tensor | None, shape: Sequence[int])
 
 
 @function("histogram", "Tensor.histogram", out=True)
+@by_elements()
 def histogram(
     input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: bool = False
 ) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flambeau._core.autograd import zeros_value
+from flambeau._core.autograd import ones_value, zeros_value
 from flambeau._core.modes import modes
 from flambeau._core.pytree import tree_flatten, tree_unflatten
 from flambeau._core.tensor import Tensor
@@ -76,12 +76,14 @@ def pushforward(
     flat, spec = tree_flatten(primals)
     with Level() as level:
         variables = [level.variable(tensor) if tensor._meta.tracked else tensor for tensor in flat]
+        modes.forwards = True
         result = func(*tree_unflatten(variables, spec))
+        modes.forwards = False
         output, aux = split_aux(result, has_aux, transform)
         outputs, output_spec = tree_flatten(output)
         check_only_tensors(outputs, transform)
         outside = level.reaches_outside(outputs)
-        # The gradient as a function of these: any will do, since it is linear in them.
+        # The gradient as a function of these: any will do, since it is linear in them. Rules may take zeros for a case apart.
         cotangents = [_leaf_like(tensor) if tensor.requires_grad else None for tensor in outputs]
         for leaf in cotangents:
             if leaf is not None:
@@ -113,7 +115,7 @@ def pushforward(
 
 
 def _leaf_like(tensor: Tensor) -> Tensor:
-    leaf = Tensor._of(zeros_value(tensor._meta))
+    leaf = Tensor._of(ones_value(tensor._meta))
     leaf._rg = True
     return leaf
 

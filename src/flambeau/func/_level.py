@@ -35,12 +35,16 @@ class Level:
     def __enter__(self) -> Level:
         self._modes = modes.grad, modes.inference
         modes.grad, modes.inference = True, False
+        self._went_forwards, modes.forwards = modes.forwards, False
+        modes.levels += 1
         self._started = next_sequence()
         self._is_open = True
         return self
 
     def __exit__(self, *error: object) -> None:
         modes.grad, modes.inference = self._modes
+        modes.forwards = self._went_forwards
+        modes.levels -= 1
         self._is_open = False
 
     def variable(self, tensor: Any) -> Tensor:
