@@ -1,5 +1,5 @@
 """Control flow inside of programs, under PyTorch's path."""
 
-from flambeau.func._control_flow import associative_scan, cond, scan, while_loop
+from flambeau.func._control_flow import associative_scan, cond, map, scan, while_loop
 
-__all__ = ["associative_scan", "cond", "scan", "while_loop"]
+__all__ = ["associative_scan", "cond", "map", "scan", "while_loop"]
