@@ -36,6 +36,15 @@ USES = {
     "chunks": lambda lib, x: [lib.vmap(lambda a: a * 2, chunk_size=3, out_dims=1)(x)],
     "nested": lambda lib, x: [lib.vmap(lambda a: lib.vmap(lambda b: a * b.sum())(x))(x)],
     "nested, other dims": lambda lib, x: [lib.vmap(lib.vmap(lambda a, b: a @ b, in_dims=(None, 1)), in_dims=(0, None))(x, x.t())],
+    "prelu": lambda lib, x: [lib.vmap(lib.nn.functional.prelu)(x[:, :, None, None].expand(4, 3, 3, 2), x)],
+    "prelu of what is shared": lambda lib, x: [lib.vmap(lambda a: lib.nn.functional.prelu(a, x[0]))(x.expand(2, 4, 3))],
+    "a mask that is the same for all": lambda lib, x: [lib.vmap(lambda a: a[x[0] > 0] + a.masked_select(x[0] > 0))(x)],
+    "histc": lambda lib, x: [lib.vmap(lambda a: lib.histc(a * 2, bins=3, min=-2.0, max=2.0))(x)],
+    "histc, nested": lambda lib, x: [lib.vmap(lib.vmap(lambda a: lib.histc(a, bins=2, min=-1.0, max=1.0)))(x[None])],
+    "histogram": lambda lib, x: list(lib.vmap(lambda a: tuple(lib.histogram(a, 3)))(x)),
+    "nonzero_static": lambda lib, x: [lib.vmap(lambda a: lib.nonzero_static(a > 0, size=2))(x)],
+    "linspace": lambda lib, x: [lib.vmap(lambda a: lib.linspace(a[0], a[1], 3))(x)],
+    "ldl_factor": lambda lib, x: list(lib.vmap(lambda a: tuple(lib.linalg.ldl_factor(lib.outer(a, a))))(x)),
     "an outer value read on the host": lambda lib, x: [lib.vmap(lambda a: a * lib.tensor(2.0).item())(x)],
     "a value that is the same for all, read on the host": lambda lib, x: [lib.vmap(
         lambda a: a if (x.sum() * 0 + 1).item() > 0 else -a)(x)],
@@ -110,6 +119,28 @@ RANDOM = {
     "bernoulli": lambda lib, a: lib.bernoulli(lib.full((3,), 0.5)) + a,
     "randint": lambda lib, a: lib.randint(0, 100, (3,)) + a,
 }
+# Drawn in another way for each element: PyTorch has no "same" for them.
+DRAWN_FROM = {
+    "bernoulli": lambda lib, a: lib.bernoulli(a.sigmoid()),
+    "multinomial": lambda lib, a: lib.multinomial(a.sigmoid(), 2),
+    "poisson": lambda lib, a: lib.poisson(a.exp()),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWN_FROM)
+def test_random_numbers_that_depend_on_the_batch(draw):
+    def function(lib, x):
+        lib.manual_seed(0)
+        return [lib.vmap(lambda a: DRAWN_FROM[draw](lib, a), randomness="different")(x), lib.rand(2)]
+
+    both(function, ROWS)
+    for randomness in ("error", "same"):
+        messages = []
+        for lib in (torch, flambeau):
+            with pytest.raises(RuntimeError) as error:
+                lib.vmap(lambda a, lib=lib: DRAWN_FROM[draw](lib, a), randomness=randomness)(lib.tensor(ROWS))
+            messages.append(str(error.value))
+        assert messages[0] == messages[1]
 
 
 @pytest.mark.parametrize("randomness", ["same", "different"])
@@ -122,6 +153,37 @@ def test_random_numbers_are_pytorchs(draw, randomness):
     theirs, ours = (function(lib, lib.tensor(ROWS)) for lib in (torch, flambeau))
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("randomness", ["same", "different"])
+def test_random_numbers_in_chunks(randomness):
+    def function(lib, x):
+        lib.manual_seed(0)
+        draw = lib.vmap(lambda a: a + lib.rand(3), randomness=randomness, chunk_size=2)
+        return [draw(x[:3]), lib.rand(2)]
+
+    both(function, ROWS)
+
+
+def test_what_the_binary_module_is_asked():
+    def function(lib, x):
+        seen = []
+
+        def ask(a, b):
+            inner = lib._C._functorch
+            seen.append(
+                (inner.is_batchedtensor(a), inner.is_batchedtensor(b), inner.is_legacy_batchedtensor(a))
+            )
+            seen.append(lib._C._are_functorch_transforms_active())
+            return a * b
+
+        lib.vmap(ask, in_dims=(0, None))(x, x[0])
+        lib.func.grad(lambda a: ask(a, a).sum())(x[0])
+        seen.append(lib._C._are_functorch_transforms_active())
+        return seen
+
+    theirs, ours = (function(lib, lib.tensor(ROWS)) for lib in (torch, flambeau))
+    assert ours == theirs
 
 
 def test_random_numbers_of_nested_batches():

@@ -15,6 +15,7 @@ import numpy as np
 
 from flambeau._core.block import Block, BlockBuilder
 from flambeau._core.call import Call
+from flambeau._core.declare import broadcast
 from flambeau._core.gradient import Saving, backward_call, saving
 from flambeau._core.value import Meta, meta_of
 
@@ -48,7 +49,7 @@ def _build(call: Call, pattern: tuple[bool, ...], size: int, summed: tuple[int, 
     results = tuple(
         [meta if i in summed else batched_meta(meta, size) for i, meta in enumerate(call.results)]
     )
-    pointwise = call.op is not None and call.op.pointwise
+    pointwise = _is_pointwise(call)
 
     def run(xp: Any, arrays: Sequence[Any], numbers: Sequence[Any]) -> tuple[Any, ...]:
         if not any(pattern) or not size:
@@ -74,6 +75,12 @@ def _build(call: Call, pattern: tuple[bool, ...], size: int, summed: tuple[int, 
     made.stable = None if name is None else repr(("batched", name, pattern, size, summed))
     made.values["gradient"] = _Gradient(call, pattern, size, summed)
     return made
+
+
+def _is_pointwise(call: Call) -> bool:
+    """Whether the call takes its inputs' elements one by one, as they stand side by side under broadcasting."""
+    op = call.op
+    return op is not None and op.pointwise and (op.shape is broadcast or len(call.inputs) == 1)
 
 
 def _mapped(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from flambeau._core import dtype as dtypes
@@ -148,20 +150,47 @@ def logcumsumexp(xp: Any, input: Array, dim: int) -> Array:
 
 @logcumsumexp.gradient("input")
 def _(xp: Any, g: Array, input: Array, output: Array, dim: int) -> Array:
-    """`exp(input[i]) * sum over k >= i of g[k] / exp(output[k])`, in logarithms, positive and negative g
-    apart.
-    """
+    """`sum over k >= i of g[k] * exp(input[i] - output[k])`."""
     if g.ndim == 0 or g.size == 0:
         return g
     if g.dtype.kind == "c":
         part = _log_running_sum(xp, xp.flip(xp.log(g) - xp.conj(output), dim), dim)
         return xp.exp(xp.flip(part, dim) + xp.conj(input))
+    return _pulled_in_logarithms(xp, g, input, output, dim) if xp is np else _pulled(g, input, output, dim)
+
+
+def _pulled_in_logarithms(xp: Any, g: Any, input: Any, output: Any, dim: int) -> Any:
+    """As PyTorch computes it: in logarithms, positive and negative g apart."""
     total = xp.zeros((), g.dtype)
     for sign in (1, -1):
         size = xp.where(sign * g > 0, sign * g, xp.zeros((), g.dtype))
         part = xp.flip(_log_running_sum(xp, xp.flip(xp.log(size) - output, dim), dim), dim)
         total = total + sign * xp.exp(part + input)
     return total
+
+
+def _pulled_by_sums(g: Any, input: Any, output: Any, dim: int) -> Any:
+    """The same as JAX can differentiate it, where g is 0 as well: from one sum to the one before it.
+
+    The outputs never fall, so no factor is above one.
+    """
+    items, sums = jnp.moveaxis(output, dim, 0), jnp.moveaxis(g, dim, 0)
+    factors = jnp.concatenate([jnp.exp(items[:-1] - items[1:]), jnp.zeros_like(items[:1])])
+    sums = jax.lax.associative_scan(
+        lambda later, now: (now[0] * later[0], now[1] + now[0] * later[1]), (factors, sums), reverse=True
+    )[1]
+    return jnp.exp(input - output) * jnp.moveaxis(sums, 0, dim)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def _pulled(g: Any, input: Any, output: Any, dim: int) -> Any:
+    return _pulled_in_logarithms(jnp, g, input, output, dim)
+
+
+@_pulled.defjvp
+def _(dim: int, given: Any, changes: Any) -> Any:
+    _, change = jax.jvp(lambda *args: _pulled_by_sums(*args, dim), given, changes)
+    return _pulled(*given, dim), change
 
 
 # -- maxima and minima -----------------------------------------------------------------------------

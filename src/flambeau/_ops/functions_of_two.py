@@ -235,7 +235,8 @@ def frexp(input: Tensor) -> Any:
 
 
 def _scaled_log(xp: Any, x: Any, logarithm: Any, other: Any) -> Any:
-    return xp.where(xp.isnan(other), other, xp.where(x == 0, 0, x * logarithm))
+    # Where both are finite the product is 0 as well, and its derivative the logarithm.
+    return xp.where(xp.isnan(other), other, xp.where((x == 0) & ~xp.isfinite(logarithm), 0, x * logarithm))
 
 
 @op(promote=FLOATING, shape=broadcast, dtypes=supports("bihf", "xlogy_cpu"), node="XlogyBackward0")

@@ -300,8 +300,9 @@ def take_entries(input: Tensor, indices: dict[int, Tensor]) -> Tensor:
     if len(indices) == 1:
         ((dim, only),) = indices.items()
         recorded = (
-            (modes.grad and input.requires_grad) or not input._plain or input._meta.device.type != "cpu"
-        )
+            modes.recording or (modes.grad and input.requires_grad) or not input._plain
+            or input._meta.device.type != "cpu"
+        )  # fmt: skip
         if only._meta.dtype is dtypes.bool_ and not recorded:
             # The host has to look at the mask anyway, so it can just as well pick the entries.
             check_mask(only._meta.shape, input._meta.shape, dim)

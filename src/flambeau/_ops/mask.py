@@ -107,13 +107,16 @@ def _scattered_shape(input: Meta, mask: Meta, source: Meta) -> Meta:
 
 def _check_source(input: Value, mask: Value, source: Value) -> None:
     shape = broadcast_shapes(mask.meta.shape, input.meta.shape)
+    ndim = len(mask.meta.shape)
     if mask.meta.device.type != "cpu" and mask.trace is not None:
         return
     available = source.meta.numel
 
     def check(known: Value) -> None:
         where = known.numpy()
-        where = np.broadcast_to(where, np.broadcast_shapes(where.shape, shape))
+        batch = where.shape[: where.ndim - ndim]
+        aligned = where.reshape(*batch, *(1,) * (len(shape) - ndim), *where.shape[len(batch) :])
+        where = np.broadcast_to(aligned, (*batch, *shape))
         wanted = where.reshape(-1, math.prod(shape)).sum(-1) if where.size else np.zeros(1)
         if int(wanted.max()) > available:
             raise RuntimeError("Number of elements of source < number of ones in mask")
@@ -192,7 +195,8 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     size = broadcast_shapes(mask._meta.shape, input._meta.shape)
     held = np.broadcast_to(mask._host_array(), size)
     device = input._meta.device
-    if device.type == "cpu" and input._plain and not (modes.grad and input.requires_grad):
+    recorded = modes.recording or (modes.grad and input.requires_grad)
+    if device.type == "cpu" and input._plain and not recorded:
         found = np.broadcast_to(input._host_array(), size)[held]
         return finish(found, meta_of(found.shape, input._meta.dtype, device))
     flat = np.flatnonzero(held)

@@ -6,6 +6,7 @@ Most are for JAX alone (`jax.scipy.special`); the error function, the commonest,
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -150,8 +151,18 @@ def _polygamma(n: int, x: Any) -> Any:
         return _digamma(x)
     if n == 1:
         return _trigamma(x)
+    return _higher_polygamma(n)(x)
+
+
+@functools.cache
+def _higher_polygamma(n: int) -> Any:
+    """`polygamma` as JAX may differentiate it: not through the sum."""
+    import jax
+
     sign = 1.0 if n % 2 else -1.0
-    return sign * math.factorial(n) * _zeta(n + 1.0, x)
+    function = jax.custom_jvp(lambda x: sign * math.factorial(n) * _zeta(n + 1.0, x))
+    function.defjvps(lambda tangent, _, x: tangent * _polygamma(n + 1, x))
+    return function
 
 
 def _zeta(x: Any, q: Any) -> Any:

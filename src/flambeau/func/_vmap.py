@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from flambeau._core.declare import registry
 from flambeau._core.lift import run_batched
 from flambeau._core.pytree import TreeSpec, broadcast_to, tree_flatten, tree_unflatten
+from flambeau._core.random import default_generator
 from flambeau._core.tensor import Tensor
 
 P = ParamSpec("P")
@@ -94,7 +95,11 @@ class _Vmap:
             outputs, dims_out, out_spec = self._run(on_elements, tensors, size)
             return tree_unflatten(outputs, out_spec)
         chunks = []
+        # What is drawn once for all elements is the same in all chunks.
+        state = default_generator.state_bytes() if self.randomness == "same" else None
         for start in range(0, size, chunk_size):
+            if state is not None:
+                default_generator.set_state_bytes(state)
             count = min(chunk_size, size - start)
             parts = [tensor.narrow(0, start, count) for tensor in tensors]  # type: ignore[attr-defined]
             outputs, dims_out, out_spec = self._run(on_elements, parts, count)
@@ -201,6 +206,12 @@ class _Vmap:
             return tensor
         whole: Any = tensor if has_batch else tensor.expand(size, *tensor.shape)  # type: ignore[attr-defined]
         return registry["movedim"](whole, 0, dim) if dim else whole
+
+
+def batch_size_of(func: Callable[..., Any], in_dims: Dims, args: tuple[Any, ...]) -> int:
+    """How many elements `vmap` of a function takes these arguments for."""
+    leaves, spec = tree_flatten(args)
+    return _batch_size(leaves, _Vmap(func, in_dims, 0, "error")._input_dims(args, leaves, spec))
 
 
 def _batch_size(leaves: Sequence[Any], dims: Sequence[int | None]) -> int:
