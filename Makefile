@@ -4,6 +4,7 @@
 # make stubs        write anew what editors read about operations, after a declaration changed
 # make conformance  compare with PyTorch operator by operator (programs in ../shared/conformance)
 # make conformance-compiled  the same with everything inside flambeau.compile, on fewer samples
+# make conformance-vmap  the same through vmap, its gradients and jvp, on fewer samples
 # make bench        compare the speed with PyTorch's and JAX's (programs in ../shared/bench)
 #
 # PYTHON=python3.12 chooses another Python for .venv; ARGS="..." goes to the program that is run.
@@ -20,7 +21,7 @@ SHARED := ../shared
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check stubs conformance conformance-compiled bench
+.PHONY: help demo test check stubs conformance conformance-compiled conformance-vmap bench
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -53,6 +54,10 @@ conformance-compiled: $(VENV)/.installed-test
 		set -- $$program; name=$$1; shift; echo "== $$name"; \
 		PYTHONPATH=tests $(BIN)/python $(SHARED)/conformance/$$name.py --impl compiled_impl "$$@" $(ARGS) || exit 1; \
 	done
+
+conformance-vmap: $(VENV)/.installed-test
+	@if [ ! -d $(SHARED)/conformance ]; then echo "$(SHARED)/conformance is not here: nothing compared"; exit 0; fi; \
+	PYTHONPATH=tests:$(SHARED)/conformance $(BIN)/python tests/transformed_ops.py --impl flambeau $(ARGS)
 
 bench: $(VENV)/.installed-test
 	@if [ ! -d $(SHARED)/bench ]; then echo "$(SHARED)/bench is not here: nothing measured"; exit 0; fi; \
