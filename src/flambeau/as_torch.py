@@ -1,7 +1,8 @@
 """Standing in for PyTorch: `import torch` finds flambeau, in the packages you use as in your own files.
 
 A finder placed first in `sys.meta_path` answers for `torch` and everything under it with flambeau's module of
-the same path. No module is copied: `sys.modules["torch.nn"] is sys.modules["flambeau.nn"]`.
+the same path, and for `functorch`, which comes with PyTorch, with `flambeau.functorch`. No module is copied:
+`sys.modules["torch.nn"] is sys.modules["flambeau.nn"]`.
 """
 
 import importlib
@@ -23,6 +24,8 @@ from flambeau.version import torch_release
 __all__ = ["as_torch", "install_as_torch"]
 
 _OWN = "flambeau"
+# PyTorch's top-level packages, and flambeau's modules in their places.
+_PLACES = {"torch": _OWN, "functorch": f"{_OWN}.functorch"}
 
 
 def install_as_torch() -> None:
@@ -76,7 +79,7 @@ def as_torch() -> Iterator[ModuleType]:
 
 
 class _Finder(MetaPathFinder):
-    """Answers for `torch` and `torch.*`, and for the installed distribution of that name."""
+    """Answers for `torch`, `functorch` and what is under them, and for the installed distribution of the former name."""
 
     def __init__(self) -> None:
         self.permanent = False
@@ -142,7 +145,7 @@ _finder = _Finder()
 
 
 def _is_torch(name: str) -> bool:
-    return name == "torch" or name.startswith("torch.")
+    return name.partition(".")[0] in _PLACES
 
 
 def _torch_modules() -> dict[str, ModuleType | None]:
@@ -151,7 +154,8 @@ def _torch_modules() -> dict[str, ModuleType | None]:
 
 def _own_module(fullname: str) -> ModuleType | None:
     """flambeau's module for PyTorch's `fullname`, imported if need be; None if there is none."""
-    own_name = _OWN + fullname.removeprefix("torch")
+    package, dot, rest = fullname.partition(".")
+    own_name = f"{_PLACES[package]}{dot}{rest}"
     if own_name in sys.modules or importlib.util.find_spec(own_name) is not None:
         return importlib.import_module(own_name)
     # A module that is reachable as an attribute only, defined under another path.

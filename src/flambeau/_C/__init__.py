@@ -6,6 +6,7 @@ import contextlib
 import enum
 from typing import Any
 
+from flambeau._C._functorch import is_transforming as _is_transforming
 from flambeau._core.overrides import DisableTorchFunctionSubclass
 from flambeau._core.random import Generator
 from flambeau._core.size import Size
@@ -48,6 +49,11 @@ def _ExcludeDispatchKeyGuard(keys: DispatchKeySet) -> contextlib.AbstractContext
 def _AutoDispatchBelowAutograd() -> contextlib.AbstractContextManager[None]:
     """Operators of `torch.library` called inside run the device's kernel, without their gradient."""
     return _without(AUTOGRAD_KEYS)
+
+
+def _are_functorch_transforms_active() -> bool:
+    """Whether this thread is inside a function that `vmap`, `grad` or another of `torch.func` transforms."""
+    return _is_transforming()
 
 
 def _log_api_usage_once(event: str) -> None:
