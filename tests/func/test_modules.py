@@ -35,6 +35,94 @@ def test_gradients_of_each_sample():
         np.testing.assert_allclose(ours[name].numpy(), theirs[name].numpy(), rtol=1e-4, atol=1e-6)
 
 
+def convolutional(lib):
+    nn = lib.nn
+    return nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 2)
+    ).eval()  # fmt: skip
+
+
+def recurrent(lib):
+    class Net(lib.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokens = lib.nn.Embedding(11, 4, padding_idx=0)
+            self.lstm = lib.nn.LSTM(4, 5, batch_first=True, num_layers=2, bidirectional=True)
+            self.head = lib.nn.Linear(10, 2)
+
+        def forward(self, ids):
+            return self.head(self.lstm(self.tokens(ids))[0][:, -1])
+
+    return Net()
+
+
+def attentive(lib):
+    class Net(lib.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokens = lib.nn.Embedding(11, 8)
+            self.attention = lib.nn.MultiheadAttention(8, 2, batch_first=True)
+            self.norm = lib.nn.LayerNorm(8)
+            self.head = lib.nn.Linear(8, 2)
+
+        def forward(self, ids):
+            x = self.tokens(ids)
+            x = self.norm(x + self.attention(x, x, x, need_weights=False)[0])
+            return self.head(x.mean(1))
+
+    return Net()
+
+
+RNG = np.random.default_rng(0)
+NETS = {
+    "convolutions": (convolutional, RNG.normal(size=(4, 2, 6, 6)).astype(np.float32)),
+    "recurrent": (recurrent, RNG.integers(0, 11, (4, 5))),
+    "attention": (attentive, RNG.integers(0, 11, (4, 5))),
+}
+
+
+def gradients_of_samples(lib, func, name):
+    lib.manual_seed(0)
+    model = NETS[name][0](lib)
+    params = {key: p.detach() for key, p in model.named_parameters()}
+    buffers = dict(model.named_buffers())
+
+    def loss(params, x, target):
+        output = func.functional_call(model, (params, buffers), (x[None],))
+        return lib.nn.functional.cross_entropy(output, target[None])
+
+    x, target = lib.tensor(NETS[name][1]), lib.tensor(CLASSES)
+    whole = func.vmap(func.grad(loss), in_dims=(None, 0, 0))(params, x, target)
+    chunks = func.vmap(func.grad(loss), in_dims=(None, 0, 0), chunk_size=3)(params, x, target)
+    for key in whole:
+        np.testing.assert_allclose(chunks[key].numpy(), whole[key].numpy(), rtol=1e-4, atol=1e-6)
+    return whole
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")
+@pytest.mark.parametrize("name", NETS)
+def test_gradients_of_each_sample_of_layers(name):
+    found = gradients_of_samples(flambeau, flambeau.func, name)
+    if name == "recurrent":  # PyTorch cannot take a batch of its LSTM: sample by sample
+        expected = one_by_one(torch, name)
+    else:
+        expected = gradients_of_samples(torch, torch.func, name)
+    assert list(found) == list(expected)
+    for key in expected:
+        np.testing.assert_allclose(found[key].numpy(), expected[key].numpy(), rtol=1e-3, atol=1e-5)
+
+
+def one_by_one(lib, name):
+    lib.manual_seed(0)
+    model = NETS[name][0](lib)
+    rows = []
+    for x, target in zip(lib.tensor(NETS[name][1]), lib.tensor(CLASSES), strict=True):
+        model.zero_grad()
+        lib.nn.functional.cross_entropy(model(x[None]), target[None]).backward()
+        rows.append({key: p.grad.clone() for key, p in model.named_parameters()})
+    return {key: lib.stack([row[key] for row in rows]) for key in rows[0]}
+
+
 def ensemble(lib, func):
     lib.manual_seed(0)
     models = [make(lib) for _ in range(3)]
