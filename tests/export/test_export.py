@@ -123,6 +123,39 @@ def test_round_trip_at_other_sizes(name, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt2"]
 
 
+def close(found, expected):
+    """Equal up to the rounding of long sums."""
+    np.testing.assert_allclose(
+        found, expected, rtol=2e-3, atol=1e-4 * max(1, np.abs(expected).max(initial=0))
+    )
+
+
+def gradients(module, x):
+    """Of the parameters by name, and of a floating input, along what the module returns."""
+    if x.is_floating_point():
+        x = x.clone().requires_grad_()
+    module.zero_grad()
+    result = module(x)
+    leaves = [result["out"], result["pooled"][0]] if isinstance(result, dict) else [result]
+    sum(leaf.pow(2).sum() for leaf in leaves).backward()
+    found = {name: p.grad.numpy() for name, p in module.named_parameters() if p.grad is not None}
+    return found | ({"x": x.grad.numpy()} if x.is_floating_point() else {})
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "images"])
+def test_gradients_are_the_modules(name):
+    model, inputs, program = made(name)
+    assert program.no_gradient is None
+    file = io.BytesIO()
+    save(program, file)
+    for n in (2, 5):
+        expected = gradients(model, inputs(n))
+        for run in (program.module(), load(file).module()):
+            found = gradients(run, inputs(n))
+            for key, gradient in expected.items():
+                close(found[key], gradient)
+
+
 IN_PLAIN_JAX = """
 import sys
 sys.modules["flambeau"] = sys.modules["torch"] = None  # importing them raises
@@ -143,7 +176,13 @@ for name, entry in header.items():
 x = np.load(sys.argv[2])
 with jax.enable_x64(True):
     results = jax.jit(program.call)(weights, x)
-np.savez(sys.argv[3], *map(np.asarray, results))
+    floats = {name: a for name, a in weights.items() if a.dtype == np.float32}
+
+    def total(floats):
+        return sum((r ** 2).sum() for r in program.call(weights | floats, x) if r.dtype == np.float32)
+
+    gradients = jax.jit(jax.grad(total))(floats)
+np.savez(sys.argv[3], *map(np.asarray, results), **{"of " + name: a for name, a in gradients.items()})
 """
 
 
@@ -156,9 +195,14 @@ def test_runs_in_plain_jax(name, tmp_path):
     subprocess.run([sys.executable, "-c", IN_PLAIN_JAX, *files], check=True)
     expected = model(inputs(5))
     results = [expected["out"], expected["pooled"][0]] if isinstance(expected, dict) else [expected]
+    sum(r.pow(2).sum() for r in results).backward()
     with np.load(tmp_path / "out.npz") as found:
-        for array, tensor in zip(found.values(), results, strict=True):
+        arrays = [array for key, array in found.items() if not key.startswith("of ")]
+        for array, tensor in zip(arrays, results, strict=True):
             np.testing.assert_allclose(array, tensor.detach().numpy(), rtol=2e-4, atol=1e-5)
+        for key, parameter in model.named_parameters():
+            expected = np.zeros(parameter.shape) if parameter.grad is None else parameter.grad.numpy()
+            close(found["of " + key], expected)
 
 
 def test_stablehlo():
@@ -406,3 +450,179 @@ def test_foreign_files_are_told(tmp_path):
     path.write_bytes(b"nothing")
     with pytest.raises(ExportError, match="no zip archive"):
         load(path)
+
+
+@pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.. is deprecated:FutureWarning")
+@compared
+def test_training(torch, log):
+    """A program trains: edges, `detach` and a custom backward count as they did in the module."""
+
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.l, self.frozen = torch.nn.Linear(3, 4), torch.nn.Linear(4, 2)
+            self.frozen.requires_grad_(False)
+
+        def forward(self, x):
+            hidden = torch.relu(self.l(x) * (x > 0).float().sum(1, True))
+            return self.frozen(hidden) + x.detach().sum() * 0.1
+
+    torch.manual_seed(0)
+    x = torch.tensor([[0.5, -0.3, 0.9], [-1.0, -0.4, -0.2], [0.1, 0.2, -0.7], [1.0, 1.0, 1.0]])
+    batch = torch.export.Dim("batch", min=2, max=64)
+    program = torch.export.export(Net(), (x,), dynamic_shapes={"x": {0: batch}})
+    run = program.module()
+    log([(name, type(p).__name__, p.requires_grad) for name, p in run.named_parameters()])
+    optimizer = torch.optim.SGD([p for p in run.parameters() if p.requires_grad], 0.1)
+    for _ in range(3):
+        loss = run(x).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        log(round(loss.item(), 4))
+    x = x.clone().requires_grad_()
+    run(x).sum().backward()
+    log(x.grad.numpy().round(4).tolist(), run.frozen.weight.grad)
+    log(program.run_decompositions().module()(x).shape)
+
+
+def test_a_custom_backward_is_exported():
+    class Doubled(flambeau.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2 * ctx.saved_tensors[0].shape[0]
+
+    program = export(lambda_module(Doubled.apply), (numbers(4, 6),))
+    x = numbers(4, 6).requires_grad_()
+    program.module()(x).sum().backward()
+    assert (x.grad == 8).all()
+
+
+def test_normalization_trains_at_other_sizes():
+    flambeau.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3))
+    program = export(net, (numbers(4, 1, 6, 6),), dynamic_shapes=[{0: Dim("batch", min=2, max=64)}])
+    run = program.module()
+    for n in (2, 5):
+        expected = gradients(net, numbers(n, 1, 6, 6))
+        found = gradients(run, numbers(n, 1, 6, 6))
+        for key, gradient in expected.items():
+            close(found[key], gradient)
+        for name, buffer in net.named_buffers():
+            same(dict(run.named_buffers())[name], buffer)
+
+
+def test_programs_without_gradients_say_so(monkeypatch):
+    def refuse(*_):
+        raise ExportError("a size was baked in")
+
+    monkeypatch.setattr("flambeau.export._export._record_gradient", refuse)
+    program = export(mlp(), (numbers(3, 4),))
+    file = io.BytesIO()
+    save(program, file)
+    for run in (program.module(), load(file).module()):
+        same(run(numbers(3, 4)).detach(), program.module()(numbers(3, 4)).detach())
+        with pytest.raises(
+            RuntimeError, match="no gradients, since they could not be exported: a size was baked in"
+        ):
+            run(numbers(3, 4)).sum().backward()
+
+
+def test_gradients_that_jax_cannot_lower_say_so():
+    """That of pooling images of any size: how much padding undoes it, JAX cannot tell."""
+    _, inputs, program = made("images")
+    file = io.BytesIO()
+    save(program, file)
+    for run in (program.module(), load(file).module()):
+        with pytest.raises(RuntimeError, match=r"no gradients, since they could not be lowered: .*height"):
+            run(inputs(3)).sum().backward()
+
+
+class Joined(nn.Module):
+    def forward(self, x, y):
+        return flambeau.cat([x, x, x[:1]]) + y
+
+
+def test_dims_that_follow_from_others():
+    n = Dim("n", min=2, max=9)
+    inputs = flambeau.ones(3, 2), flambeau.ones(7, 2)
+    program = export(Joined(), inputs, dynamic_shapes={"x": {0: n}, "y": {0: 2 * n + 1}})
+    assert "y: torch.float32[2*n + 1, 2]" in repr(program)
+    file = io.BytesIO()
+    save(program, file)
+    for run in (program.module(), load(file).module()):
+        for size in (2, 4, 9):
+            x, y = numbers(size, 2).requires_grad_(), numbers(2 * size + 1, 2)
+            same(run(x, y), Joined()(x, y))
+            run(x, y).sum().backward()
+            assert x.grad[0, 0].item() == 3
+        with pytest.raises(AssertionError, match=r"Guard failed: y.size\(\)\[0\] == 2\*n \+ 1, where n is 4"):
+            run(flambeau.ones(4, 2), flambeau.ones(7, 2))
+        with pytest.raises(AssertionError, match=r"Guard failed: y.size\(\)\[0\] == 2\*n \+ 1 \(it is 8"):
+            run(flambeau.ones(4, 2), flambeau.ones(8, 2))
+        with pytest.raises(AssertionError, match=r"Guard failed: x.size\(\)\[0\] <= 9"):
+            run(flambeau.ones(10, 2), flambeau.ones(21, 2))
+    with pytest.raises(ExportError, match=r"is 6, which is not 2\*n \+ 1 for any n"):
+        export(Joined(), (flambeau.ones(3, 2), flambeau.ones(6, 2)), dynamic_shapes=({0: n}, {0: 2 * n + 1}))
+    with pytest.raises(ExportError, match="which are 3 and 9 in the example"):
+        export(Joined(), (flambeau.ones(3, 2), flambeau.ones(9, 2)), dynamic_shapes=({0: n}, {0: 2 * n + 1}))
+
+
+@compared
+def test_arithmetic_of_dims(torch, log):
+    n = torch.export.Dim("n", min=3, max=10)
+    for make in (
+        lambda: 2 * n, lambda: n * 2, lambda: n + 1, lambda: 1 + n, lambda: n - 1, lambda: 2 * n + 1, lambda: (n + 1) * 3,
+        lambda: n * 0, lambda: n * -1, lambda: n * 1.5, lambda: n + 0.5, lambda: n - 0.5, lambda: 3 - n,
+    ):  # fmt: skip
+        log.first_line(lambda make=make: (make().__name__, make().min, make().max))
+    log(repr(torch.export.Dim.AUTO), repr(torch.export.Dim.DYNAMIC), repr(torch.export.Dim.STATIC))
+
+
+def shapes_of(program):
+    return [tuple(map(str, argument.sizes)) for argument in program._arguments]
+
+
+def test_dims_that_are_left_to_us():
+    auto = Dim.AUTO
+    program = export(nn.Linear(3, 2), (flambeau.ones(4, 3),), dynamic_shapes=((auto, auto),))
+    assert shapes_of(program) == [("input_0", "3")]
+    assert program.module()(flambeau.ones(9, 3)).shape == (9, 2)
+    both = {"x": (auto, auto), "y": (auto, auto)}
+
+    class Add(nn.Module):
+        def forward(self, x, y):
+            return x + y
+
+    program = export(Add(), (flambeau.ones(4, 3), flambeau.ones(4, 3)), dynamic_shapes=both)
+    assert shapes_of(program) == [("x_0", "x_1"), ("x_0", "x_1")]
+    one = export(Add(), (flambeau.ones(4, 1), flambeau.ones(4, 1)), dynamic_shapes=both)
+    assert shapes_of(one) == [("x_0", "1"), ("x_0", "1")]
+    twice = {"x": {0: auto}, "y": {0: auto}}
+    program = export(Joined(), (flambeau.ones(3, 2), flambeau.ones(7, 2)), dynamic_shapes=twice)
+    assert shapes_of(program) == [("3", "2"), ("7", "2")]  # twice and one more is not looked for
+
+    class Twice(nn.Module):
+        def forward(self, x, y):
+            return flambeau.cat([x, x]) + y
+
+    program = export(Twice(), (flambeau.ones(3, 2), flambeau.ones(6, 2)), dynamic_shapes=twice)
+    assert shapes_of(program) == [("x_0", "2"), ("2*x_0", "2")]
+    bounded = export(nn.Linear(3, 2), (flambeau.ones(4, 3),), dynamic_shapes=((auto(min=2, max=9), None),))
+    assert bounded.range_constraints == {"input_0": (2, 9)}
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        export(nn.Linear(3, 2), (flambeau.ones(4, 3),), dynamic_shapes=((None, Dim.DYNAMIC),))

@@ -388,6 +388,7 @@ def add_call(meta: Meta) -> Call:
 
         call = _add_calls[meta] = Call("add", run, (meta, meta), (meta,), meta.device, dual=True)
         call.stable = "add"
+        call.values["any size"] = True
     return call
 
 

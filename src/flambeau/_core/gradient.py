@@ -134,20 +134,38 @@ def backward_call(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]
 
 def _build(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Call:
     rules, derived = _chosen_rules(call, needs)
-    linear = call.values.get("linear")
     saved = saving(call, needs)
-    cotangent_metas = [meta for meta, here in zip(call.results, present, strict=True) if here]
     metas = [
-        *cotangent_metas,
+        *[meta for meta, here in zip(call.results, present, strict=True) if here],
         *(call.inputs[i] for i in saved.inputs),
         *(call.results[i] for i in saved.outputs),
     ]
+    results = tuple(meta for meta, need in zip(call.inputs, needs, strict=True) if need)
+    linear = "linear" in call.values
+    dual = call.dual if linear else not derived and all(rule.dual for rule in rules)
+    found = Call(
+        f"{call.name}.backward", backward_run(call, needs, present), tuple(metas), results, call.device,
+        numbers=call.numbers, dual=dual, cost=2 * call.cost,
+    )  # fmt: skip
+    found.values["backward of"] = call, needs, present
+    found.channels_last = call.channels_last
+    parent = call.stable_name()
+    found.stable = None if parent is None else repr(("backward", parent, needs, present))
+    return found
+
+
+def backward_run(
+    call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]
+) -> Callable[..., tuple[Any, ...]]:
+    """How the call that `backward_call` gives is run; of `call` only what describes it is looked at."""
+    rules, derived = _chosen_rules(call, needs)
+    linear = call.values.get("linear")
+    saved = saving(call, needs)
+    count = sum(present)
     wanted = [i for i, need in enumerate(needs) if need]
-    results = tuple(call.inputs[i] for i in wanted)
     bound = [] if derived or linear is not None else [_bind(call, rule, needs, present) for rule in rules]
 
     def run(xp: Any, arrays: Sequence[Any], numbers: Sequence[Any]) -> tuple[Any, ...]:
-        count = len(cotangent_metas)
         given = iter(arrays[:count])
         cotangents = [
             next(given) if here else xp.zeros(m.shape, m.np)
@@ -167,15 +185,7 @@ def _build(call: Call, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Ca
                 gradients |= rule(xp, cotangents, inputs, outputs, numbers)
         return tuple(_fit(xp, gradients.get(i), call.inputs[i]) for i in wanted)
 
-    dual = call.dual if linear is not None else not derived and all(rule.dual for rule in rules)
-    found = Call(
-        f"{call.name}.backward", run, tuple(metas), results, call.device,
-        numbers=call.numbers, dual=dual, cost=2 * call.cost,
-    )  # fmt: skip
-    found.channels_last = call.channels_last
-    parent = call.stable_name()
-    found.stable = None if parent is None else repr(("backward", parent, needs, present))
-    return found
+    return run
 
 
 def vjp_of_call(

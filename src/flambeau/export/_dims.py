@@ -20,17 +20,29 @@ class ExportError(RuntimeError):
 
 
 class _Hint:
-    """What `Dim.AUTO`, `Dim.DYNAMIC` and `Dim.STATIC` are."""
+    """What `Dim.AUTO`, `Dim.DYNAMIC` and `Dim.STATIC` are; the former two may be called to give bounds."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, min: int | None = None, max: int | None = None) -> None:
+        self.name, self.min, self.max = name, min, max
+
+    def __call__(self, min: int | None = None, max: int | None = None) -> _Hint:
+        if self.name == "STATIC":
+            raise TypeError(f"'{type(self).__name__}' object is not callable")
+        if min is not None and min < 0:
+            raise AssertionError(f"min must be non-negative, got {min}")
+        if min is not None and max is not None and min > max:
+            raise AssertionError(f"min must be <= max, got min={min} and max={max}")
+        return _Hint(self.name, min, max)
 
     def __repr__(self) -> str:
-        return f"DimHint({self._name})"
+        bounds = "".join([f", {k}={v}" for k, v in (("min", self.min), ("max", self.max)) if v is not None])
+        return f"DimHint({self.name}{bounds})"
 
 
 class Dim:
     """A size that may vary from call to call, between two bounds.
+
+    Other sizes may follow from it: `2 * batch`, `length + 1`.
 
     Args:
         name: an identifier; equal names are one size.
@@ -57,6 +69,52 @@ class Dim:
         least = f", min={self.min}" if self.min != 2 or self.max is None else ""
         return f"Dim('{self.__name__}'{least}{'' if self.max is None else f', max={self.max}'})"
 
+    # Whether it becomes a plain size where the module takes no other.
+    may_stay = False
+    # What it is in terms of the dim that varies by itself: `scale * root + offset`.
+    scale, offset = 1, 0
+
+    @property
+    def root(self) -> Dim:
+        return self
+
+    def __add__(self, other: int) -> Dim:
+        if type(other) is not int:
+            raise NotImplementedError(
+                _refused(f"add {other} to {self.__name__}, where an integer was expected")
+            )
+        return _Derived(self.root, self.scale, self.offset + other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: int) -> Dim:
+        if type(other) is not int:
+            raise NotImplementedError(
+                _refused(f"subtract {other} from {self.__name__}, where an integer was expected")
+            )
+        return _Derived(self.root, self.scale, self.offset - other)
+
+    def __rsub__(self, other: int) -> Dim:
+        raise NotImplementedError(_refused(f"negate {self.__name__}"))
+
+    def __mul__(self, other: int) -> Dim:
+        if type(other) is not int or other <= 0:
+            raise NotImplementedError(
+                _refused(f"multiply {other} with {self.__name__}, where a positive integer was expected")
+            )
+        return _Derived(self.root, self.scale * other, self.offset * other)
+
+    __rmul__ = __mul__
+
+    def of_root(self, size: int) -> int:
+        """The size, given that of the root."""
+        return self.scale * size + self.offset
+
+    def root_of(self, size: int) -> int | None:
+        """The root's size, given this one; None if there is none."""
+        whole, rest = divmod(size - self.offset, self.scale)
+        return None if rest else whole
+
     @property
     def least(self) -> int:
         return max(self.min, 1)
@@ -66,6 +124,28 @@ class Dim:
         top = TRIED + 4 * number if self.max is None else min(self.max, TRIED + 4 * number)
         wanted = [example, example + 1 + number, self.least, top, self.least + 2 + 3 * number]
         return [min(max(size, self.least), top) for size in wanted]
+
+
+class _Derived(Dim):
+    """A size that follows from another one."""
+
+    def __init__(self, root: Dim, scale: int, offset: int) -> None:
+        self._root, self.scale, self.offset = root, scale, offset
+        times = root.__name__ if scale == 1 else f"{scale}*{root.__name__}"
+        sign = "+" if offset > 0 else "-"
+        self.__name__ = times if not offset else f"{times} {sign} {abs(offset)}"
+        self.min, self.max = self.of_root(root.min), None if root.max is None else self.of_root(root.max)
+
+    @property
+    def root(self) -> Dim:
+        return self._root
+
+    def __repr__(self) -> str:
+        return self.__name__
+
+
+def _refused(attempt: str) -> str:
+    return f"Attempted to {attempt}. (Only increasing linear operations with integer coefficients are supported.)"
 
 
 def dims(*names: str, min: int | None = None, max: int | None = None) -> tuple[Dim, ...]:
@@ -161,8 +241,9 @@ def _dims_of(name: str, tensor: Tensor, shapes: Any) -> dict[int, Dim]:
             raise ExportError(f"`dynamic_shapes` names dimension {dim} of `{name}`, which has {tensor.ndim}")
         dim %= tensor.ndim
         size = tensor._meta.shape[dim]
-        if what is Dim.DYNAMIC or what is Dim.AUTO:
-            found[dim] = Dim(f"{name}_{dim}")
+        if isinstance(what, _Hint) and what.name != "STATIC":
+            if what.name == "DYNAMIC" or size > 1:  # PyTorch, too, takes 0 and 1 for sizes that stay
+                found[dim] = _hinted(f"{name}_{dim}", what)
         elif isinstance(what, Dim):
             found[dim] = what
         elif isinstance(what, int) and what != size:
@@ -176,15 +257,27 @@ def _dims_of(name: str, tensor: Tensor, shapes: Any) -> dict[int, Dim]:
     return found
 
 
+def _hinted(name: str, hint: _Hint) -> Dim:
+    dim = Dim(name, min=hint.min, max=hint.max)
+    dim.may_stay = hint.name == "AUTO"
+    return dim
+
+
 def _check(inputs: Sequence[Input]) -> None:
     sizes: dict[str, tuple[int, str]] = {}
     for each in inputs:
         for dim, what in each.dims.items():
             size, where = each.example._meta.shape[dim], f"{each.name}.size()[{dim}]"
-            if not what.least <= size or (what.max is not None and size > what.max):
-                raise ExportError(f"{where} of the example is {size}, which is not within {what!r}")
-            before = sizes.setdefault(what.__name__, (size, where))
-            if before[0] != size:
+            root, of_root = what.root, what.root_of(size)
+            if of_root is None:
                 raise ExportError(
-                    f"Dim '{what.__name__}' stands for {before[1]} and {where}, which are {before[0]} and {size} in the example"
+                    f"{where} of the example is {size}, which is not {what!r} for any {root.__name__}"
+                )
+            if not root.least <= of_root or (root.max is not None and of_root > root.max):
+                raise ExportError(f"{where} of the example is {size}, which is not within {what!r}")
+            before = sizes.setdefault(root.__name__, (of_root, where))
+            if before[0] != of_root:
+                raise ExportError(
+                    f"Dim '{root.__name__}' stands for {before[1]} and {where}, which are {before[0]} and {size} in the example"
+                    + ("" if what is root else f": by the latter, which is {what!r}, it were {of_root}")
                 )

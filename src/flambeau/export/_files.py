@@ -12,10 +12,11 @@ from typing import IO, Any
 import jax
 
 from flambeau import safetensors
+from flambeau._core import xla
 from flambeau._core.dtype import DTYPES
 from flambeau._serialization.archive import whole_file
 from flambeau.export._dims import ExportError
-from flambeau.export._program import Argument, ExportedProgram
+from flambeau.export._program import Argument, ExportedProgram, Size
 from flambeau.export._signature import (
     ExportGraphSignature,
     InputKind,
@@ -24,6 +25,7 @@ from flambeau.export._signature import (
     OutputSpec,
     TensorArgument,
 )
+from flambeau.nn.parameter import Parameter
 
 File = str | os.PathLike[str] | IO[bytes]
 VERSION = 1
@@ -53,7 +55,7 @@ def save(
         )
     parts: dict[str, bytes] = {
         "description.json": json.dumps(_description(ep), indent=1).encode(),
-        "program.bin": bytes(ep.exported(platforms).serialize()),
+        "program.bin": _serialized(ep, platforms),
         "weights.safetensors": safetensors.save(_unshared(ep)),
     }
     for name, content in (extra_files or {}).items():
@@ -99,7 +101,8 @@ def load(
             if f"extra/{name}" in names:
                 extra_files[name] = archive.read(f"extra/{name}").decode()  # type: ignore[index]
     arguments = [
-        Argument(each["name"], tuple(each["sizes"]), DTYPES[each["dtype"]]) for each in described["inputs"]
+        Argument(each["name"], tuple(map(_size, each["sizes"])), DTYPES[each["dtype"]])
+        for each in described["inputs"]
     ]
     signature = ExportGraphSignature(
         [
@@ -123,7 +126,34 @@ def load(
 
     args, kwargs = _decoded(described["arguments"], None)
     ranges = {name: tuple(bounds) for name, bounds in described["ranges"].items()}
-    return ExportedProgram(signature, arguments, ranges, weights, (args, kwargs), out, lower)  # type: ignore[arg-type]
+    # Files of the first version say nothing of gradients, and have none.
+    no_gradient = described.get(
+        "no_gradient", "this exported program was saved without gradients: export it again"
+    )
+    frozen = described.get("frozen", signature.parameters)
+    weights |= {name: Parameter(weights[name], name not in frozen) for name in signature.parameters}
+    return ExportedProgram(
+        signature, arguments, ranges, weights, (args, kwargs), out, lower, no_gradient  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _size_code(size: int | Size) -> Any:
+    """A size as JSON: a number; the name of what varies; or that with what it is multiplied by and what is added."""
+    if isinstance(size, int):
+        return size
+    return size.root if size == Size(size.root) else [size.root, size.scale, size.offset]
+
+
+def _size(code: Any) -> int | Size:
+    if isinstance(code, int):
+        return code
+    return Size(code) if isinstance(code, str) else Size(*code)
+
+
+def _serialized(ep: ExportedProgram, platforms: Sequence[str] | None) -> bytes:
+    """The program, with that of its gradient if it has one."""
+    with xla.x64():
+        return bytes(ep.exported(platforms).serialize(0 if ep.no_gradient else 1))
 
 
 def _description(ep: ExportedProgram) -> dict[str, Any]:
@@ -133,9 +163,15 @@ def _description(ep: ExportedProgram) -> dict[str, Any]:
         "version": VERSION,
         "call": "program(weights by name, *inputs) -> list of outputs",
         "inputs": [
-            {"name": a.name, "sizes": a.sizes, "dtype": str(a.dtype).removeprefix("torch.")} for a in ep._arguments
+            {
+                "name": a.name, "sizes": [_size_code(size) for size in a.sizes],
+                "dtype": str(a.dtype).removeprefix("torch."),
+            }
+            for a in ep._arguments
         ],
         "ranges": ep.range_constraints,
+        "frozen": [name for name, tensor in ep.named_parameters() if not tensor.requires_grad],
+        "no_gradient": ep.no_gradient,
         "input_specs": [
             {"kind": s.kind.name, "name": s.arg.name, "target": s.target, "persistent": s.persistent}
             for s in signature.input_specs

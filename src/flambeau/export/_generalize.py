@@ -7,6 +7,7 @@ dims of the inputs, or of what was computed from them. Anything else, a branch t
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from flambeau._core.block import BlockStep
 from flambeau._core.call import Call
 from flambeau._core.capture import Recorded
 from flambeau._core.declare import Op, typed
+from flambeau._core.gradient import backward_run
 from flambeau._core.value import Meta
 from flambeau.export._dims import ExportError
 
@@ -55,6 +57,10 @@ class Varying:
             found = self._linear(values)
             if found is not None:
                 return found
+        if all(isinstance(v, float) for v in values):
+            found = self._inverse(values)
+            if found is not None:
+                return found
         raise ExportError(
             f"{where} is {', '.join(map(str, values))} at the sizes that were tried, which follows from no size of the inputs "
             "in a way that can be exported: let it depend on shapes through sums and products, or do not make the size dynamic"
@@ -67,11 +73,21 @@ class Varying:
         whole = [int(v) for v in values]
         if whole == list(values):
             return jnp.asarray(self.of(tuple(whole), where))
+        return self.of(values, where)
+
+    def _inverse(self, values: Vector) -> Any:
+        """A number divided by a size; and a size divided by one less, as in the variance of a sample."""
         for sizes, dim in self._known.items():
             products = [v * size for v, size in zip(values, sizes, strict=True)]
             if all(abs(p - products[0]) <= 1e-12 * abs(products[0]) for p in products):
                 return round(products[0], 12) / jnp.asarray(dim, np.float64)
-        return self.of(values, where)
+        if all(v > 1 for v in values):
+            beyond = [1 / (v - 1) for v in values]
+            whole = tuple([round(b) for b in beyond])
+            if all(abs(b - w) < 1e-3 for b, w in zip(beyond, whole, strict=True)):
+                found = self._linear(whole)
+                return None if found is None else 1 + 1 / jnp.asarray(found, np.float64)
+        return None
 
     def _linear(self, values: Vector) -> Any:
         if values in self._known:
@@ -245,6 +261,15 @@ def _source(call: Call) -> Any:
     return call.values["of"].source if "of" in call.values else call.source
 
 
+def _taken_back(call: Call) -> tuple[Call, list[Any]]:
+    """The call that one is the gradient of, or the gradient of the gradient; and of what kinds those are."""
+    how = []
+    while "backward of" in call.values:
+        call, *kind = call.values["backward of"]
+        how.append(kind)
+    return call, how
+
+
 def _compare(a: _Point, b: _Point) -> None:
     """Raises unless the two are the same calls on the same slots."""
     words = "the module does other things at other sizes"
@@ -261,11 +286,16 @@ def _compare(a: _Point, b: _Point) -> None:
             raise ExportError(
                 f"{words}: `{x.call.name}` at {_shapes(a)}, `{y.call.name}` at {_shapes(b)}, on other inputs perhaps; {advice}"
             )
-        one, other = _source(x.call), _source(y.call)
-        if one is None or other is None:
+        if "any size" in x.call.values:  # it looks at its arrays alone
+            continue
+        (call, how), (other_call, other_how) = _taken_back(x.call), _taken_back(y.call)
+        one, other = _source(call), _source(other_call)
+        if one is None or other is None or "gradient" in call.values:
             raise ExportError(f"`{x.call.name}` cannot be exported with sizes that vary")
-        same = x.call.numbers == y.call.numbers and one.casts == other.casts and one.compute == other.compute
-        same = same and (x.call.op is y.call.op or name in _SAME_VALUES.values())
+        same = (
+            call.numbers == other_call.numbers and one.casts == other.casts and one.compute == other.compute
+        )
+        same = same and how == other_how and (call.op is other_call.op or name in _SAME_VALUES.values())
         if not same or [kind for kind, _ in one.entries] != [kind for kind, _ in other.entries]:
             raise ExportError(
                 f"{words}: `{x.call.name}` is called in two ways, at {_shapes(a)} and {_shapes(b)}; {advice}"
@@ -286,8 +316,46 @@ def _shapes(point: _Point) -> str:
 def _general_run(calls: Sequence[Call], varying: Varying) -> Callable[..., Sequence[Any]]:
     """`Call.run` for calls that differ in sizes only, with expressions in the place of sizes."""
     call = calls[0]
-    if all(each is call for each in calls):
+    if all(each is call for each in calls) or "any size" in call.values:
         return call.run
+    if "backward of" in call.values:
+        _, needs, present = call.values["backward of"]
+        parents = [each.values["backward of"][0] for each in calls]
+        return backward_run(_GeneralCall(parents, varying), needs, present)  # type: ignore[arg-type]
+    return _general_source(calls, varying)[1]
+
+
+class _GeneralMeta:
+    """A `Meta` whose sizes are expressions."""
+
+    def __init__(self, metas: Sequence[Meta], varying: Varying) -> None:
+        first = metas[0]
+        where = f"a size of a tensor of {first.dtype}{list(first.shape)}"
+        self.shape = tuple(
+            [varying.of(sizes, where) for sizes in zip(*[meta.shape for meta in metas], strict=True)]
+        )
+        self.dtype, self.device, self.np, self.tracked = first.dtype, first.device, first.np, first.tracked
+        self.numel: Any = math.prod(self.shape)
+        self.ndim = len(self.shape)
+
+
+class _GeneralCall:
+    """What describes calls that differ in sizes only: for their gradient."""
+
+    def __init__(self, calls: Sequence[Call], varying: Varying) -> None:
+        call = calls[0]
+        self.name, self.op, self.numbers = call.name, call.op, call.numbers
+        self.values = {name: call.values[name] for name in ("linear",) if name in call.values}
+        self.inputs, self.results = (
+            tuple([_GeneralMeta(metas, varying) for metas in zip(*columns, strict=True)])
+            for columns in ([each.inputs for each in calls], [each.results for each in calls])
+        )
+        self.source, self.run = _general_source(calls, varying)
+
+
+def _general_source(calls: Sequence[Call], varying: Varying) -> tuple[Any, Callable[..., Sequence[Any]]]:
+    """What the static arguments are written in, with expressions in the place of sizes, and how the calls then are run."""
+    call = calls[0]
     source = copy.copy(_source(call))
     source.entries = []
     for entries in zip(*[_source(each).entries for each in calls], strict=True):
@@ -303,9 +371,9 @@ def _general_run(calls: Sequence[Call], varying: Varying) -> Callable[..., Seque
             _, *arguments = source.arguments(xp, [arrays[0]], numbers)
             return (op.scatter_rule(xp, arrays[0], arrays[1], *arguments),)
 
-        return scatter
+        return source, scatter
     results: tuple[Meta, ...] = call.results
-    return call.op._runner(source, call.inputs, lambda: results)  # type: ignore[no-any-return]
+    return source, call.op._runner(source, call.inputs, lambda: results)
 
 
 def _general_static(values: Vector, varying: Varying, where: str) -> Any:

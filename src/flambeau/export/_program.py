@@ -7,23 +7,39 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import jax
+import jax.numpy as jnp
 
 from flambeau._core import xla
 from flambeau._core.dtype import dtype as DType
-from flambeau._core.modes import no_grad
+from flambeau._core.function import Function
+from flambeau._core.modes import modes, no_grad
 from flambeau._core.tensor import Tensor
 from flambeau.export._signature import ExportGraphSignature, InputKind
 from flambeau.jax import wrap
 from flambeau.nn.modules.module import Module
-from flambeau.nn.parameter import Parameter
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size that varies: `scale * root + offset`, with the name of the root."""
+
+    root: str
+    scale: int = 1
+    offset: int = 0
+
+    def __str__(self) -> str:
+        times = self.root if self.scale == 1 else f"{self.scale}*{self.root}"
+        return times if not self.offset else f"{times} {'+' if self.offset > 0 else '-'} {abs(self.offset)}"
+
+    __repr__ = __str__
 
 
 @dataclass(frozen=True)
 class Argument:
-    """A tensor among the arguments: name, sizes (a name for one that varies), dtype."""
+    """A tensor among the arguments: name, sizes, dtype."""
 
     name: str
-    sizes: tuple[int | str, ...]
+    sizes: tuple[int | Size, ...]
     dtype: DType
 
     def check(
@@ -42,14 +58,21 @@ class Argument:
                 if size != wanted:
                     raise AssertionError(f"Guard failed: {where} == {wanted} (it is {size})")
                 continue
-            least, most = ranges[wanted]
-            if size < least:
-                raise AssertionError(f"Guard failed: {where} >= {least} (it is {size})")
-            if most is not None and size > most:
-                raise AssertionError(f"Guard failed: {where} <= {most} (it is {size})")
-            other, found = seen.setdefault(wanted, (where, size))
-            if found != size:
-                raise AssertionError(f"Guard failed: {where} == {other} (they are {size} and {found})")
+            least, most = ranges[wanted.root]
+            scale, offset = wanted.scale, wanted.offset
+            if size < scale * least + offset:
+                raise AssertionError(f"Guard failed: {where} >= {scale * least + offset} (it is {size})")
+            if most is not None and size > scale * most + offset:
+                raise AssertionError(f"Guard failed: {where} <= {scale * most + offset} (it is {size})")
+            root, rest = divmod(size - offset, scale)
+            if rest:
+                raise AssertionError(f"Guard failed: {where} == {wanted} (it is {size})")
+            other, found = seen.setdefault(wanted.root, (where, root))
+            if found != root:
+                told = other if wanted == Size(wanted.root) else f"{wanted}, where {wanted.root} is {found}"
+                raise AssertionError(
+                    f"Guard failed: {where} == {told} (it is {size}, not {scale * found + offset})"
+                )
 
 
 class ExportedProgram:
@@ -71,7 +94,9 @@ class ExportedProgram:
         in_tree: Any,
         out: Callable[[Sequence[Any]], tuple[Any, dict[str, Any]]],
         lower: Callable[[tuple[str, ...] | None], Any],
+        no_gradient: str | None = None,
     ) -> None:
+        self._no_gradient, self._has_tried = no_gradient, False
         self.graph_signature = signature
         self.range_constraints = ranges
         self._arguments = arguments
@@ -90,6 +115,21 @@ class ExportedProgram:
     def __repr__(self) -> str:
         inputs = ", ".join(f"{each.name}: {each.dtype}{list(each.sizes)}" for each in self._arguments)
         return f"ExportedProgram({inputs}){self.graph_signature}"
+
+    @property
+    def no_gradient(self) -> str | None:
+        """Why it has no gradients; None if it has."""
+        if self._no_gradient is None and not self._has_tried:
+            self._has_tried = True
+            try:
+                with xla.x64():
+                    self.exported().vjp()
+            except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+                told = str(error).partition("\n")[0]
+                self._no_gradient = (
+                    f"this exported program has no gradients, since they could not be lowered: {told}"
+                )
+        return self._no_gradient
 
     @property
     def graph(self) -> NoReturn:
@@ -145,8 +185,32 @@ class ExportedProgram:
         return self._lowered[key]
 
     def module(self, check_guards: bool = True) -> Module:
-        """A module that runs the program, with these weights. It gives values, no gradients."""
+        """A module that runs the program, with these weights as its parameters and copies of its buffers.
+
+        It has gradients, which are those of the module that was exported.
+        """
         return _ExportedModule(self, check_guards)
+
+    def run_decompositions(self, decomp_table: Any = None) -> ExportedProgram:
+        """The program itself: it is StableHLO, which knows no operators that could be taken apart.
+
+        Args:
+            decomp_table: accepted and without effect.
+        """
+        return self
+
+
+class _NoGradient(Function):
+    """Gives tensors on, and raises once their gradient is wanted."""
+
+    @staticmethod
+    def forward(ctx: Any, message: str, wanted: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.message = message
+        return tensors
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Any) -> NoReturn:
+        raise RuntimeError(ctx.message)
 
 
 class _ExportedModule(Module):
@@ -159,9 +223,7 @@ class _ExportedModule(Module):
         self.__dict__["_check_guards"] = check_guards
         signature = program.graph_signature
         for name, tensor in program.named_parameters():
-            _holder(self, name).register_parameter(
-                name.rpartition(".")[2], Parameter(tensor, requires_grad=False)
-            )
+            _holder(self, name).register_parameter(name.rpartition(".")[2], tensor)  # type: ignore[arg-type]
         persistent = {spec.target: spec.persistent for spec in signature.input_specs}
         for name, tensor in program.named_buffers():
             holder, last = _holder(self, name), name.rpartition(".")[2]
@@ -189,9 +251,15 @@ class _ExportedModule(Module):
             for argument, tensor in zip(program._arguments, inputs, strict=True):
                 argument.check(tensor, program.range_constraints, seen)
         state = dict(self.named_parameters()) | dict(self.named_buffers()) | program.constants
-        with no_grad():
+        wanted = [t for t in (*state.values(), *inputs) if t.requires_grad] if modes.grad else []
+        if not wanted or program.no_gradient is None:
             found = self.__dict__["_run"](state, *inputs)
-            result, mutated = program._out(found)
+        else:
+            with no_grad():
+                found = self.__dict__["_run"](state, *inputs)
+            found = _NoGradient.apply(program.no_gradient, wanted[0], *found)
+        result, mutated = program._out(found)
+        with no_grad():
             for name, tensor in mutated.items():
                 state[name].copy_(tensor)  # type: ignore[attr-defined]
         return result
@@ -238,6 +306,30 @@ def lower_with(
             return exporter(weights, *inputs)
 
     return lower
+
+
+def with_gradient(
+    forward: Callable[..., list[Any]], backward: Callable[[Sequence[Any], Sequence[Any]], list[Any]], wanted: Sequence[int],
+    given: Sequence[int],
+) -> Callable[..., list[Any]]:  # fmt: skip
+    """A function of arrays whose gradient, to JAX, is another function.
+
+    Args:
+        backward: takes the function's arguments, and cotangents of its results numbered in `given`; gives the gradients of
+            the arguments numbered in `wanted`. The others have none.
+    """
+
+    def pull(arrays: Sequence[Any], cotangents: Sequence[Any]) -> tuple[Any, ...]:
+        # PyTorch's gradients of complex tensors are the conjugates of JAX's.
+        found = backward(arrays, [jnp.conj(cotangents[i]) for i in given])
+        gradients: list[Any] = [None] * len(arrays)
+        for place, gradient in zip(wanted, found, strict=True):
+            gradients[place] = jnp.conj(gradient)
+        return tuple(gradients)
+
+    function = jax.custom_vjp(forward)
+    function.defvjp(lambda *arrays: (forward(*arrays), arrays), pull)
+    return function
 
 
 def to_stablehlo(program: ExportedProgram, platforms: Sequence[str] | None = None) -> str:
