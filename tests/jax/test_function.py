@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -133,6 +134,129 @@ def test_training_with_optax(name):
     function(twin).store(params)
     for ours, theirs in zip(twin.parameters(), net.parameters(), strict=True):
         np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-3, atol=1e-5)
+
+
+def normalized():
+    flambeau.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 16, bias=False), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3))
+
+
+def test_training_with_buffers():
+    """A whole loop, whose statistics and results are those of flambeau's own; the program is traced once."""
+    x = numbers(8, 4)
+    batches = [(x + i / 50, x[:, :3].argmax(1)) for i in range(10)]
+    net = normalized()
+    pure = function(net)
+    optimizer = optax.adamw(0.01, weight_decay=0.01)
+    params, buffers, state = pure.params, pure.buffers, optimizer.init(pure.params)
+    traced = []
+
+    @jax.jit
+    def step(params, buffers, state, x, y):
+        traced.append(1)
+
+        def loss(params):
+            logits, new = pure(params, buffers, x)
+            return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), new
+
+        (value, new), grads = jax.value_and_grad(loss, has_aux=True)(params)
+        updates, state = optimizer.update(grads, state, params)
+        return optax.apply_updates(params, updates), new, state, value
+
+    losses = []
+    for x, y in batches:
+        params, buffers, state, value = step(params, buffers, state, x, y.astype(np.int32))
+        losses.append(float(value))
+    own = flambeau.optim.AdamW(net.parameters(), 0.01, weight_decay=0.01)
+    np.testing.assert_allclose(losses, train_with_flambeau(net, batches, own), rtol=1e-3)
+    twin = normalized()
+    function(twin).store(params, buffers)
+    for key, tensor in net.state_dict().items():
+        np.testing.assert_allclose(twin.state_dict()[key].numpy(), tensor.numpy(), rtol=1e-2, atol=1e-4)
+    assert twin[1].num_batches_tracked.item() == 10
+    assert len(traced) <= 2  # once more if the counters came back as 32 bits
+    twin.eval()
+    net.eval()
+    x = flambeau.tensor(batches[0][0])
+    np.testing.assert_allclose(twin(x).detach().numpy(), net(x).detach().numpy(), rtol=1e-2, atol=1e-3)
+
+
+def test_training_with_random_numbers():
+    flambeau.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 64), nn.Dropout(0.3), nn.Tanh(), nn.Linear(64, 3))
+    pure = function(net)
+    x, optimizer = numbers(16, 4), optax.sgd(0.3)
+    y = x[:, :3].argmax(1).astype(np.int32)
+
+    @jax.jit
+    def step(params, state, key):
+        def loss(params):
+            logits, _ = pure(params, {}, x, rng=key)
+            return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+
+        value, grads = jax.value_and_grad(loss)(params)
+        updates, state = optimizer.update(grads, state, params)
+        return optax.apply_updates(params, updates), state, value
+
+    def train(seed):
+        params, state, losses = pure.params, optimizer.init(pure.params), []
+        for key in jax.random.split(jax.random.key(seed), 20):
+            params, state, value = step(params, state, key)
+            losses.append(float(value))
+        return losses
+
+    first, again, other = train(0), train(0), train(1)
+    assert first == again
+    assert first != other
+    assert np.mean(first[-5:]) < 0.7 * np.mean(first[:2])
+
+
+def test_an_ensemble_under_vmap():
+    """Parameters and buffers of several models, in one program; each keeps statistics of its own."""
+    nets = []
+    for seed in range(3):
+        flambeau.manual_seed(seed)
+        nets.append(nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 2)))
+    pure = function(nets[0])
+    params, buffers = (
+        jax.tree.map(lambda *arrays: jnp.stack(arrays), *[getattr(function(net), what) for net in nets])
+        for what in ("params", "buffers")
+    )
+    x = numbers(6, 4)
+
+    def loss(params, buffers):
+        output, new = pure(params, buffers, x)
+        return (output**2).mean(), new
+
+    grads, new = jax.jit(jax.vmap(jax.grad(loss, has_aux=True)))(params, buffers)
+    for number, net in enumerate(nets):
+        (net(flambeau.tensor(x)) ** 2).mean().backward()
+        for name, param in net.named_parameters():
+            np.testing.assert_allclose(grads[name][number], param.grad.numpy(), rtol=1e-3, atol=1e-5)
+        for name, buffer in net.named_buffers():
+            np.testing.assert_allclose(new[name][number], buffer.numpy(), rtol=1e-4)
+
+
+def test_threads_trace_and_run_beside_one_another():
+    net = normalized()
+    pure = function(net)
+    batches = [numbers(5 + i % 2, 4) for i in range(8)]
+
+    def work(x):
+        @jax.jit
+        def loss(params):
+            return (pure(params, pure.buffers, x)[0] ** 2).mean()
+
+        return jax.value_and_grad(loss)(pure.params)
+
+    expected = [work(x) for x in batches]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(work, batches))
+    for (a, of_a), (b, of_b) in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+        for name in of_a:
+            np.testing.assert_allclose(of_a[name], of_b[name], rtol=1e-4, atol=1e-6)
+    assert net[1].num_batches_tracked.item() == 0
 
 
 def test_optax_on_dicts_of_tensors():
