@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from flambeau._core.declare import registry
-from flambeau._core.function import Function, FunctionCtx, FunctionNode
+from flambeau._core.function import Function, FunctionCtx
 from flambeau._core.pytree import broadcast_to, tree_flatten
 from flambeau._core.tensor import Tensor
 
@@ -186,17 +186,6 @@ def _put_back(ctx: _Context, tensors: dict[Any, Any]) -> None:
             setattr(ctx, name, tensor)
 
 
-class Applied(NamedTuple):
-    """A function that was called inside a recording.
-
-    Args:
-        node: its node there, for gradients within the recording.
-        outputs: what it gave for the whole batch, in the order of the node's results.
-    """
-
-    node: FunctionNode
-    outputs: list[Any]
-
-
 def batch_first(tensor: Any, dim: int | None) -> Any:
+    """A tensor with the batch as its first dimension, where it has one."""
     return registry["movedim"](tensor, dim, 0) if dim else tensor

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from flambeau._core.autograd import AccumulateGrad, Edge, Node, OpNode, attach, edge_of
-from flambeau._core.batched_function import Applied, VmapInfo, batch_first, check_batchable, on_batch
+from flambeau._core.batched_function import VmapInfo, batch_first, check_batchable, on_batch
 from flambeau._core.batching import batch_block, batched, batched_meta
 from flambeau._core.call import Call
 from flambeau._core.capture import Draw, Recording, structure_of
@@ -85,7 +85,8 @@ class BatchRecording(Recording):
         super().__init__("inside vmap")
         self.size, self.randomness = size, randomness
         self.inputs: list[Input] = []
-        self.applied: dict[Any, Applied] = {}  # by the nodes of custom functions
+        # What custom functions gave for the whole batch, by their nodes: gradients that lead outside go there.
+        self.applied: dict[Any, list[Any]] = {}
         self._flags: list[bool] = []  # of the slots: whether they depend on the batch
         self._seen = 0, 0  # up to which call, and which place in the key, `_flags` goes
 
@@ -182,7 +183,7 @@ class BatchRecording(Recording):
         result = tree_unflatten(elements, spec)
         with no_grad():
             function.setup_context(node, args, result)
-        self.applied[node] = Applied(node, real)
+        self.applied[node] = real
         return node._finish(args, result)
 
     def call_by_elements(
@@ -370,7 +371,7 @@ class Lifted:
         node, index = edge
         applied = self.recording.applied.get(node)
         if applied is not None:
-            output = applied.outputs[index]
+            output = applied[index]
             return edge_of(output) if output.requires_grad else None
         if node in self.nodes_outside:
             outside = self.nodes_outside[node]
