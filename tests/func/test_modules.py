@@ -176,3 +176,25 @@ def test_functionalize_gives_what_the_function_gives():
     assert f(flambeau.zeros(2)).tolist() == [1, 1]
     with pytest.raises(RuntimeError, match="Valid options for inner remove"):
         flambeau.func.functionalize(lambda x: x, remove="all")
+
+
+def test_full_backward_hooks_run_inside_derivatives():
+    """PyTorch refuses them there: they are a Function without setup_context."""
+    found = []
+    for lib in (torch, flambeau):
+        lib.manual_seed(0)
+        layer, seen = lib.nn.Linear(3, 2), []
+        layer.register_full_backward_hook(
+            lambda module, before, after, seen=seen: seen.append(tuple(after[0].shape))
+        )
+        x = lib.tensor(ROWS, requires_grad=True)
+        if lib is torch:
+            layer(x).pow(2).sum().backward()
+        slopes = (
+            x.grad
+            if lib is torch
+            else lib.func.grad(lambda x, layer=layer: layer(x).pow(2).sum())(x.detach())
+        )
+        found.append((seen, slopes.numpy()))
+    assert found[1][0] == found[0][0] == [(4, 2)]
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-5)

@@ -225,6 +225,8 @@ class Function:
     """
 
     generate_vmap_rule = False
+    # One of flambeau's own, whose forward is operations: inside `vmap` those are recorded for one element.
+    of_operations = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         warnings.warn(

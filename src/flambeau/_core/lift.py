@@ -157,6 +157,8 @@ class BatchRecording(Recording):
             raise RuntimeError(_IN_PLACE)
 
     def apply_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if function.of_operations:
+            return function._apply(*args, **kwargs)
         check_batchable(function)
         places = [i for i, arg in enumerate(args) if isinstance(arg, Tensor)]
         lifted = Lifted(self, [args[i] for i in places])

@@ -364,6 +364,8 @@ def _needs_by_argument(ctx: Any) -> Iterator[None]:
 class _Operator(Function):
     """A call of an operator whose gradient is a registered formula."""
 
+    of_operations = True
+
     @staticmethod
     def forward(ctx: Any, plan: _Plan, *tensors: Any) -> Any:
         op = plan.op

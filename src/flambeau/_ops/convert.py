@@ -78,6 +78,8 @@ def moved(value: Value, device: Device) -> Value:
 class ToCopyBackward0(Function):
     """A move between devices; the gradient moves back. Named as the node that PyTorch prints."""
 
+    of_operations = True
+
     @staticmethod
     def forward(ctx: Any, input: Tensor, device: Device) -> Tensor:
         ctx.origin = input.device

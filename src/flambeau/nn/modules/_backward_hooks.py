@@ -35,6 +35,8 @@ NO_INPUT_GRADIENTS = (
 class BackwardHookFunction(Function):
     """The identity on tensors; in the backward pass the gradients go through `at_backward`."""
 
+    of_operations = True
+
     @staticmethod
     def forward(ctx: Any, at_backward: AtBackward, *tensors: Tensor) -> tuple[Tensor, ...]:
         ctx.at_backward = at_backward
