@@ -319,3 +319,62 @@ def test_operations_are_found_under_aten():
 def test_libraries_of_cpp_operators_do_not_load():
     with pytest.raises(OSError, match="flambeau cannot load"):
         flambeau.ops.load_library("ops.so")
+
+
+@compared
+def test_the_rule_for_vmap(torch, log):
+    @torch.library.custom_op("batches::scaled", mutates_args=())
+    def scaled(x: torch.Tensor, w: torch.Tensor, n: float = 2.0) -> torch.Tensor:
+        return x * w * n
+
+    @scaled.register_fake
+    def _(x, w, n=2.0):
+        return torch.empty_like(x)
+
+    @scaled.register_vmap
+    def _(info, in_dims, x, w, n=2.0):
+        """Adds one, so that it shows."""
+        log(
+            type(info).__name__,
+            info.batch_size,
+            info.randomness,
+            len(in_dims),
+            in_dims[0] is None,
+            in_dims[1] is None,
+        )
+        whole = [
+            t.movedim(dim, 0) if dim is not None else t.expand(info.batch_size, *t.shape)
+            for t, dim in zip((x, w), in_dims, strict=False)
+        ]
+        return scaled(*whole, n) + 1, 0
+
+    x, w = torch.tensor([[0.5, 1.0, 2.0], [4.0, 8.0, 3.0]]), torch.tensor([1.0, 2.0, 3.0])
+    log(torch.vmap(scaled, in_dims=(0, None))(x, w).tolist())
+    log(torch.vmap(lambda a: scaled(w, a, 3.0), in_dims=1)(x.t()).tolist())
+    log(torch.vmap(lambda a: a + scaled(w, w))(x).tolist())
+
+
+def test_gradients_of_operators_with_a_rule_for_vmap():
+    """PyTorch refuses them, though the formula has all that is needed."""
+
+    @flambeau.library.custom_op("batches::powered", mutates_args=())
+    def powered(x: flambeau.Tensor, w: flambeau.Tensor) -> flambeau.Tensor:
+        return x * w
+
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    def backward(ctx, g):
+        x, w = ctx.saved_tensors
+        return g * w * 5, g * x
+
+    powered.register_autograd(backward, setup_context=setup_context)
+
+    @powered.register_vmap
+    def _(info, in_dims, x, w):
+        return powered(x, w), 0
+
+    x, w = flambeau.tensor([[1.0, 2.0], [3.0, 4.0]]), flambeau.tensor([5.0, 6.0])
+    func = flambeau.func
+    assert func.vmap(func.grad(lambda a: powered(a, w).sum()))(x).tolist() == [[25, 30], [25, 30]]
+    assert func.grad(lambda w: func.vmap(lambda a: powered(a, w))(x).sum())(w).tolist() == [4, 6]

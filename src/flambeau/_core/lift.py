@@ -20,7 +20,7 @@ from flambeau._core.declare import registry
 from flambeau._core.inplace import check_writable, write
 from flambeau._core.modes import modes, no_grad
 from flambeau._core.node_kind import NodeKind, next_sequence
-from flambeau._core.pytree import tree_flatten, tree_unflatten
+from flambeau._core.pytree import broadcast_to, tree_flatten, tree_unflatten
 from flambeau._core.storage import Storage
 from flambeau._core.strides import contiguous_strides, dense_order
 from flambeau._core.tensor import Tensor
@@ -160,6 +160,38 @@ class BatchRecording(Recording):
         if function.of_operations:
             return function._apply(*args, **kwargs)
         check_batchable(function)
+        result, real = self._from_whole(
+            args, lambda info, in_dims, whole: on_batch(function, info, in_dims, whole, run_batched)
+        )
+        node = function._node_for(args)
+        with no_grad():
+            function.setup_context(node, args, result)
+        self.applied[node] = real
+        return node._finish(args, result)
+
+    def apply_rule(
+        self, rule: Callable[..., Any], args: Sequence[Any], finish: Callable[[Any], tuple[Any, Any]],
+        otherwise: Callable[[], Any],
+    ) -> Any:  # fmt: skip
+        leaves, spec = tree_flatten(list(args))
+        if not any(isinstance(leaf, Tensor) and is_batched(leaf) for leaf in leaves):
+            return otherwise()
+
+        def on_whole(info: VmapInfo, in_dims: tuple[int | None, ...], whole: tuple[Any, ...]) -> Any:
+            output, out_dims = rule(info, tuple(tree_unflatten(in_dims, spec)), *tree_unflatten(whole, spec))
+            return output, broadcast_to(out_dims, tree_flatten(output)[1])
+
+        result, real = self._from_whole(tuple(leaves), on_whole)
+        finished, node = finish(result)
+        if node is not None:
+            self.applied[node] = real
+        return finished
+
+    def _from_whole(self, args: tuple[Any, ...], compute: Callable[..., Any]) -> tuple[Any, list[Any]]:
+        """What `compute(info, in_dims, whole)` gives for the whole batch: as elements without history, and as it is.
+
+        `compute` runs outside, and says where the leaves of its result have the batch.
+        """
         places = [i for i, arg in enumerate(args) if isinstance(arg, Tensor)]
         lifted = Lifted(self, [args[i] for i in places])
         here, local.trace = local.trace, self.outer
@@ -168,8 +200,7 @@ class BatchRecording(Recording):
             in_dims: list[int | None] = [None] * len(args)
             for place, (tensor, has_batch) in zip(places, lifted.lift(), strict=True):
                 whole[place], in_dims[place] = tensor, 0 if has_batch else None
-            info = VmapInfo(self.size, self.randomness)
-            output, dims = on_batch(function, info, tuple(in_dims), tuple(whole), run_batched)
+            output, dims = compute(VmapInfo(self.size, self.randomness), tuple(in_dims), tuple(whole))
             leaves, spec = tree_flatten(output)
             real = [batch_first(leaf, dim) for leaf, dim in zip(leaves, dims, strict=True)]
             values = [leaf._read() if isinstance(leaf, Tensor) else None for leaf in real]
@@ -181,12 +212,7 @@ class BatchRecording(Recording):
                 elements.append(leaf)
             else:
                 elements.append(Tensor._of(value) if dim is None else self.input(leaf, value).detach())  # type: ignore[attr-defined]
-        node = function._node_for(args)
-        result = tree_unflatten(elements, spec)
-        with no_grad():
-            function.setup_context(node, args, result)
-        self.applied[node] = real
-        return node._finish(args, result)
+        return tree_unflatten(elements, spec), real
 
     def call_by_elements(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], draws: bool

@@ -224,6 +224,16 @@ class Trace:
         """Calls an `autograd.Function`. Called only by recordings, which may do so in another way."""
         return function._apply(*args, **kwargs)
 
+    def apply_rule(
+        self, rule: Callable[..., Any], args: Sequence[Any], finish: Callable[[Any], tuple[Any, Any]],
+        otherwise: Callable[[], Any],
+    ) -> Any:  # fmt: skip
+        """Calls what has a rule for `vmap`: by the rule where it is called for a batch, else by `otherwise()`.
+
+        `finish` gives elements of what the rule gave their history within the recording, and returns their node as well.
+        """
+        return otherwise()
+
     def call_by_elements(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], draws: bool
     ) -> Any:

@@ -13,9 +13,10 @@ from typing import Any
 
 from flambeau._core import autocast as _autocast
 from flambeau._core.function import Function
-from flambeau._core.modes import modes
+from flambeau._core.modes import modes, no_grad
 from flambeau._core.overrides import call_overriding, overriding
 from flambeau._core.tensor import Tensor
+from flambeau._core.trace import local
 from flambeau._library.schema import FunctionSchema
 
 # Which kernels may serve a device, the first that there is.
@@ -64,6 +65,7 @@ class OpOverload:
         self.kernels: dict[str, Callable[..., Any]] = {}
         self.backward: Callable[..., Any] | None = None
         self.setup_context: Callable[..., Any] | None = None
+        self.vmap_rule: Callable[..., Any] | None = None
         self.casts: dict[str, Any] = {}  # device type to the dtype that autocast gives the arguments
         self.opaque = (
             False  # made by `custom_op`: gradients only by a registered formula, no aliases of inputs
@@ -98,6 +100,23 @@ class OpOverload:
 
     def run(self, values: list[Any]) -> Any:
         """Runs the operator on a value for each argument of its schema."""
+        trace = local.trace
+        if self.vmap_rule is not None and trace.records:
+            return trace.apply_rule(
+                self._by_rule,
+                values,
+                lambda result: _with_node(self, values, result),
+                lambda: self._run(values),
+            )
+        return self._run(values)
+
+    def _by_rule(self, info: Any, in_dims: tuple[Any, ...], *values: Any) -> Any:
+        """What the rule for `vmap` gives; the dims are those of the arguments that are given by place."""
+        args, kwargs = self._given(values)
+        assert self.vmap_rule is not None
+        return self.vmap_rule(info, in_dims[: len(args)], *args, **kwargs)
+
+    def _run(self, values: list[Any]) -> Any:
         device = next((t._meta.device.type for t in tensors_in(values)), "cpu")
         key = f"Autocast{device.upper()}"
         if _autocast.dtype_of(device) is not None and key not in _state.excluded:
@@ -371,6 +390,12 @@ class _Operator(Function):
         op = plan.op
         values = plan.arguments(tensors)
         result = op._run_kernel(values, plan.device)
+        return _Operator._remember(ctx, plan, values, result)
+
+    @staticmethod
+    def _remember(ctx: Any, plan: _Plan, values: list[Any], result: Any) -> Any:
+        """Keeps in `ctx` what the backward needs; gives the result as outputs of the function."""
+        op = plan.op
         ctx.plan = plan
         if op.setup_context is not None:
             inputs = tuple([values[i] for i in plan.places])
@@ -396,6 +421,20 @@ class _Operator(Function):
         with _needs_by_argument(ctx):
             found = op.backward(ctx, list(gradients)) if plan.as_list else op.backward(ctx, *gradients)
         return (None, *plan.flat_gradients(found))
+
+
+def _with_node(op: OpOverload, values: list[Any], result: Any) -> tuple[Any, Any]:
+    """What the operator gave for these values, with the history of a call of it, and its node."""
+    tensors = list(tensors_in(values))
+    if op.backward is None or not modes.grad or not any(t.requires_grad for t in tensors):
+        return result, None
+    plan = _Plan(op, values, tensors[0]._meta.device.type)
+    args = (plan, *tensors)
+    node = _Operator._node_for(args)
+    with no_grad():
+        outputs = _Operator._remember(node, plan, values, result)
+    finished = node._finish(args, outputs)
+    return (list(finished) if plan.as_list else finished), node
 
 
 def _run_differentiably(op: OpOverload, values: list[Any], device: str) -> Any:
