@@ -45,6 +45,14 @@ def test_only_one_branch_makes_the_gradient():
     assert x.grad.tolist() == [2, 2]
 
 
+def test_operands_must_not_be_written_to_before_the_gradient():
+    x = flambeau.ones(2, requires_grad=True) * 1
+    y = cond(flambeau.tensor(True), lambda x: x.sin(), lambda x: x * 2, (x,))
+    x.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
 def test_cond_of_containers():
     x = flambeau.ones(2)
     result = cond(

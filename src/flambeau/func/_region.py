@@ -289,7 +289,7 @@ class _Gradient:
 
     def saving(self, needs: tuple[bool, ...]) -> Saving:
         every = tuple(range(len(self._call.inputs)))
-        return Saving(every, (), ())
+        return Saving(every, (), every)
 
     def backward(self, needs: tuple[bool, ...], present: tuple[bool, ...]) -> Call:
         call, pull = self._call, self._pull
