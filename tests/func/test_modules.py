@@ -195,6 +195,6 @@ def test_full_backward_hooks_run_inside_derivatives():
             if lib is torch
             else lib.func.grad(lambda x, layer=layer: layer(x).pow(2).sum())(x.detach())
         )
-        found.append((seen, slopes.numpy()))
+        found.append((seen, slopes.detach().numpy()))
     assert found[1][0] == found[0][0] == [(4, 2)]
     np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-5)

@@ -39,12 +39,6 @@ USES = {
     "prelu": lambda lib, x: [lib.vmap(lib.nn.functional.prelu)(x[:, :, None, None].expand(4, 3, 3, 2), x)],
     "prelu of what is shared": lambda lib, x: [lib.vmap(lambda a: lib.nn.functional.prelu(a, x[0]))(x.expand(2, 4, 3))],
     "a mask that is the same for all": lambda lib, x: [lib.vmap(lambda a: a[x[0] > 0] + a.masked_select(x[0] > 0))(x)],
-    "histc": lambda lib, x: [lib.vmap(lambda a: lib.histc(a * 2, bins=3, min=-2.0, max=2.0))(x)],
-    "histc, nested": lambda lib, x: [lib.vmap(lib.vmap(lambda a: lib.histc(a, bins=2, min=-1.0, max=1.0)))(x[None])],
-    "histogram": lambda lib, x: list(lib.vmap(lambda a: tuple(lib.histogram(a, 3)))(x)),
-    "nonzero_static": lambda lib, x: [lib.vmap(lambda a: lib.nonzero_static(a > 0, size=2))(x)],
-    "linspace": lambda lib, x: [lib.vmap(lambda a: lib.linspace(a[0], a[1], 3))(x)],
-    "ldl_factor": lambda lib, x: list(lib.vmap(lambda a: tuple(lib.linalg.ldl_factor(lib.outer(a, a))))(x)),
     "an outer value read on the host": lambda lib, x: [lib.vmap(lambda a: a * lib.tensor(2.0).item())(x)],
     "a value that is the same for all, read on the host": lambda lib, x: [lib.vmap(
         lambda a: a if (x.sum() * 0 + 1).item() > 0 else -a)(x)],
@@ -54,6 +48,26 @@ USES = {
 @pytest.mark.parametrize("use", USES)
 def test_uses(use):
     both(USES[use], ROWS)
+
+
+# They look at values on the host, so they run once for each element, as in PyTorch.
+BY_ELEMENTS = {
+    "histc": lambda lib, x: [lib.vmap(lambda a: lib.histc(a * 2, bins=3, min=-2.0, max=2.0))(x)],
+    "histc, nested": lambda lib, x: [lib.vmap(lib.vmap(lambda a: lib.histc(a, bins=2, min=-1.0, max=1.0)))(x[None])],
+    "histogram": lambda lib, x: list(lib.vmap(lambda a: tuple(lib.histogram(a, 3)))(x)),
+    "nonzero_static": lambda lib, x: [lib.vmap(lambda a: lib.nonzero_static(a > 0, size=2))(x)],
+    "linspace": lambda lib, x: [lib.vmap(lambda a: lib.linspace(a[0], a[1], 3))(x)],
+    "ldl_factor": lambda lib, x: list(lib.vmap(lambda a: tuple(lib.linalg.ldl_factor(lib.outer(a, a))))(x)),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")
+@pytest.mark.parametrize("use", BY_ELEMENTS)
+def test_operations_that_look_at_values(use):
+    theirs, ours = (BY_ELEMENTS[use](lib, lib.tensor(ROWS)) for lib in (torch, flambeau))
+    for a, b in zip(ours, theirs, strict=True):
+        assert (tuple(a.shape), str(a.dtype)) == (tuple(b.shape), str(b.dtype))
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5)
 
 
 def test_empty_batch():
