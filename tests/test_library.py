@@ -323,9 +323,11 @@ def test_libraries_of_cpp_operators_do_not_load():
 
 @compared
 def test_the_rule_for_vmap(torch, log):
-    @torch.library.custom_op("batches::scaled", mutates_args=())
-    def scaled(x: torch.Tensor, w: torch.Tensor, n: float = 2.0) -> torch.Tensor:
+    def function(x, w, n=2.0):
         return x * w * n
+
+    function.__annotations__ = {"x": torch.Tensor, "w": torch.Tensor, "n": float, "return": torch.Tensor}
+    scaled = torch.library.custom_op(f"{space()}::scaled", function, mutates_args=())
 
     @scaled.register_fake
     def _(x, w, n=2.0):
@@ -357,9 +359,11 @@ def test_the_rule_for_vmap(torch, log):
 def test_gradients_of_operators_with_a_rule_for_vmap():
     """PyTorch refuses them, though the formula has all that is needed."""
 
-    @flambeau.library.custom_op("batches::powered", mutates_args=())
-    def powered(x: flambeau.Tensor, w: flambeau.Tensor) -> flambeau.Tensor:
+    def function(x, w):
         return x * w
+
+    function.__annotations__ = {"x": flambeau.Tensor, "w": flambeau.Tensor, "return": flambeau.Tensor}
+    powered = flambeau.library.custom_op(f"{space()}::powered", function, mutates_args=())
 
     def setup_context(ctx, inputs, output):
         ctx.save_for_backward(*inputs)
