@@ -19,7 +19,15 @@ from flambeau._core.value import Meta, Value, meta_of
 from flambeau._core.walk import grad
 from flambeau.export._dims import Dim, ExportError, Input, inputs_of
 from flambeau.export._generalize import General, symbols_for
-from flambeau.export._program import Argument, ExportedProgram, Size, lower_with, structure, with_gradient
+from flambeau.export._program import (
+    NOT_LOWERED,
+    Argument,
+    ExportedProgram,
+    Size,
+    lower_with,
+    structure,
+    with_gradient,
+)
 from flambeau.export._signature import (
     ExportGraphSignature,
     InputKind,
@@ -157,7 +165,7 @@ def _takes(mod: Module, args: tuple[Any, ...], named: dict[str, Any], inputs: Se
             for column in zip(*points, strict=True)
         ]
         _program(mod, args, named, inputs, dims, points, None, recordings)
-    except (RuntimeError, ValueError, IndexError):
+    except NOT_LOWERED:
         return False
     return True
 

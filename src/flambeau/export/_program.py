@@ -18,6 +18,11 @@ from flambeau.export._signature import ExportGraphSignature, InputKind
 from flambeau.jax import wrap
 from flambeau.nn.modules.module import Module
 
+# What JAX raises for what it cannot lower at sizes that vary, and rules for what they cannot do there.
+NOT_LOWERED = (
+    jax.errors.InconclusiveDimensionOperation, RuntimeError, ValueError, TypeError, IndexError, NotImplementedError,
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Size:
@@ -124,7 +129,7 @@ class ExportedProgram:
             try:
                 with xla.x64():
                     self.exported().vjp()
-            except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+            except NOT_LOWERED as error:
                 told = str(error).partition("\n")[0]
                 self._no_gradient = (
                     f"this exported program has no gradients, since they could not be lowered: {told}"
