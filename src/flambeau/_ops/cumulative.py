@@ -189,7 +189,7 @@ def _pulled(g: Any, input: Any, output: Any, dim: int) -> Any:
 
 @_pulled.defjvp
 def _(dim: int, given: Any, changes: Any) -> Any:
-    _, change = jax.jvp(lambda *args: _pulled_by_sums(*args, dim), given, changes)
+    _, change = jax.jvp(lambda g, input, output: _pulled_by_sums(g, input, output, dim), given, changes)
     return _pulled(*given, dim), change
 
 
