@@ -1,8 +1,8 @@
 """One recurrent layer in one direction: LSTM, GRU, and Elman's network with tanh or ReLU.
 
-Each is one operation, a scan over time. Products of the input with its weights are taken for all times at once before it.
-The gradient scans the other way and finds only what flows into the gates; the weights' gradients are one product each, over
-all times, afterwards. For that the forward pass keeps the gates.
+Each is one operation, a scan over time. Products of the input with its weights are taken for all times at once before it,
+except on a CPU for many sequences. The gradient scans the other way and finds only what flows into the gates; the weights'
+gradients are one product each, over all times, afterwards. For that the forward pass keeps the gates.
 
 Shape: input `(T, B, I)`, states `(B, H)`, weights as PyTorch has them. `lengths` `(B)`, where it is given, says how
 many steps each sequence has, from the first: beyond its end a sequence keeps its state. `reverse` goes from the last
@@ -20,11 +20,17 @@ import numpy as np
 from jax import lax
 
 from flambeau._core import dtype as dtypes
+from flambeau._core import xla
 from flambeau._core.declare import KEEP, Array, Index
 from flambeau._core.dispatch import op
 from flambeau._core.value import Meta, meta_of
 from flambeau._ops.elementary import sigmoid_values
+from flambeau._ops.loop_product import loop_product
 from flambeau._ops.matmul import cannot_multiply, rows
+from flambeau._ops.sums import total
+
+# From so many sequences on each of them is a column in a loop.
+_COLUMNS = 16
 
 # What one step of the loop costs in NumPy beside its arithmetic, in elements touched.
 _STEP_COST = 4_000
@@ -67,9 +73,11 @@ def _check(
             )
 
 
-def _wide(input: Meta, shape: tuple[int, ...]) -> Meta:
-    """What is kept for the gradient: 16-bit floats as float32, in which the scan computes."""
+def _kept(input: Meta, features: int) -> Meta:
+    """What is kept for the gradient, as the loop has it: 16-bit floats are float32, in which it computes."""
+    steps, batch, _ = input.shape
     dtype = dtypes.float32 if input.dtype.itemsize < 4 else input.dtype
+    shape = (steps, features, batch) if _in_columns(steps, batch) else (steps, batch, features)
     return meta_of(shape, dtype, input.device)
 
 
@@ -97,9 +105,79 @@ def _scan(
     return carry, tuple(xp.stack(each) for each in zip(*found, strict=True))
 
 
-def _within(xp: Any, lengths: Any, steps: int) -> Any:
-    """For each step and sequence whether it is within; None where all are."""
-    return None if lengths is None else xp.arange(steps)[:, None, None] < lengths[None, :, None]
+class _Layout:
+    """How states and gates lie in the loop, and what is kept of them for the gradient: a row of features for each sequence,
+    or a column.
+
+    Columns make the weights a product's first factor, which is faster where sequences are many: see docs/decisions/0006.
+    """
+
+    def __init__(self, xp: Any, steps: int, batch: int) -> None:
+        self._xp, self._steps = xp, steps
+        self._columns = _in_columns(steps, batch)
+        self._axis = -2 if self._columns else -1
+        self._in_cpu_loop = xp is not np and steps > 1 and xla.for_cpu()
+
+    def turned(self, array: Array) -> Array:
+        """From rows to this layout, and back."""
+        return self._xp.swapaxes(array, -1, -2) if self._columns else array
+
+    def parts(self, array: Array, count: int) -> list[Array]:
+        """The features in so many equal parts."""
+        size = array.shape[self._axis] // count
+        bounds = [slice(i * size, (i + 1) * size) for i in range(count)]
+        return [array[..., part, :] if self._columns else array[..., part] for part in bounds]
+
+    def joined(self, arrays: Sequence[Array]) -> Array:
+        return self._xp.concatenate(arrays, self._axis)
+
+    def times(self, weight: Array) -> Callable[[Array], Array]:
+        """The function of a state that multiplies its features with `weight`, `(result, features)`."""
+        multiply = loop_product if self._in_cpu_loop else self._xp.matmul
+        if self._columns:
+            return lambda state: multiply(weight, state)
+        turned = weight.T
+        return lambda state: multiply(state, turned)
+
+    def plus(self, bias: Array | None) -> Callable[[Array], Array]:
+        """The function of gates that adds the bias."""
+        if bias is None:
+            return lambda gates: gates
+        own = bias[:, None] if self._columns else bias
+        return lambda gates: gates + own
+
+    def of_input(
+        self, input: Array, weight: Array, bias: Array | None
+    ) -> tuple[Array, Callable[[Array], Array]]:
+        """A series, and the function that makes of a step's part of it the input's share in the gates.
+
+        The products are taken for all steps at once, except where small ones are as fast: then nothing so large is turned.
+        """
+        if self._columns and self._in_cpu_loop:
+            multiply, add = self.times(weight), self.plus(bias)
+            return self.turned(input), lambda part: add(multiply(part))
+        shares = rows(input) @ weight.T
+        if bias is not None:
+            shares = shares + bias
+        return self.turned(shares.reshape(*input.shape[:2], weight.shape[0])), lambda part: part
+
+    def within(self, lengths: Any) -> Any:
+        """For each step and sequence whether it is within; None where all are."""
+        if lengths is None:
+            return None
+        steps = self._xp.arange(self._steps)[:, None, None]
+        return steps < (lengths[None, None, :] if self._columns else lengths[None, :, None])
+
+    def over_time(self, array: Array) -> Array:
+        """`(features, steps * batch)`."""
+        if self._columns:
+            return self._xp.swapaxes(array, 0, 1).reshape(array.shape[1], array.shape[0] * array.shape[2])
+        return rows(array).T
+
+
+def _in_columns(steps: int, batch: int) -> bool:
+    # In an exported module a size may be symbolic.
+    return steps != 1 and isinstance(batch, int) and batch >= _COLUMNS
 
 
 def _chosen(xp: Any, within: Any, new: Array, old: Array) -> Array:
@@ -112,14 +190,6 @@ def _sum(first: Array | None, second: Array | None) -> Array | None:
     return first + second
 
 
-def _of_input(xp: Any, input: Array, weight: Array, bias: Array | None) -> Array:
-    """The input's share in the gates, for all steps."""
-    found = rows(input) @ weight.T
-    if bias is not None:
-        found = found + bias
-    return found.reshape(*input.shape[:2], -1)
-
-
 def _before(xp: Any, states: Array, start: Array, reverse: bool) -> Array:
     """The state before each step, given the one after each and the first."""
     if reverse:
@@ -127,18 +197,10 @@ def _before(xp: Any, states: Array, start: Array, reverse: bool) -> Array:
     return xp.concatenate([start[None], states[:-1]])
 
 
-def _product_over_time(xp: Any, cotangent: Array, of: Array) -> Array:
-    """The gradient of a weight."""
-    return rows(cotangent).T @ rows(of)
-
-
-def _to_input(cotangent: Array, w_ih: Array) -> Array:
-    return (rows(cotangent) @ w_ih).reshape(*cotangent.shape[:2], -1)
-
-
-def _parts(array: Array, count: int) -> list[Array]:
-    size = array.shape[-1] // count
-    return [array[..., i * size : (i + 1) * size] for i in range(count)]
+def _to_input(xp: Any, cotangent: Array, w_ih: Array, input: Array) -> Array:
+    """The input's gradient from that of its share in the gates, `(features, steps * batch)`."""
+    found = (w_ih.T @ cotangent).reshape(w_ih.shape[1], *input.shape[:2])
+    return xp.moveaxis(found, 0, -1)
 
 
 # -- LSTM ------------------------------------------------------------------------------------------
@@ -161,10 +223,8 @@ def _lstm_shape(
             f"The hidden state has {hx.shape[1]} features, but the next one would have "
             f"{size if w_hr is None else w_hr.shape[0]}"
         )
-    steps = input.shape[:2]
     return [
-        input.with_shape((*steps, hx.shape[1])), hx, cx,
-        _wide(input, (*steps, cx.shape[1])), _wide(input, (*steps, 4 * cx.shape[1])),
+        input.with_shape((*input.shape[:2], hx.shape[1])), hx, cx, _kept(input, size), _kept(input, 4 * size)
     ]  # fmt: skip
 
 
@@ -193,25 +253,30 @@ def lstm_layer(
     reverse: bool,
 ) -> Any:
     """The hidden states, the last hidden and cell state, and for the gradient cell states and gates."""
-    bias = _sum(b_ih, b_hh)
+    layout = _Layout(xp, *input.shape[:2])
+    series, share = layout.of_input(input, w_ih, _sum(b_ih, b_hh))
+    to_gates = layout.times(w_hh)
+    project = None if w_hr is None else layout.times(w_hr)
 
     def step(carry: Any, at: Any) -> Any:
         hidden, cell = carry
-        of_input, within = at
-        entry, forget, new, exit = _parts(of_input + hidden @ w_hh.T, 4)
+        part, within = at
+        entry, forget, new, exit = layout.parts(share(part) + to_gates(hidden), 4)
         entry, forget, exit = (sigmoid_values(xp, gate) for gate in (entry, forget, exit))
         new = xp.tanh(new)
         next_cell = forget * cell + entry * new
         next_hidden = exit * xp.tanh(next_cell)
-        if w_hr is not None:
-            next_hidden = next_hidden @ w_hr.T
+        if project is not None:
+            next_hidden = project(next_hidden)
         hidden = _chosen(xp, within, next_hidden, hidden)
         cell = _chosen(xp, within, next_cell, cell)
-        return (hidden, cell), (hidden, cell, xp.concatenate([entry, forget, new, exit], -1))
+        return (hidden, cell), (hidden, cell, layout.joined([entry, forget, new, exit]))
 
-    series = (_of_input(xp, input, w_ih, bias), _within(xp, lengths, input.shape[0]))
-    (hy, cy), (hiddens, cells, gates) = _scan(xp, step, (hx, cx), series, reverse)
-    return hiddens, hy, cy, cells, gates
+    turned = layout.turned
+    (hy, cy), (hiddens, cells, gates) = _scan(
+        xp, step, (turned(hx), turned(cx)), (series, layout.within(lengths)), reverse
+    )
+    return turned(hiddens), turned(hy), turned(cy), cells, gates
 
 
 @lstm_layer.gradient("input", "hx", "cx", "w_ih", "w_hh", "b_ih", "b_hh", "w_hr")
@@ -233,6 +298,10 @@ def _(
     given: Any,
 ) -> Any:
     to_hiddens, to_hy, to_cy, to_cells, to_gates = g
+    layout = _Layout(xp, *input.shape[:2])
+    turned = layout.turned
+    from_gates = layout.times(w_hh.T)
+    expand = None if w_hr is None else layout.times(w_hr.T)
 
     def step(carry: Any, at: Any) -> Any:
         (after_hidden, after_cell), (extra_hidden, extra_cell, extra_gates, kept, cell, before, within) = (
@@ -241,44 +310,46 @@ def _(
         )
         hidden = after_hidden + extra_hidden
         after_cell = after_cell if extra_cell is None else after_cell + extra_cell
-        entry, forget, new, exit = _parts(kept, 4)
+        entry, forget, new, exit = layout.parts(kept, 4)
         squashed = xp.tanh(cell)
-        exposed = hidden if w_hr is None else hidden @ w_hr
+        exposed = hidden if expand is None else expand(hidden)
         inner = after_cell + exposed * exit * (1 - squashed * squashed)
         to_kept = [inner * new, inner * before, inner * entry, exposed * squashed]
         if extra_gates is not None:
-            to_kept = [own + extra for own, extra in zip(to_kept, _parts(extra_gates, 4), strict=True)]
+            to_kept = [own + extra for own, extra in zip(to_kept, layout.parts(extra_gates, 4), strict=True)]
         slopes = (entry * (1 - entry), forget * (1 - forget), 1 - new * new, exit * (1 - exit))
-        raw = xp.concatenate([own * slope for own, slope in zip(to_kept, slopes, strict=True)], -1)
+        raw = layout.joined([own * slope for own, slope in zip(to_kept, slopes, strict=True)])
         if within is not None:
             raw = xp.where(within, raw, 0).astype(raw.dtype)
-        to_hidden = _chosen(xp, within, raw @ w_hh, hidden)
+        to_hidden = _chosen(xp, within, from_gates(raw), hidden)
         to_cell = _chosen(xp, within, inner * forget, after_cell)
         return (to_hidden, to_cell), (raw, hidden)
 
-    within = _within(xp, lengths, input.shape[0])
+    within = layout.within(lengths)
     series = (
-        to_hiddens,
+        turned(to_hiddens),
         to_cells if "cells" in given else None,
         to_gates if "gates" in given else None,
         gates,
         cells,
-        _before(xp, cells, cx, reverse),
+        _before(xp, cells, turned(cx), reverse),
         within,
     )
-    (to_hx, to_cx), (raw, hidden) = _scan(xp, step, (to_hy, to_cy), series, not reverse)
-    to_bias = rows(raw).sum(0) if needs & {"b_ih", "b_hh"} else None
+    (to_hx, to_cx), (raw, hidden) = _scan(xp, step, (turned(to_hy), turned(to_cy)), series, not reverse)
+    raw = layout.over_time(raw)
+    to_bias = total(xp, raw, 1) if needs & {"b_ih", "b_hh"} else None
     to_w_hh = to_w_hr = None
     if "w_hh" in needs:
-        to_w_hh = _product_over_time(xp, raw, _before(xp, hiddens, hx, reverse))
+        to_w_hh = raw @ rows(_before(xp, hiddens, hx, reverse))
     if "w_hr" in needs:
-        exposed = _parts(gates, 4)[3] * xp.tanh(cells)
-        to_w_hr = _product_over_time(xp, hidden, _chosen(xp, within, exposed, xp.zeros_like(exposed)))
+        exposed = layout.parts(gates, 4)[3] * xp.tanh(cells)
+        exposed = _chosen(xp, within, exposed, xp.zeros_like(exposed))
+        to_w_hr = layout.over_time(hidden) @ layout.over_time(exposed).T
     return (
-        _to_input(raw, w_ih) if "input" in needs else None,
-        to_hx,
-        to_cx,
-        _product_over_time(xp, raw, input) if "w_ih" in needs else None,
+        _to_input(xp, raw, w_ih, input) if "input" in needs else None,
+        turned(to_hx),
+        turned(to_cx),
+        raw @ rows(input) if "w_ih" in needs else None,
         to_w_hh,
         to_bias,
         to_bias,
@@ -298,7 +369,7 @@ def _gru_shape(
 ) -> list[Meta]:
     _check("gru", input, hx, w_ih, w_hh, (b_ih, b_hh), 3 * hx.shape[1])
     full = (*input.shape[:2], hx.shape[1])
-    return [input.with_shape(full), hx, _wide(input, (*full[:2], 4 * hx.shape[1]))]
+    return [input.with_shape(full), hx, _kept(input, 4 * hx.shape[1])]
 
 
 @op(
@@ -323,22 +394,22 @@ def gru_layer(
     """The hidden states, the last, and for the gradient reset, update, candidate, and the hidden state's share in
     the candidate.
     """
-    size = hx.shape[-1]
+    layout = _Layout(xp, *input.shape[:2])
+    series, of_input = layout.of_input(input, w_ih, b_ih)
+    to_gates, add_bias = layout.times(w_hh), layout.plus(b_hh)
 
     def step(hidden: Any, at: Any) -> Any:
-        of_input, within = at
-        of_hidden = hidden @ w_hh.T
-        if b_hh is not None:
-            of_hidden = of_hidden + b_hh
-        reset, update = _parts(sigmoid_values(xp, of_input[..., : 2 * size] + of_hidden[..., : 2 * size]), 2)
-        share = of_hidden[..., 2 * size :]
-        new = xp.tanh(of_input[..., 2 * size :] + reset * share)
+        part, within = at
+        reset, update, new = layout.parts(of_input(part), 3)
+        to_reset, to_update, share = layout.parts(add_bias(to_gates(hidden)), 3)
+        reset, update = sigmoid_values(xp, reset + to_reset), sigmoid_values(xp, update + to_update)
+        new = xp.tanh(new + reset * share)
         hidden = _chosen(xp, within, new + update * (hidden - new), hidden)
-        return hidden, (hidden, xp.concatenate([reset, update, new, share], -1))
+        return hidden, (hidden, layout.joined([reset, update, new, share]))
 
-    series = (_of_input(xp, input, w_ih, b_ih), _within(xp, lengths, input.shape[0]))
-    hy, (output, gates) = _scan(xp, step, hx, series, reverse)
-    return output, hy, gates
+    turned = layout.turned
+    hy, (hiddens, gates) = _scan(xp, step, turned(hx), (series, layout.within(lengths)), reverse)
+    return turned(hiddens), turned(hy), gates
 
 
 @gru_layer.gradient("input", "hx", "w_ih", "w_hh", "b_ih", "b_hh")
@@ -357,45 +428,44 @@ def _(
     given: Any,
 ) -> Any:
     to_output, to_hy, to_gates = g
+    layout = _Layout(xp, *input.shape[:2])
+    turned = layout.turned
+    from_gates = layout.times(w_hh.T)
 
     def step(carry: Any, at: Any) -> Any:
         extra_hidden, extra_gates, kept, before, within = at
         hidden = carry + extra_hidden
-        reset, update, new, share = _parts(kept, 4)
+        reset, update, new, share = layout.parts(kept, 4)
         to_update, to_new = hidden * (before - new), hidden * (1 - update)
         if extra_gates is not None:
-            extra_reset, extra_update, extra_new, extra_share = _parts(extra_gates, 4)
+            extra_reset, extra_update, extra_new, extra_share = layout.parts(extra_gates, 4)
             to_update, to_new = to_update + extra_update, to_new + extra_new
         raw_new = to_new * (1 - new * new)
         to_reset, to_share = raw_new * share, raw_new * reset
         if extra_gates is not None:
             to_reset, to_share = to_reset + extra_reset, to_share + extra_share
         raw = [to_reset * reset * (1 - reset), to_update * update * (1 - update), raw_new, to_share]
-        joined = xp.concatenate(raw, -1)
         if within is not None:
-            joined = xp.where(within, joined, 0).astype(joined.dtype)
-        of_hidden = _without_third(xp, joined) @ w_hh
-        return _chosen(xp, within, hidden * update + of_hidden, hidden), (joined,)
+            raw = [xp.where(within, each, 0).astype(each.dtype) for each in raw]
+        raw_reset, raw_update, raw_new, raw_share = raw
+        of_hidden = layout.joined([raw_reset, raw_update, raw_share])
+        found = (of_hidden, raw_new)
+        return _chosen(xp, within, hidden * update + from_gates(of_hidden), hidden), found
 
     before = _before(xp, hiddens, hx, reverse)
-    within = _within(xp, lengths, input.shape[0])
-    series = (to_output, to_gates if "gates" in given else None, gates, before, within)
-    to_hx, (joined,) = _scan(xp, step, to_hy, series, not reverse)
-    of_input, of_hidden = joined[..., : 3 * hx.shape[-1]], _without_third(xp, joined)
+    within = layout.within(lengths)
+    series = (turned(to_output), to_gates if "gates" in given else None, gates, turned(before), within)
+    to_hx, (of_hidden, of_new) = _scan(xp, step, turned(to_hy), series, not reverse)
+    of_hidden, of_new = layout.over_time(of_hidden), layout.over_time(of_new)
+    of_input = xp.concatenate([of_hidden[: 2 * hx.shape[1]], of_new])
     return (
-        _to_input(of_input, w_ih) if "input" in needs else None,
-        to_hx,
-        _product_over_time(xp, of_input, input) if "w_ih" in needs else None,
-        _product_over_time(xp, of_hidden, before) if "w_hh" in needs else None,
-        rows(of_input).sum(0) if "b_ih" in needs else None,
-        rows(of_hidden).sum(0) if "b_hh" in needs else None,
+        _to_input(xp, of_input, w_ih, input) if "input" in needs else None,
+        turned(to_hx),
+        of_input @ rows(input) if "w_ih" in needs else None,
+        of_hidden @ rows(before) if "w_hh" in needs else None,
+        total(xp, of_input, 1) if "b_ih" in needs else None,
+        total(xp, of_hidden, 1) if "b_hh" in needs else None,
     )
-
-
-def _without_third(xp: Any, joined: Array) -> Array:
-    """Of what flows to reset, update, candidate and share: that which goes on to the hidden state's weights."""
-    size = joined.shape[-1] // 4
-    return xp.concatenate([joined[..., : 2 * size], joined[..., 3 * size :]], -1)
 
 
 # -- Elman's network -------------------------------------------------------------------------------
@@ -430,18 +500,20 @@ def rnn_layer(
     nonlinearity: str,
 ) -> Any:
     """The hidden states and the last."""
-    bias = _sum(b_ih, b_hh)
+    layout = _Layout(xp, *input.shape[:2])
+    series, of_input = layout.of_input(input, w_ih, _sum(b_ih, b_hh))
+    from_hidden = layout.times(w_hh)
 
     def step(hidden: Any, at: Any) -> Any:
-        of_input, within = at
-        total = of_input + hidden @ w_hh.T
-        new = xp.tanh(total) if nonlinearity == "tanh" else xp.maximum(total, 0)
+        part, within = at
+        summed = of_input(part) + from_hidden(hidden)
+        new = xp.tanh(summed) if nonlinearity == "tanh" else xp.maximum(summed, 0)
         hidden = _chosen(xp, within, new, hidden)
         return hidden, (hidden,)
 
-    series = (_of_input(xp, input, w_ih, bias), _within(xp, lengths, input.shape[0]))
-    hy, (output,) = _scan(xp, step, hx, series, reverse)
-    return output, hy
+    turned = layout.turned
+    hy, (hiddens,) = _scan(xp, step, turned(hx), (series, layout.within(lengths)), reverse)
+    return turned(hiddens), turned(hy)
 
 
 @rnn_layer.gradient("input", "hx", "w_ih", "w_hh", "b_ih", "b_hh")
@@ -459,6 +531,9 @@ def _(
     needs: Any,
 ) -> Any:
     to_output, to_hy = g
+    layout = _Layout(xp, *input.shape[:2])
+    turned = layout.turned
+    to_hidden = layout.times(w_hh.T)
 
     def step(carry: Any, at: Any) -> Any:
         extra, after, within = at
@@ -469,18 +544,19 @@ def _(
             raw = xp.where(after > 0, hidden, 0).astype(hidden.dtype)
         if within is not None:
             raw = xp.where(within, raw, 0).astype(raw.dtype)
-        return _chosen(xp, within, raw @ w_hh, hidden), (raw,)
+        return _chosen(xp, within, to_hidden(raw), hidden), (raw,)
 
-    series = (to_output, hiddens, _within(xp, lengths, input.shape[0]))
-    to_hx, (raw,) = _scan(xp, step, to_hy, series, not reverse)
-    to_bias = rows(raw).sum(0) if needs & {"b_ih", "b_hh"} else None
+    series = (turned(to_output), turned(hiddens), layout.within(lengths))
+    to_hx, (raw,) = _scan(xp, step, turned(to_hy), series, not reverse)
+    raw = layout.over_time(raw)
+    to_bias = total(xp, raw, 1) if needs & {"b_ih", "b_hh"} else None
     to_w_hh = None
     if "w_hh" in needs:
-        to_w_hh = _product_over_time(xp, raw, _before(xp, hiddens, hx, reverse))
+        to_w_hh = raw @ rows(_before(xp, hiddens, hx, reverse))
     return (
-        _to_input(raw, w_ih) if "input" in needs else None,
-        to_hx,
-        _product_over_time(xp, raw, input) if "w_ih" in needs else None,
+        _to_input(xp, raw, w_ih, input) if "input" in needs else None,
+        turned(to_hx),
+        raw @ rows(input) if "w_ih" in needs else None,
         to_w_hh,
         to_bias,
         to_bias,

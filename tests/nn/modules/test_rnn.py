@@ -106,6 +106,65 @@ def test_values_and_gradients_when_compiled(kind, packed, monkeypatch):
     assert_close(*[trial(library, kind, options, packed=packed) for library in LIBRARIES])
 
 
+MANY = [
+    ("RNN", {"nonlinearity": "relu"}),
+    ("GRU", {}),
+    ("LSTM", {}),
+    ("LSTM", {"proj_size": 2, "bias": False}),
+]
+
+
+@pytest.mark.parametrize("tier", [0, 2])
+@pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])
+@pytest.mark.parametrize(("kind", "options"), MANY)
+def test_many_sequences(kind, options, packed, tier, monkeypatch):
+    """So many that each is a column in the loop."""
+
+    def scenario(torch, log):
+        layer = getattr(torch.nn, kind)(3, 4, bidirectional=True, dtype=torch.float64, **options)
+        x = torch.randn(5, 17, 3, dtype=torch.float64, requires_grad=True)
+        given = [each.requires_grad_() for each in _states(torch, kind, options, 17)]
+        input = x
+        if packed:
+            input = torch.nn.utils.rnn.pack_padded_sequence(x, [5] * 9 + [3] * 6 + [1, 1])
+        output, last = layer(input, as_hx(kind, given))
+        data = output.data if packed else output
+        ends = last if isinstance(last, tuple) else (last,)
+        leaves = [x, *given, *layer.parameters()]
+        total = (data**2).sum() + sum(end.sin().sum() for end in ends)
+        gradients = torch.autograd.grad(total, leaves, create_graph=True)
+        sum((gradient**2).sum() for gradient in gradients).backward()
+        log(data, *ends, *gradients, *[leaf.grad for leaf in leaves])
+
+    monkeypatch.setattr(engine, "tier", tier)
+    assert_same(scenario, 1e-9)
+
+
+def _states(torch, kind, options, batch):
+    sizes = [options.get("proj_size", 4)] + ([4] if kind == "LSTM" else [])
+    return [torch.randn(2, batch, size, dtype=torch.float64) for size in sizes]
+
+
+@pytest.mark.parametrize("batch", [3, 17])
+@pytest.mark.parametrize("kind", ["rnn_tanh", "gru", "lstm"])
+def test_several_networks_at_once(kind, batch):
+    """`vmap` over weights, states and input: the same as one after the other."""
+    gates = {"rnn_tanh": 1, "gru": 3, "lstm": 4}[kind]
+    flambeau.manual_seed(0)
+    sizes = [(5, batch, 3), (gates * 4, 3), (gates * 4, 4), (1, batch, 4)]
+    x, w_ih, w_hh, state = [flambeau.randn(2, *size) for size in sizes]
+
+    def run(x, w_ih, w_hh, state):
+        hx = (state, state) if kind == "lstm" else state
+        output = getattr(flambeau, kind)(x, hx, [w_ih, w_hh], False, 1, 0.0, False, False, False)[0]
+        return (output**2).sum()
+
+    step = flambeau.func.grad(run, argnums=(0, 1, 2, 3))
+    found = flambeau.func.vmap(step)(x, w_ih, w_hh, state)
+    for gradients, expected in zip(zip(*found, strict=True), map(step, x, w_ih, w_hh, state), strict=True):
+        assert_close(gradients, expected)
+
+
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
 @pytest.mark.parametrize("options", [{}, {"batch_first": True, "bidirectional": True}], ids=str)
 def test_unbatched(kind, options):
