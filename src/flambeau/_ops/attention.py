@@ -14,32 +14,11 @@ from flambeau._core.random import default_generator
 from flambeau._core.settings import attention_kernels
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta, meta_of
+from flambeau._ops.attention_rows import attention_rows, grouped, groups_of, product, takes
 from flambeau._ops.products import dtypes_name
 from flambeau._ops.random import drawn
 
-# Queries at a time where NumPy computes causal attention.
-_ROWS = 64
-
 # -- arrays ----------------------------------------------------------------------------------------
-
-
-def _product(xp: Any, a: Array, b: Array) -> Array:
-    """`a @ b`; 16-bit floats give float32, in which everything up to the result is kept."""
-    if xp is np or a.dtype.itemsize > 2:
-        return xp.matmul(a, b)
-    return xp.matmul(a, b.astype(a.dtype), preferred_element_type=np.float32)
-
-
-def _grouped(array: Array, groups: int, heads: int) -> Array:
-    """Heads of queries as (heads of keys, groups); keys and values with one group for all."""
-    shape = array.shape
-    if groups == 1:
-        return array
-    return array.reshape(*shape[:-3], heads, shape[-3] // heads, *shape[-2:])
-
-
-def _groups(query_heads: int, key_heads: int, enable_gqa: bool) -> int:
-    return query_heads // key_heads if enable_gqa and key_heads and query_heads != key_heads else 1
 
 
 def _weights(xp: Any, scores: Array) -> Array:
@@ -188,39 +167,18 @@ def attention(
 ) -> tuple[Array, Array]:
     """The weighted means of the values, and the weights before dropout."""
     heads = key.shape[-3] if key.ndim > 2 else 1
-    groups = _groups(query.shape[-3] if query.ndim > 2 else 1, heads, enable_gqa)
-    grouped_key, grouped_value = (_grouped(each, groups, heads) for each in (key, value))
-    if xp is np and is_causal and mask is None and dropped is None and groups == 1:
-        return _causal_blocks(query, key, value, scale)
-    scores = _product(xp, _grouped(query, groups, heads), xp.swapaxes(grouped_key, -1, -2))
+    groups = groups_of(query.shape[-3] if query.ndim > 2 else 1, heads, enable_gqa)
+    grouped_key, grouped_value = (grouped(each, groups, heads) for each in (key, value))
+    scores = product(xp, grouped(query, groups, heads), xp.swapaxes(grouped_key, -1, -2))
     scores *= xp.asarray(scale).astype(scores.dtype)
     if groups > 1:
         scores = scores.reshape(*scores.shape[:-4], heads * groups, *scores.shape[-2:])
     weights = _weights(xp, _masked(xp, scores, mask, is_causal))
     kept = _kept(weights, dropped, keep)
-    found = _product(xp, _grouped(kept.astype(value.dtype), groups, heads), grouped_value)
+    found = product(xp, grouped(kept.astype(value.dtype), groups, heads), grouped_value)
     if groups > 1:
         found = found.reshape(*found.shape[:-4], heads * groups, *found.shape[-2:])
     return found.astype(query.dtype), weights
-
-
-def _causal_blocks(query: Array, key: Array, value: Array, scale: Any) -> tuple[Array, Array]:
-    """Causal attention in NumPy: some rows of queries at a time, which look at no key beyond their last own."""
-    rows, columns = query.shape[-2], key.shape[-2]
-    lead = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
-    weights = np.zeros((*lead, rows, columns), query.dtype)
-    found = np.empty((*np.broadcast_shapes(lead, value.shape[:-2]), rows, value.shape[-1]), query.dtype)
-    scaled = query * np.asarray(scale).astype(query.dtype)
-    keys = np.swapaxes(key, -1, -2)
-    for start in range(0, rows, _ROWS):
-        stop = min(start + _ROWS, rows)
-        seen = min(stop, columns)
-        scores = np.matmul(scaled[..., start:stop, :], keys[..., :seen])
-        later = np.arange(seen)[None, :] > np.arange(start, stop)[:, None]
-        np.copyto(scores, -math.inf, where=later)
-        part = weights[..., start:stop, :seen] = _weights(np, scores)
-        np.matmul(part, value[..., :seen, :], out=found[..., start:stop, :])
-    return found, weights
 
 
 @attention.gradient("query", "key", "value", "mask")
@@ -241,13 +199,13 @@ def _(
 ) -> tuple[Array | None, Array | None, Array | None, Array | None]:
     cotangent = g[0].astype(query.dtype)
     heads = key.shape[-3] if key.ndim > 2 else 1
-    groups = _groups(query.shape[-3] if query.ndim > 2 else 1, heads, enable_gqa)
+    groups = groups_of(query.shape[-3] if query.ndim > 2 else 1, heads, enable_gqa)
     cotangent, grouped_query, grouped_key, grouped_value = (
-        _grouped(each, groups, heads) for each in (cotangent, query, key, value)
+        grouped(each, groups, heads) for each in (cotangent, query, key, value)
     )
 
     def narrow(array: Array) -> Array:
-        return _grouped(array.astype(query.dtype), groups, heads)
+        return grouped(array.astype(query.dtype), groups, heads)
 
     def joined(array: Array) -> Array:
         return array if groups == 1 else array.reshape(*array.shape[:-4], heads * groups, *array.shape[-2:])
@@ -258,19 +216,19 @@ def _(
     to_value = None
     if "value" in needs:
         kept = _kept(weights, dropped, keep)
-        to_value = summed(_product(xp, xp.swapaxes(narrow(kept), -1, -2), cotangent))
+        to_value = summed(product(xp, xp.swapaxes(narrow(kept), -1, -2), cotangent))
     if not needs - {"value"}:
         return None, None, to_value, None
-    to_weights = _product(xp, cotangent, xp.swapaxes(grouped_value, -1, -2)).reshape(weights.shape)
+    to_weights = product(xp, cotangent, xp.swapaxes(grouped_value, -1, -2)).reshape(weights.shape)
     to_weights = _kept(to_weights, dropped, keep)
     if "weights" in given:  # second derivatives
         to_weights = to_weights + g[1]
     to_scores = weights * (to_weights - (to_weights * weights).sum(-1, keepdims=True))
     scaled = narrow(to_scores * xp.asarray(scale).astype(to_scores.dtype))
-    to_query = joined(_product(xp, scaled, grouped_key)) if "query" in needs else None
+    to_query = joined(product(xp, scaled, grouped_key)) if "query" in needs else None
     to_key = None
     if "key" in needs:
-        to_key = summed(_product(xp, xp.swapaxes(scaled, -1, -2), grouped_query))
+        to_key = summed(product(xp, xp.swapaxes(scaled, -1, -2), grouped_query))
     return to_query, to_key, to_value, to_scores if "mask" in needs else None
 
 
@@ -327,5 +285,9 @@ def scaled_dot_product_attention(
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
     keep = 1.0 - max(dropout_p, 0.0)
+    learns_mask = attn_mask is not None and attn_mask.requires_grad
+    mask_meta = None if attn_mask is None else attn_mask._meta
+    if dropped is None and takes(*metas, mask_meta, learns_mask, is_causal, enable_gqa):
+        return apply(attention_rows, (query, key, value, attn_mask, is_causal, scale, enable_gqa))[0]
     arguments = (query, key, value, attn_mask, dropped, keep or 1.0, is_causal, scale, enable_gqa)
     return apply(attention, arguments)[0]
