@@ -284,12 +284,14 @@ def _(
         to_key = _with_rows(xp, to_key, of_keys)
         to_value = _with_rows(xp, to_value, of_values)
     (to_query,) = _joined(xp, parts)
-    found = [
-        each.astype(dtype).reshape(shape)
-        for each, shape in zip((to_query, to_key, to_value), shapes, strict=True)
-    ]
-    return tuple(
-        each if name in needs else None for each, name in zip(found, ("query", "key", "value"), strict=True)
+
+    def as_given(name: str, found: Array, shape: tuple[int, ...]) -> Array | None:
+        return found.astype(dtype).reshape(shape) if name in needs else None
+
+    return (
+        as_given("query", to_query, shapes[0]),
+        as_given("key", to_key, shapes[1]),
+        as_given("value", to_value, shapes[2]),
     )
 
 
