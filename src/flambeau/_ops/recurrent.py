@@ -109,7 +109,7 @@ class _Layout:
     """How states and gates lie in the loop, and what is kept of them for the gradient: a row of features for each sequence,
     or a column.
 
-    Columns make the weights a product's first factor, which is faster where sequences are many: see docs/decisions/0006.
+    Columns make the weights a product's first factor, which is faster where sequences are many: see docs/decisions/0008.
     """
 
     def __init__(self, xp: Any, steps: int, batch: int) -> None:
