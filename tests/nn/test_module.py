@@ -304,7 +304,9 @@ def test_public_surface_is_that_of_pytorch():
 
     import flambeau
 
-    assert set(dir(torch.nn.Module)) - set(dir(flambeau.nn.Module)) == set()
+    # PyTorch's compiler, once imported, leaves a mark on the class.
+    theirs = {name for name in dir(torch.nn.Module) if not name.startswith("___")}
+    assert theirs - set(dir(flambeau.nn.Module)) == set()
 
 
 def test_signatures_are_those_of_pytorch():

@@ -470,6 +470,8 @@ class _Watch:
         # The collector's youngest generation has what was made since it ran last. What is there already is held, so that
         # nothing new takes its id.
         self._young = gc.get_objects(generation=0)
+        # Where the function itself collects, others' callbacks run: they are no part of it either.
+        aside = {getattr(callback, "__code__", None) for callback in gc.callbacks}
         gc.callbacks.append(self._before_collection)
         profiler = sys.getprofile()
         self._traces = profiler is not None and not callable(profiler)
@@ -477,7 +479,7 @@ class _Watch:
         self._previous = previous
 
         def begun(frame: FrameType, event: str, argument: Any) -> Any:
-            if event == "call":
+            if event == "call" and frame.f_code not in aside:
                 note(frame)
             return None if previous is None else previous(frame, event, argument)
 

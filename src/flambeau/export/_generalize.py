@@ -139,6 +139,12 @@ _COPIES = ("clone_values",)
 _SAME_VALUES = {"reshaped_copy": "reshape_view"}
 
 
+def _name(call: Call) -> str:
+    """The name of a call, or of the gradient of one, for what it computes."""
+    name, *rest = call.name.split(".")
+    return ".".join([_SAME_VALUES.get(name, name), *rest])
+
+
 class _Point:
     """A recording without mere copies, its slots numbered anew."""
 
@@ -281,7 +287,7 @@ def _compare(a: _Point, b: _Point) -> None:
     for x, y in zip(a.steps, b.steps, strict=True):
         if x.call is y.call and x.inputs == y.inputs:
             continue
-        name, other_name = (_SAME_VALUES.get(call.name, call.name) for call in (x.call, y.call))
+        name, other_name = _name(x.call), _name(y.call)
         if name != other_name or x.inputs != y.inputs or x.outputs != y.outputs:
             raise ExportError(
                 f"{words}: `{x.call.name}` at {_shapes(a)}, `{y.call.name}` at {_shapes(b)}, on other inputs perhaps; {advice}"
@@ -295,7 +301,9 @@ def _compare(a: _Point, b: _Point) -> None:
         same = (
             call.numbers == other_call.numbers and one.casts == other.casts and one.compute == other.compute
         )
-        same = same and how == other_how and (call.op is other_call.op or name in _SAME_VALUES.values())
+        same = (
+            same and how == other_how and (call.op is other_call.op or _name(call) in _SAME_VALUES.values())
+        )
         if not same or [kind for kind, _ in one.entries] != [kind for kind, _ in other.entries]:
             raise ExportError(
                 f"{words}: `{x.call.name}` is called in two ways, at {_shapes(a)} and {_shapes(b)}; {advice}"
