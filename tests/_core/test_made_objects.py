@@ -259,12 +259,12 @@ def test_a_collection_during_the_call_changes_nothing():
     assert [(a.logits.item(), b.logits.item()) for a, b in results] == [(2.0 * n, n) for n in range(CALLS)]
 
 
-collections = 0
+counted = 0
 
 
 def _count(phase, info):
-    global collections
-    collections += 1
+    global counted
+    counted += 1
 
 
 def test_what_others_do_at_a_collection_is_no_part_of_the_call():
@@ -273,7 +273,7 @@ def test_what_others_do_at_a_collection_is_no_part_of_the_call():
         test_a_collection_during_the_call_changes_nothing()
     finally:
         gc.callbacks.remove(_count)
-    assert collections
+    assert counted
 
 
 def test_nothing_of_the_recorded_call_stays_alive():
