@@ -20,6 +20,7 @@ from flambeau._core.declare import RAW, Array, Scalar, broadcast_shapes
 from flambeau._core.dispatch import op
 from flambeau._core.value import Meta, meta_of
 from flambeau._core.xla import for_cpu
+from flambeau._ops.sums import total as row_totals
 
 # Queries of a causal span, which all look at the keys up to the last one's place: at least so many, in so many spans at most.
 _SPAN_ROWS, _SPANS = 32, 8
@@ -219,7 +220,7 @@ def attention_rows(
             peak = xp.where(xp.isfinite(peak), peak, 0)
             scores -= peak  # in place in NumPy
             found = np.exp(scores, out=scores) if xp is np else xp.exp(scores)
-            total = found.sum(-1, keepdims=True)
+            total = row_totals(xp, found, found.ndim - 1, keepdims=True)
             # With nothing to see in a row, the sum is zero and any divisor will do.
             total = xp.where(total == 0, 1, total)
             output = product(xp, found.astype(values.dtype), values) / total

@@ -9,9 +9,10 @@ of the kernel, if each channel has a filter of its own (192 channels, 3x3, batch
 
 Also, on two AVX2 cores: the transpose of a strided convolution in its input is a dense convolution for each phase, 8.1 ms,
 not 10.9 (64 to 128 channels, 3x3, stride 2, batch 32 of 32x32), except for few channels (3, 7x7: 31 ms beside 5.8). One channel
-of input is multiplied place by place: 1.7 ms, not 5.5 (32 filters of 5x5, batch 64 of 28x28). A kernel of one place is a matrix
-product: the weight gradient of 64 to 128 channels with stride 2 takes 1.3 ms, not 2.8. Winograd's weight gradient of 512 channels,
-batch 32 of 4x4, takes 9.7 ms, not 15.3. `benchmarks/forms.py` measures the forms by shape.
+of input multiplied place by place takes 1.7 ms, not 5.5 (32 filters of 5x5, batch 64 of 28x28), but in a network whatever uses the
+result does it all again, and a LeNet's step takes twice as long. A kernel of one place is a matrix product: the weight gradient
+of 64 to 128 channels with stride 2 takes 1.3 ms, not 2.8. Winograd's weight gradient of 512 channels, batch 32 of 4x4, takes
+9.7 ms, not 15.3. `benchmarks/forms.py` measures the forms by shape.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def _form(
     kernel = shape[2:]
     if not xla.for_cpu():
         return _dense
-    if shape[1] == 1 and (groups > 1 or not transposing) and math.prod(kernel) <= MOST_PLACES:
+    if shape[1] == 1 and groups > 1 and math.prod(kernel) <= MOST_PLACES:
         return _channel_by_channel
     if groups == 1 and _side_by_side(kernel, stride, padding, dilation) and (transposing or len(kernel) == 3):
         return _patches

@@ -12,6 +12,7 @@ from flambeau._core.declare import EXACT, RAW, Array, Out, broadcast_shapes
 from flambeau._core.dispatch import check_writable, function, op, resize, write
 from flambeau._core.tensor import Tensor
 from flambeau._core.value import Meta
+from flambeau._ops.sums import total
 
 
 def _cost(inputs: Any, results: Any) -> int:
@@ -322,7 +323,7 @@ def _(xp: Any, g: Array, bias_meta: Meta) -> Array:
     flat = rows(g)
     if bias_meta.numel == 1 and g.shape[-1] != 1:
         return flat.sum().reshape(bias_meta.shape)
-    return flat.sum(0).reshape(bias_meta.shape)
+    return total(xp, flat, 0).reshape(bias_meta.shape)
 
 
 # -- vectors ---------------------------------------------------------------------------------------

@@ -207,29 +207,11 @@ def _(
     sizes = places.shape[-len(kernel) :]
     high = _ends(input_meta.shape[-len(kernel) :], kernel, stride, padding, dilation, sizes)
     zero = xp.zeros((), cotangent.dtype)
-    if kernel == stride and set(dilation) == {1} and not any(padding) and xp is not np:
-        return _put_back_side_by_side(xp, input_meta.shape, places, cotangent, kernel)
     parts = (
         (where, xp.where(places == number, cotangent, zero))
         for number, where in enumerate(_places(kernel, stride, dilation, sizes))
     )
     return _put_back(xp, input_meta.shape, parts, padding, high, cotangent.dtype)
-
-
-def _put_back_side_by_side(xp: Any, shape: Any, places: Array, cotangent: Array, kernel: Any) -> Array:
-    """Each window's cotangent at its place in the window, where windows touch without overlap: in one loop."""
-    spatial = len(kernel)
-    inner = [2 * i + 1 - 2 * spatial for i in range(spatial)]
-    number: Any = 0
-    for axis, size in zip(inner, kernel, strict=True):
-        number = number * size + np.arange(size, dtype=np.int32).reshape(-1, *(1,) * (-1 - axis))
-    wide = [xp.expand_dims(each, inner) for each in (places, cotangent)]
-    found = xp.where(wide[0] == number, wide[1], xp.zeros((), cotangent.dtype))
-    lead = shape[: len(shape) - spatial]
-    sizes = [n * k for n, k in zip(places.shape[-spatial:], kernel, strict=True)]
-    found = found.reshape(*lead, *sizes)[tuple(map(slice, shape))]
-    rest = [(0, n - m) for n, m in zip(shape, found.shape, strict=True)]
-    return xp.pad(found, rest) if any(map(any, rest)) else found
 
 
 def _flat_indices_shape(places: Meta, sizes_in: Any, *_: Any) -> Any:
