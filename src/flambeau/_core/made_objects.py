@@ -38,38 +38,40 @@ Place = Callable[[Any], Any]
 
 
 @dataclass(slots=True, eq=False)
-class _Leaf:
-    """A tensor, by its number."""
+class _Numbered:
+    """What is found by its number at each call."""
 
     number: int
 
 
-@dataclass(slots=True, eq=False)
-class _Drawn:
-    """The state of a random generator, by its number among what was drawn."""
+class _Leaf(_Numbered):
+    """A tensor."""
 
-    number: int
-
-
-@dataclass(slots=True, eq=False)
-class _NodeLeaf:
-    """A node of the graph, by its number."""
-
-    number: int
+    __slots__ = ()
 
 
-@dataclass(slots=True, eq=False)
-class _Handle:
+class _Drawn(_Numbered):
+    """The state of a random generator, among what was drawn."""
+
+    __slots__ = ()
+
+
+class _NodeLeaf(_Numbered):
+    """A node of the graph."""
+
+    __slots__ = ()
+
+
+class _Handle(_Numbered):
     """The handle of a hook, by its key."""
 
-    key: int
+    __slots__ = ()
 
 
-@dataclass(slots=True, eq=False)
-class _Given:
-    """A container that the call was given, by its number."""
+class _Given(_Numbered):
+    """A container that the call was given."""
 
-    number: int
+    __slots__ = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -425,7 +427,7 @@ _LEAVES: dict[type, Callable[[Anew, Any], Any]] = {
     _NodeLeaf: lambda anew, part: anew._node(part.number),
     _Given: lambda anew, part: anew._given[part.number],
     _Drawn: lambda anew, part: anew._drawn[part.number],
-    _Handle: lambda anew, part: anew.handle(part.key),
+    _Handle: lambda anew, part: anew.handle(part.number),
 }
 
 

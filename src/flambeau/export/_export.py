@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -205,6 +205,15 @@ def _state(mod: Module) -> dict[str, Tensor]:
     return dict(mod.named_parameters()) | dict(mod.named_buffers())
 
 
+def _filled(given: Any, tensors: Iterable[Tensor]) -> Any:
+    """`given` with these tensors in the places of its own."""
+    waiting = iter(tensors)
+    return jax.tree.map(
+        lambda leaf: next(waiting) if isinstance(leaf, Tensor) else leaf, given,
+        is_leaf=lambda leaf: isinstance(leaf, Tensor),
+    )  # fmt: skip
+
+
 def _record(
     mod: Module, args: tuple[Any, ...], kwargs: dict[str, Any], inputs: Sequence[Input], sizes: dict[str, int]
 ) -> _Recorded:
@@ -215,11 +224,7 @@ def _record(
         tensors = [Tensor._of(recording.placeholder(meta)) for meta in metas]
         given = dict(zip(state, tensors, strict=False))
         before = {name: tensor._read() for name, tensor in given.items()}
-        waiting = iter(tensors[len(state) :])
-        filled = jax.tree.map(
-            lambda leaf: next(waiting) if isinstance(leaf, Tensor) else leaf, (args, kwargs),
-            is_leaf=lambda leaf: isinstance(leaf, Tensor),
-        )  # fmt: skip
+        filled = _filled((args, kwargs), tensors[len(state) :])
         with _reparametrize_module(mod, given, tie_weights=True):
             result = mod(*filled[0], **filled[1])
             places = dict(_named_places(mod))
@@ -249,11 +254,8 @@ def _record_gradient(
             tensors[place]._rg = True
         given = dict(zip(state, tensors, strict=False))
         # The module may write to what it is given, and must not to a leaf that wants a gradient.
-        waiting = iter([t.clone() if t.requires_grad else t for t in tensors[len(state) :]])  # type: ignore[attr-defined]
-        filled = jax.tree.map(
-            lambda leaf: next(waiting) if isinstance(leaf, Tensor) else leaf, (args, kwargs),
-            is_leaf=lambda leaf: isinstance(leaf, Tensor),
-        )  # fmt: skip
+        apart = [t.clone() if t.requires_grad else t for t in tensors[len(state) :]]  # type: ignore[attr-defined]
+        filled = _filled((args, kwargs), apart)
         with _reparametrize_module(mod, given, tie_weights=True):
             result = mod(*filled[0], **filled[1])
         outputs = [
